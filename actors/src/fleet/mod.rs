@@ -1,0 +1,2 @@
+//! The root of the tree.
+pub mod request;

@@ -1,0 +1,65 @@
+//! What a fleet can be asked to do with its peers, and what it answers: plain values, shared with the API.
+
+use crate::{names::Identity, peer::restart_policy::RestartPolicy, ports::EndReport, view::PeerView};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A peer to be made, or a runtime to be added to one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePeer {
+    /// Its name, unchecked.
+    pub name: String,
+    /// How it is present; where absent: `shell` with a command, else the one agent found in PATH.
+    #[serde(default)]
+    pub runtime: Option<String>,
+    /// Its folder, absolute.
+    pub cwd: PathBuf,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Program and arguments; empty for the runtime's own.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Variables for the program.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What happens after a death.
+    #[serde(default)]
+    pub restart: Option<RestartPolicy>,
+    /// The policy that governs its effects.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// Whether it is started at once.
+    #[serde(default)]
+    pub start: bool,
+}
+
+/// What `create` did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The peer as it stands now.
+    pub peer: PeerView,
+    /// Whether the name is new; else a runtime was added, or nothing had to be done.
+    pub new: bool,
+}
+
+/// What `stop` did with one identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Which one.
+    pub identity: Identity,
+    /// How its end went; nothing where it did not run.
+    pub report: Option<EndReport>,
+}
+
+/// What `remove` did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Removed {
+    /// The name that was asked for.
+    pub name: String,
+    /// Whether there was such a peer.
+    pub existed: bool,
+    /// The peer's folder, which is kept.
+    pub kept_folder: Option<PathBuf>,
+}

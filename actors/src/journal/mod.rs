@@ -1,0 +1,2 @@
+//! The journal: what happened, one line an event.
+pub mod logfmt;

@@ -1,0 +1,24 @@
+//! The inside of Coalmine: the supervision tree, its messages, and its decisions. No I/O: see [`ports`].
+//!
+//! ```text
+//! Fleet                      root supervisor; conducts create and remove
+//! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
+//! ├── Registry               the only writer of fleet.json
+//! └── Peers                  one-for-one supervisor
+//!     └── Peer <identity>    the state machine; decides: re-arm or record
+//!         ├── Watch server   lives as long as the server process lives
+//!         └── Watch canary   lives as long as the canary process lives
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod error;
+pub mod exit;
+pub mod fleet;
+pub mod journal;
+pub mod names;
+pub mod peer;
+pub mod ports;
+pub mod registry;
+pub mod runtime;
+pub mod view;

@@ -1,0 +1,105 @@
+//! `fleet.json` as a value: peers, retired generations, and whatever else a file holds, kept as it was.
+
+use crate::{
+    names::{Generation, Identity, Personality, Runtime},
+    peer::restart_policy::RestartPolicy,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// The good records, in the file's order.
+    pub peers: Vec<PeerSpec>,
+    /// Records that can not be read: kept in the file, left out of the fleet.
+    pub bad: Vec<BadRecord>,
+    /// The highest generation of identities that were removed.
+    pub retired: BTreeMap<Identity, Generation>,
+    /// Keys that this build does not know, kept as they are.
+    pub extra: Map<String, Value>,
+}
+
+/// A record that can not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadRecord {
+    /// Its place in the file's list, from 0.
+    pub index: usize,
+    /// The record as it stands.
+    pub raw: Value,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// One peer as the registry knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerSpec {
+    /// Its name.
+    pub personality: Personality,
+    /// How it can be present; never empty.
+    pub runtimes: Vec<Runtime>,
+    /// The one that is meant when none is named; one of `runtimes`.
+    pub default_runtime: Runtime,
+    /// Its folder.
+    pub cwd: PathBuf,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Who thinks there.
+    #[serde(default)]
+    pub intelligence: Intelligence,
+    /// Program and arguments, where the runtime's own are not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Variables for the program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What happens after a death; the config's default where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartPolicy>,
+    /// The policy that governs its effects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Set while the peer is being made or removed; absent in a settled peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RegistryPhase>,
+    /// Keys that this build does not know, kept as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl PeerSpec {
+    /// The identities that this peer has.
+    pub fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
+        self.runtimes.iter().map(|runtime| Identity::new(runtime.clone(), self.personality.clone()))
+    }
+
+    /// The identity that is meant by the bare name.
+    pub fn default_identity(&self) -> Identity {
+        Identity::new(self.default_runtime.clone(), self.personality.clone())
+    }
+}
+
+/// Who thinks behind a peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intelligence {
+    /// An AI agent.
+    #[default]
+    Artificial,
+    /// A person.
+    Natural,
+    /// Nobody: a plain program.
+    Absent,
+}
+
+/// A peer that is not whole yet, or not any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistryPhase {
+    /// Its name is reserved; hidden from lists.
+    Newborn,
+    /// It is being removed.
+    Leaving,
+}

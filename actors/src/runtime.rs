@@ -1,0 +1,102 @@
+//! What a runtime is: data, not code. The built-in definitions are TOML files of the root package.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// How one kind of program is started, recognised as ready, and ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeDef {
+    /// An agent, or any other program.
+    pub kind: RuntimeKind,
+    /// Program and arguments; empty where the peer must name its own command.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Variables for the program.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// When a starting peer counts as up.
+    #[serde(default)]
+    pub readiness: Readiness,
+    /// Screens on which it waits for a person.
+    #[serde(default)]
+    pub attention: Vec<Attention>,
+    /// Arguments that make it go on with its last conversation.
+    #[serde(default)]
+    pub resume_args: Vec<String>,
+    /// How long a start may take before somebody should look; default 60 s.
+    #[serde(default = "default_boot_deadline")]
+    pub boot_deadline: SignedDuration,
+    /// How it is asked to end.
+    #[serde(default)]
+    pub stop: StopRecipe,
+}
+
+fn default_boot_deadline() -> SignedDuration {
+    SignedDuration::from_secs(60)
+}
+
+impl RuntimeDef {
+    /// The boot deadline, never negative.
+    pub fn boot_deadline(&self) -> Duration {
+        self.boot_deadline.try_into().unwrap_or_default()
+    }
+}
+
+/// Whether a runtime is an AI agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeKind {
+    /// An agent: gets memory, mail and effects.
+    Agent,
+    /// Any other terminal program.
+    Program,
+}
+
+/// When a starting peer counts as up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readiness {
+    /// As soon as its session is open.
+    #[default]
+    None,
+    /// At its first output.
+    Output,
+    /// When this regular expression matches the bottom lines of its screen.
+    Screen(String),
+    /// When it calls `coalmine ready`.
+    Notify,
+}
+
+/// A screen on which a program waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attention {
+    /// What the peer needs, one word: `sign-in`, `trust`, `update`.
+    pub what: String,
+    /// A regular expression over the screen.
+    pub screen: String,
+}
+
+/// How a program is asked to end before its server is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopRecipe {
+    /// Keys to press, in tmux's names (`C-c`, `Enter`); none where a signal serves.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// A signal for the pane's process, by name (`SIGTERM`).
+    #[serde(default)]
+    pub signal: Option<String>,
+    /// How long it may take; 0 skips this rung.
+    #[serde(default)]
+    pub grace: SignedDuration,
+}
+
+impl StopRecipe {
+    /// The grace period, never negative.
+    pub fn grace(&self) -> Duration {
+        self.grace.try_into().unwrap_or_default()
+    }
+}

@@ -1,0 +1,164 @@
+//! What people and programs are shown: plain values, the same in the API, in `--json` and in the terminal.
+
+use crate::{
+    names::{Generation, Identity, Personality, Runtime},
+    peer::restart_policy::RestartPolicy,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A peer's state, one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseName {
+    /// Not running; a wake starts it.
+    Asleep,
+    /// Its server and program are being started.
+    Starting,
+    /// Running and ready.
+    Up,
+    /// Alive, and waits for a person.
+    NeedsAttention,
+    /// Being ended on purpose.
+    Stopping,
+    /// Ended on purpose.
+    Stopped,
+    /// Dead; waits until it is started again.
+    Backoff,
+    /// Died too often too fast; `reset` is the way out.
+    Quarantined,
+    /// Something that can not be proved to be ours is in the way.
+    Blocked,
+}
+
+impl PhaseName {
+    /// The word, as lists and journals write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asleep => "asleep",
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::NeedsAttention => "needs-attention",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Backoff => "backoff",
+            Self::Quarantined => "quarantined",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// Whether a server lives, or may, in this state.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Starting | Self::Up | Self::NeedsAttention | Self::Stopping | Self::Blocked)
+    }
+}
+
+impl std::fmt::Display for PhaseName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One identity as the fleet sees it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// `<runtime>-<personality>`.
+    pub identity: Identity,
+    /// Its name.
+    pub personality: Personality,
+    /// How it is present.
+    pub runtime: Runtime,
+    /// Its state.
+    pub phase: PhaseName,
+    /// What it waits for, why it is blocked, when it is started again: one short text, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Its present or last life; 0 before the first.
+    #[serde(rename = "gen")]
+    pub generation: Generation,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Its server's process, while one lives.
+    pub server_pid: Option<i32>,
+    /// Its canary's process, while one lives.
+    pub canary_pid: Option<i32>,
+    /// The server lives and does not answer.
+    pub unreachable: bool,
+    /// The server lives and no canary watches it.
+    pub unwatched: bool,
+    /// Deaths that count towards quarantine.
+    pub deaths_recent: usize,
+    /// Lives since the daemon started that followed a death.
+    pub restarts: u64,
+    /// Records that could not be written yet.
+    pub records_owed: usize,
+    /// What happens after a death.
+    pub restart: RestartPolicy,
+    /// Its folder.
+    pub cwd: PathBuf,
+    /// What runs in its pane.
+    pub command: Vec<String>,
+    /// The policy that governs its effects.
+    pub policy: Option<String>,
+    /// The version of the helper that watches it.
+    pub helper_version: String,
+}
+
+/// One event of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened.
+    pub ts: Timestamp,
+    /// Its place in the journal: strictly increasing, without a gap.
+    pub seq: u64,
+    /// What happened: `up`, `server-exit`, `stopped`, …
+    pub ev: String,
+    /// The rest, in order.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Event {
+    /// The value of a field.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An item of the event stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Streamed {
+    /// The next event.
+    Event(Event),
+    /// The reader was too slow: this many events are missing here. They are in the journal.
+    Lagged {
+        /// How many.
+        lagged: u64,
+    },
+}
+
+/// The fleet as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetStatus {
+    /// The daemon's process, or nothing when files were read without one.
+    pub daemon_pid: Option<u32>,
+    /// Since when it runs.
+    pub since: Option<Timestamp>,
+    /// The version of the program.
+    pub version: String,
+    /// The state root.
+    pub root: PathBuf,
+    /// How many identities are in each state.
+    pub phases: Vec<(PhaseName, usize)>,
+    /// Identities that somebody should look at, with the reason.
+    pub attention: Vec<(Identity, String)>,
+    /// The journal's last sequence number.
+    pub last_seq: u64,
+    /// Records that could not be written yet.
+    pub records_owed: usize,
+    /// Stores that can not serve now, with the reason.
+    pub unavailable: Vec<(String, String)>,
+    /// Bad records of `fleet.json` and the like.
+    pub problems: Vec<String>,
+}

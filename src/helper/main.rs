@@ -1,0 +1,2 @@
+//! The helper beside every peer.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `coalmine` program.
+fn main() {}
