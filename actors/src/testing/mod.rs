@@ -1,0 +1,9 @@
+//! Fakes for the ports, in memory, with failures to order.
+
+mod clock;
+mod journal_file;
+mod parent;
+
+pub use clock::FakeClock;
+pub use journal_file::FakeJournalFile;
+pub use parent::parent;
