@@ -3,7 +3,9 @@
 mod clock;
 mod journal_file;
 mod parent;
+mod registry_file;
 
 pub use clock::FakeClock;
 pub use journal_file::FakeJournalFile;
 pub use parent::parent;
+pub use registry_file::FakeRegistryFile;
