@@ -21,6 +21,7 @@ pub mod names;
 pub mod peer;
 pub mod ports;
 pub mod registry;
+pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -5,7 +5,7 @@
 //! as it likes.
 
 use super::logfmt;
-use crate::view::Event;
+use crate::{names::Identity, view::Event};
 use jiff::Timestamp;
 
 /// Longest value that a draft keeps, bytes; a longer one is cut and ends in `…`.
@@ -30,6 +30,13 @@ impl Draft {
     #[must_use]
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.fields.push((key.to_owned(), cut(value.to_string(), VALUE_BYTES_MAX)));
+        self
+    }
+
+    /// Says whom it is about, in front of everything else.
+    #[must_use]
+    pub fn about(mut self, identity: &Identity) -> Self {
+        self.fields.insert(0, ("identity".into(), identity.to_string()));
         self
     }
 
