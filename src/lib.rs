@@ -1,5 +1,6 @@
 //! Coalmine keeps a fleet of AI agents alive on one Linux host and tells the truth about them.
 pub mod fleet;
+pub mod io;
 pub mod paths;
 pub use coalmine_actors as actors;
 pub use fleet::{Fleet, FleetBuilder, FleetHandle};
