@@ -1,9 +1,15 @@
 //! The journal's folder against a real file system.
 
 use super::*;
-use coalmine_actors::{journal::event, view::Event};
+use coalmine_actors::{
+    journal::{Draft, JournalHandle, event},
+    testing::{FakeClock, parent},
+    view::Event,
+};
 use jiff::Timestamp;
-use std::fs;
+use std::{fs, time::Duration};
+
+const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Place {
     _temp: tempfile::TempDir,
@@ -147,4 +153,39 @@ fn exits_are_read_newest_last_and_by_identity() {
     assert_eq!(generations(None, 3), ["2", "3", "3"]);
     assert_eq!(generations(Some("claude-zoe"), 3), [""; 0]);
     assert_eq!(generations(None, 0), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replay_and_following_have_neither_a_gap_nor_a_double() {
+    const EVENTS: u64 = 2_000;
+    let place = place();
+    let handle = JournalHandle::new(Arc::new(FakeClock::new()));
+    let parent = parent().await;
+    handle.spawn(Arc::new(JournalFolder::new(place.folder.clone())), parent.clone()).await.unwrap();
+    let writer = tokio::spawn({
+        let handle = handle.clone();
+        async move {
+            for n in 0..EVENTS {
+                handle.record(Draft::new("x").with("n", n));
+                if n % 50 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            handle.flush(DEADLINE).await.unwrap();
+        }
+    });
+    let mut follow = handle.subscribe();
+    let replayed = read_events(&place.folder, 0, usize::MAX).unwrap();
+    let mut seen = seqs(&replayed);
+    while seen.last() != Some(&EVENTS) {
+        let event = tokio::time::timeout(DEADLINE, follow.recv()).await.expect("events within the deadline").unwrap();
+        if seen.last().is_none_or(|last| event.seq > *last) {
+            seen.push(event.seq);
+        }
+    }
+    writer.await.unwrap();
+    assert_eq!(seen, (1..=EVENTS).collect::<Vec<_>>());
+    assert_eq!(place.read(0), seen);
+    parent.stop(None);
+    parent.wait(None).await.unwrap();
 }
