@@ -1,5 +1,9 @@
 //! Coalmine keeps a fleet of AI agents alive on one Linux host and tells the truth about them.
 pub mod fleet;
+pub mod io;
 pub mod paths;
 pub use coalmine_actors as actors;
 pub use fleet::{Fleet, FleetBuilder, FleetHandle};
+
+// The helper compiles the witness without the actors' crate; both see the line format as `crate::logfmt`.
+use coalmine_actors::journal::logfmt;
