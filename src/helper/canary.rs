@@ -52,11 +52,16 @@ const RETRY_TOTAL_MS_MAX: u64 = 60_000;
 /// # Errors
 /// Wrong arguments, or descriptors that are not what they should be.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<ExitCode, Usage> {
-    // Before anything else: a dismissal from now on is read from the descriptor and interrupts no record.
-    let dismissals = block_dismissals().map_err(|error| Usage(format!("can not wait for signals: {error}")))?;
+    // Before anything else: a dismissal from now on is read from a descriptor and interrupts no record. Broken pipes
+    // are ignored already: Rust's runtime does that.
+    let dismissals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    let blocked = dismissals.thread_block();
     let orders = Orders::parse(args)?;
     let server = inherited(SERVER_FD, "the server's pidfd")?;
     let _lock = inherited(LOCK_FD, "the lock")?;
+    let dismissals = blocked
+        .and_then(|()| SignalFd::with_flags(&dismissals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK))
+        .map_err(|error| Usage(format!("can not wait for signals: {error}")))?;
     match pidfd::pid_of(&server) {
         // Reaped already: then there is nothing to compare, and the death is still ours to tell.
         Ok(pid) if pid.is_none_or(|pid| pid == orders.server_pid) => {}
@@ -66,14 +71,6 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<ExitCode, Usag
     // A canary that sleeps for weeks must not keep a file system from being unmounted.
     let _stays_where_it_is = rustix::process::chdir("/");
     Ok(watch(orders, &server, &dismissals))
-}
-
-/// Blocks the signals that dismiss a canary and opens the descriptor that tells of them. Broken pipes are ignored
-/// already: Rust's runtime does that.
-fn block_dismissals() -> nix::Result<SignalFd> {
-    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
-    mask.thread_block()?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
 fn inherited(fd: RawFd, what: &str) -> Result<OwnedFd, Usage> {

@@ -10,7 +10,7 @@ use super::{
     witness::{
         LifePaths, claim, clock,
         exits_log::{self, LineKey},
-        pidfd, proc_stat,
+        pidfd,
     },
 };
 use jiff::Timestamp;
@@ -117,14 +117,11 @@ fn server_ends() -> bool {
     }
 }
 
-/// The server: the parent, or the parent's parent where a shell stands between. `TMUX` names it, but only an ancestor
-/// is believed.
+/// The server, as tmux names it to its jobs: `TMUX` is `socket,pid,session`. Not simply the parent: a shell may stand
+/// between, and whoever lost his parent has a new one.
 fn server() -> Option<OwnedFd> {
-    let parent = getppid()?;
-    let named = env::var("TMUX").ok().and_then(|tmux| tmux.split(',').nth(1)?.parse::<i32>().ok());
-    let grandparent = proc_stat::read(parent.as_raw_nonzero().get()).ok().map(|stat| stat.ppid);
-    let server = named.filter(|&pid| Some(pid) == grandparent).and_then(Pid::from_raw).unwrap_or(parent);
-    pidfd_open(server, PidfdFlags::empty()).ok()
+    let named = env::var("TMUX").ok().and_then(|tmux| Pid::from_raw(tmux.split(',').nth(1)?.parse().ok()?));
+    pidfd_open(named.or_else(getppid)?, PidfdFlags::empty()).ok()
 }
 
 /// Appends the line once; while the disk refuses, again and again for ten minutes.

@@ -1,9 +1,13 @@
 //! The kernel's counters of processes that the OOM killer took.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
 };
+
+/// How much of a counters' file is looked at at once, bytes; its lines are far shorter.
+const WINDOW_BYTES: usize = 512;
 
 /// Counters at one moment; one that can not be read is absent, which is no zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,23 +59,53 @@ fn events_file(cgroups: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Reads the file piece by piece: whole, /proc/vmstat would be the largest thing that a canary ever holds.
 fn counter(file: &Path) -> Option<u64> {
-    oom_kill(&fs::read_to_string(file).ok()?)
+    let mut file = File::open(file).ok()?;
+    let mut window = [0; WINDOW_BYTES];
+    let mut filled = 0;
+    loop {
+        let length = file.read(&mut window[filled..]).ok()?;
+        filled += length;
+        let end = if length == 0 { filled } else { window[..filled].iter().rposition(|&byte| byte == b'\n')? + 1 };
+        if let Some(count) = oom_kill(std::str::from_utf8(&window[..end]).ok()?) {
+            return Some(count);
+        }
+        if length == 0 {
+            return None;
+        }
+        // The line that is cut here is read on with the next piece.
+        window.copy_within(end..filled, 0);
+        filled -= end;
+    }
 }
 
-fn oom_kill(text: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+fn oom_kill(lines: &str) -> Option<u64> {
+    lines.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn the_counter_is_found_among_its_likes() {
         assert_eq!(oom_kill("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), Some(2));
         assert_eq!(oom_kill("oom 3\n"), None);
         assert_eq!(events_file("9:memory:/x\n"), None);
+    }
+
+    #[test]
+    fn a_counter_is_found_wherever_the_file_is_cut() {
+        for before in 0..2 * WINDOW_BYTES {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            for n in 0..before / 8 {
+                writeln!(file, "x {}{}", n % 10, ".".repeat(4)).unwrap();
+            }
+            writeln!(file, "y {}\noom_kill {before}\nz 1", "1".repeat(before % 8)).unwrap();
+            assert_eq!(counter(file.path()), Some(u64::try_from(before).unwrap()));
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::{
 /// How long a dead process is waited for to be reaped by its parent: the kernel tells its status only after that.
 const REAPED_WAIT_MS_MAX: u64 = 50;
 
-/// Takes a descriptor that this process was started with, and keeps it from its own children.
+/// Takes a descriptor that this process was started with, and keeps it from its own children. To be called before
+/// the process opens anything of its own, which would else get the number of a descriptor that was *not* passed.
 ///
 /// # Errors
 /// `EBADF` when nothing was passed under this number.
@@ -22,8 +23,8 @@ pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
     if fd < 0 || !fs::exists(format!("/proc/self/fd/{fd}"))? {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: the number is open (checked above; this process has no other thread that could close it), and it was
-    // passed by the parent, so nothing in this process owns it yet. Each verb takes each number once.
+    // SAFETY: the number is open (checked above; this process has no other thread that could close it), and since
+    // this process has opened nothing yet, its parent passed it: nobody here owns it. Each number is taken once.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
     Ok(fd)
