@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod backoff;
 pub mod error;
 pub mod exit;
 pub mod fleet;
@@ -20,5 +21,8 @@ pub mod names;
 pub mod peer;
 pub mod ports;
 pub mod registry;
+pub mod restart_budget;
 pub mod runtime;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod view;

@@ -263,10 +263,12 @@ pub trait Servers: Send + Sync + 'static {
     fn sweep(&self, life: &LifeKey) -> BoxFuture<SweepReport>;
     /// Finds a life again after the actor that knew it has died.
     fn find(&self, life: &LifeKey, known: &crate::peer::file::Life) -> BoxFuture<Found>;
+    /// Identities whose socket file was removed by somebody; called once.
+    fn lost_sockets(&self) -> mpsc::Receiver<Identity>;
     /// Whether the server answers within its deadline.
     fn answers(&self, life: &LifeKey) -> BoxFuture<bool>;
-    /// Makes a live server create its socket again.
-    fn heal_socket(&self, life: &LifeKey) -> Answer<()>;
+    /// Makes a live server create its socket again; `false` where the socket is there.
+    fn heal_socket(&self, life: &LifeKey) -> Answer<bool>;
     /// The text on the peer's screen, made harmless.
     fn capture(&self, life: &LifeKey) -> Answer<String>;
 }

@@ -3,6 +3,7 @@
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
     peer::restart_policy::RestartPolicy,
+    ports::EndReport,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,9 @@ pub struct PeerView {
     pub deaths_recent: usize,
     /// Lives since the daemon started that followed a death.
     pub restarts: u64,
+    /// How its last deliberate end went, since this daemon started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<EndReport>,
     /// Records that could not be written yet.
     pub records_owed: usize,
     /// What happens after a death.

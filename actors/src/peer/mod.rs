@@ -1,3 +1,17 @@
 //! One peer: the pure state machine, the actor that carries its actions out, and what it keeps on disk.
+mod actor;
+pub mod config;
+pub mod directory;
+mod ending;
 pub mod file;
+pub mod input;
+pub mod message;
+mod perform;
+pub mod phase;
+mod requests;
 pub mod restart_policy;
+mod show;
+mod starting;
+pub mod step;
+pub mod supervisor;
+pub mod watch;

@@ -17,8 +17,29 @@ pub struct Document {
     pub bad: Vec<BadRecord>,
     /// The highest generation of identities that were removed.
     pub retired: BTreeMap<Identity, Generation>,
+    /// Entries of `retired` that can not be read: kept in the file.
+    pub bad_retired: Map<String, Value>,
     /// Keys that this build does not know, kept as they are.
     pub extra: Map<String, Value>,
+    /// Why this is not the file's own content but that of its backup; not stored.
+    pub recovered: Option<String>,
+}
+
+impl Document {
+    /// The peer of this name.
+    pub fn peer(&self, name: &Personality) -> Option<&PeerSpec> {
+        self.peers.iter().find(|peer| peer.personality == *name)
+    }
+
+    /// What somebody should look at, one text each.
+    pub fn problems(&self) -> Vec<String> {
+        let recovered = self.recovered.iter().cloned();
+        let bad = self.bad.iter().map(|bad| format!("fleet.json: record {} is left out: {}", bad.index, bad.why));
+        let retired = self.bad_retired.iter().map(|(key, value)| {
+            format!("fleet.json: retired {key:?}: {value} is not `<runtime>-<personality>: generation`")
+        });
+        recovered.chain(bad).chain(retired).collect()
+    }
 }
 
 /// A record that can not be read.

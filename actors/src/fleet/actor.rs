@@ -1,0 +1,227 @@
+//! The root supervisor. A store that fails is restarted within its budget, and left down when it has spent it;
+//! without Journal, Registry or Peers there is no fleet: their end is the root's own failure.
+
+use super::{conduct::Conductor, message::FleetMsg};
+use crate::{
+    error::FleetError,
+    exit,
+    journal::{Draft, JournalHandle},
+    names::{Generation, Identity},
+    peer::{
+        config::FleetRules,
+        directory::Directory,
+        input::SessionExit,
+        supervisor::{Peers, PeersMsg},
+    },
+    ports::Ports,
+    registry::RegistryHandle,
+    restart_budget::RestartBudget,
+    view::Event,
+};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use tokio::{sync::broadcast::error::RecvError, task::AbortHandle, time::Instant};
+
+/// What the tree is made of.
+pub struct FleetActor {
+    /// What holds for every peer.
+    pub rules: Arc<FleetRules>,
+    /// The world.
+    pub ports: Ports,
+    /// The way to the journal.
+    pub journal: JournalHandle,
+    /// The way to the registry.
+    pub registry: RegistryHandle,
+    /// The shared snapshot.
+    pub directory: Directory,
+}
+
+/// A child without which there is no fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Child {
+    Journal,
+    Registry,
+    Peers,
+}
+
+/// Who is alive, and who waits.
+pub struct FleetMemory {
+    children: HashMap<ActorId, Child>,
+    budgets: HashMap<Child, RestartBudget>,
+    peers: ActorRef<PeersMsg>,
+    router: AbortHandle,
+    boot: Boot,
+}
+
+/// How far the start is.
+enum Boot {
+    Loading(Vec<RpcReplyPort<Result<(), FleetError>>>),
+    Done(Result<(), FleetError>),
+}
+
+impl Drop for FleetMemory {
+    fn drop(&mut self) {
+        self.router.abort();
+    }
+}
+
+impl Actor for FleetActor {
+    type Msg = FleetMsg;
+    type State = FleetMemory;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<FleetMsg>, (): ()) -> Result<FleetMemory, ActorProcessingErr> {
+        let supervisor = myself.get_cell();
+        let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
+        let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?;
+        let peers = self.spawn_peers(&myself).await?;
+        let children = HashMap::from([
+            (journal.get_id(), Child::Journal),
+            (registry.get_id(), Child::Registry),
+            (peers.get_id(), Child::Peers),
+        ]);
+        let router = self.route_session_exits(&peers);
+        self.boot(&myself, &peers);
+        Ok(FleetMemory { children, budgets: HashMap::new(), peers, router, boot: Boot::Loading(Vec::new()) })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<FleetMsg>,
+        message: FleetMsg,
+        memory: &mut FleetMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        let _ = myself;
+        match message {
+            FleetMsg::Booted(reply) => match &mut memory.boot {
+                Boot::Loading(waiting) => waiting.push(reply),
+                Boot::Done(result) => drop(reply.send(result.clone())),
+            },
+            FleetMsg::Loaded(result) => {
+                let before = std::mem::replace(&mut memory.boot, Boot::Done(result.clone()));
+                if let Boot::Loading(waiting) = before {
+                    for reply in waiting {
+                        let _ = reply.send(result.clone());
+                    }
+                }
+            }
+            FleetMsg::Create(spec, reply) => {
+                let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
+                tokio::spawn(async move {
+                    let name = spec.personality.clone();
+                    let created = conductor.create(spec).await;
+                    if created.is_ok() {
+                        journal.record(Draft::new("created").with("personality", &name));
+                    }
+                    let _ = reply.send(created); // the peer is made, whoever still listens
+                });
+            }
+            FleetMsg::Remove(name, reply) => {
+                let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
+                tokio::spawn(async move {
+                    let removed = conductor.remove(&name).await;
+                    if removed.as_ref().is_ok_and(|removed| removed.existed) {
+                        journal.record(Draft::new("removed").with("personality", &name));
+                    }
+                    let _ = reply.send(removed);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<FleetMsg>,
+        event: SupervisionEvent,
+        memory: &mut FleetMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some((who, exit)) = exit::classify::<Infallible>(event) else { return Ok(()) };
+        let Some(child) = memory.children.remove(&who) else { return Ok(()) };
+        tracing::error!(?child, ?exit, "an actor failed");
+        if !memory.budgets.entry(child).or_default().allows(Instant::now()) {
+            return Err(format!("{child:?} failed too often: {exit:?}").into());
+        }
+        let supervisor = myself.get_cell();
+        let successor = match child {
+            Child::Journal => self.journal.spawn(Arc::clone(&self.ports.journal), supervisor).await?,
+            Child::Registry => self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?,
+            Child::Peers => {
+                // Every peer died with it; their successors find servers and canaries alive.
+                self.directory.clear();
+                memory.peers = self.spawn_peers(&myself).await?;
+                memory.router.abort();
+                memory.router = self.route_session_exits(&memory.peers);
+                self.boot(&myself, &memory.peers);
+                memory.peers.get_cell()
+            }
+        };
+        memory.children.insert(successor.get_id(), child);
+        self.journal.record(Draft::new("actor-failed").with("actor", format!("{child:?}").to_lowercase()));
+        Ok(())
+    }
+}
+
+impl FleetActor {
+    async fn spawn_peers(&self, myself: &ActorRef<FleetMsg>) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
+        let peers =
+            Peers { ports: self.ports.clone(), journal: self.journal.clone(), directory: self.directory.clone() };
+        Ok(Actor::spawn_linked(None, peers, (), myself.get_cell()).await?.0)
+    }
+
+    fn conductor(&self, peers: &ActorRef<PeersMsg>) -> Conductor {
+        Conductor {
+            rules: Arc::clone(&self.rules),
+            ports: self.ports.clone(),
+            registry: self.registry.clone(),
+            peers: peers.clone(),
+        }
+    }
+
+    fn boot(&self, myself: &ActorRef<FleetMsg>, peers: &ActorRef<PeersMsg>) {
+        let (conductor, myself) = (self.conductor(peers), myself.clone());
+        tokio::spawn(async move {
+            let result = conductor.boot().await;
+            let _ = myself.cast(FleetMsg::Loaded(result)); // the fleet has ended
+        });
+    }
+
+    /// Hands every session exit that the journal imports to the peer that it is about.
+    fn route_session_exits(&self, peers: &ActorRef<PeersMsg>) -> AbortHandle {
+        let (mut events, peers) = (self.journal.subscribe(), peers.clone());
+        let route = async move {
+            loop {
+                match events.recv().await {
+                    Ok(event) => {
+                        if let Some((identity, generation, exit)) = session_exit(&event)
+                            && peers.cast(PeersMsg::SessionExited(identity, generation, exit)).is_err()
+                        {
+                            return;
+                        }
+                    }
+                    Err(RecvError::Lagged(missed)) => tracing::error!(missed, "session exits may have been missed"),
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        };
+        tokio::spawn(route).abort_handle()
+    }
+}
+
+/// The session exit that an imported event tells of.
+fn session_exit(event: &Event) -> Option<(Identity, Generation, SessionExit)> {
+    if event.ev != "session-exit" {
+        return None;
+    }
+    let identity = event.get("identity")?.parse().ok()?;
+    let generation = Generation(event.get("gen")?.parse().ok()?);
+    let number = |key| event.get(key).and_then(|value| value.parse().ok());
+    let exit = match (event.get("cause"), number("dead_signal"), number("dead_status")) {
+        (Some("session-killed"), ..) => SessionExit::Killed,
+        (_, Some(signal), _) => SessionExit::Signal(signal),
+        (_, None, Some(status)) => SessionExit::Status(status),
+        // The hook could not tell: an end without a status is no content one.
+        (_, None, None) => SessionExit::Killed,
+    };
+    Some((identity, generation, exit))
+}

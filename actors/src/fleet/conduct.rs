@@ -1,0 +1,110 @@
+//! Conducts what concerns several actors: a peer's birth, its removal, and the finishing of both after a restart.
+//!
+//! Each is one task with the handles that it needs. Every step is durable before the next, so that whoever comes
+//! after a crash sees in the registry how far it went.
+
+use super::request::Removed;
+use crate::{
+    error::FleetError,
+    names::{Generation, Identity, Personality},
+    peer::{
+        config::{self, FleetRules},
+        supervisor::PeersMsg,
+    },
+    ports::Ports,
+    registry::{
+        RegistryHandle,
+        document::{PeerSpec, RegistryPhase},
+    },
+};
+use ractor::{ActorRef, rpc::CallResult};
+use std::{sync::Arc, time::Duration};
+
+/// How long a leaving peer may take until nothing of it is under way: the ladder of an end, and the record.
+const RETIRE_DEADLINE: Duration = Duration::from_secs(30);
+const SPAWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The handles that a piece is conducted with.
+#[derive(Clone)]
+pub(super) struct Conductor {
+    pub(super) rules: Arc<FleetRules>,
+    pub(super) ports: Ports,
+    pub(super) registry: RegistryHandle,
+    pub(super) peers: ActorRef<PeersMsg>,
+}
+
+impl Conductor {
+    /// Every settled peer gets its actor; what was half made or half removed is finished.
+    pub(super) async fn boot(&self) -> Result<(), FleetError> {
+        self.registry.ready().await?;
+        let document = self.registry.snapshot();
+        for spec in &document.peers {
+            match spec.phase {
+                None => self.spawn(spec).await?,
+                // Its maker never heard that it was made: the name is free again.
+                Some(RegistryPhase::Newborn) => self.registry.forget(&spec.personality, Vec::new()).await?,
+                Some(RegistryPhase::Leaving) => {
+                    self.spawn(spec).await?;
+                    self.leave(spec).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reserves the name, then announces it: a crash between the two leaves no half-made peer.
+    pub(super) async fn create(&self, spec: PeerSpec) -> Result<bool, FleetError> {
+        let name = spec.personality.clone();
+        let reserved = self.registry.reserve(spec).await?;
+        self.registry.announce(&name).await?;
+        self.spawn(&reserved.spec).await?;
+        Ok(reserved.new)
+    }
+
+    /// A peer that was told to stop before is let go: state purged, name free, generations kept.
+    pub(super) async fn remove(&self, name: &Personality) -> Result<Removed, FleetError> {
+        let document = self.registry.snapshot();
+        let Some(spec) = document.peers.iter().find(|spec| spec.personality == *name) else {
+            return Ok(Removed { name: name.to_string(), existed: false, kept_folder: None });
+        };
+        self.registry.leaving(name).await?;
+        self.leave(spec).await?;
+        Ok(Removed { name: name.to_string(), existed: true, kept_folder: Some(spec.cwd.clone()) })
+    }
+
+    async fn leave(&self, spec: &PeerSpec) -> Result<(), FleetError> {
+        let identities: Vec<Identity> = spec.identities().collect();
+        let retired = self.retire(&identities).await?;
+        for identity in &identities {
+            self.ports.store.purge(identity).await?;
+        }
+        self.registry.forget(&spec.personality, retired).await
+    }
+
+    async fn retire(&self, identities: &[Identity]) -> Result<Vec<(Identity, Generation)>, FleetError> {
+        let asked = identities.to_vec();
+        match self.peers.call(|reply| PeersMsg::Retire(asked, reply), Some(RETIRE_DEADLINE)).await {
+            Ok(CallResult::Success(retired)) => Ok(retired),
+            Ok(CallResult::Timeout) => {
+                Err(FleetError::TimedOut { what: "the end of a leaving peer".into(), after: RETIRE_DEADLINE })
+            }
+            Ok(CallResult::SenderError) | Err(_) => {
+                Err(FleetError::Unavailable { store: "peers", why: "their actor is being restarted".into() })
+            }
+        }
+    }
+
+    async fn spawn(&self, spec: &PeerSpec) -> Result<(), FleetError> {
+        let mut configs = Vec::with_capacity(spec.runtimes.len());
+        for runtime in &spec.runtimes {
+            match config::join(spec, runtime, &self.rules) {
+                Some(config) => configs.push(config),
+                None => tracing::warn!(peer = %spec.personality, %runtime, "this runtime is not defined any more"),
+            }
+        }
+        match self.peers.call(|reply| PeersMsg::Spawn(configs, reply), Some(SPAWN_DEADLINE)).await {
+            Ok(CallResult::Success(())) => Ok(()),
+            _ => Err(FleetError::Unavailable { store: "peers", why: "their actor does not answer".into() }),
+        }
+    }
+}

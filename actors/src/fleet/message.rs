@@ -1,0 +1,17 @@
+//! What the root of the tree can be asked.
+
+use super::request::Removed;
+use crate::{error::FleetError, names::Personality, registry::document::PeerSpec};
+use ractor::RpcReplyPort;
+
+/// What the root of the tree can be asked.
+pub enum FleetMsg {
+    /// Answer once the registry was read and every peer has its actor.
+    Booted(RpcReplyPort<Result<(), FleetError>>),
+    /// Make a peer, or add its runtimes to one; answers whether the name is new.
+    Create(PeerSpec, RpcReplyPort<Result<bool, FleetError>>),
+    /// Remove a peer.
+    Remove(Personality, RpcReplyPort<Result<Removed, FleetError>>),
+    /// The registry was read.
+    Loaded(Result<(), FleetError>),
+}

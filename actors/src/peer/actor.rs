@@ -1,0 +1,294 @@
+//! The actor of one peer: turns messages into inputs, lets the pure step decide, and has the actions carried out.
+//!
+//! Its children are watches, one a process. When it dies they die with it and the processes live on; its
+//! successor reads the file, finds the processes again, and goes on.
+
+use super::{
+    config::PeerConfig,
+    directory::{Directory, Entry},
+    file::{Desired, PeerFile},
+    input::{FoundLife, Input},
+    message::{PeerMsg, Reply},
+    perform::{self, Performed},
+    phase::PeerState,
+    show::show,
+    step::step,
+    watch::{ProcessEnded, ProcessWatch},
+};
+use crate::{
+    error::FleetError,
+    exit::{self, Exit},
+    journal::JournalHandle,
+    names::Generation,
+    ports::{Found, LifeKey, Ports, Process},
+    view::PeerView,
+};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{sync::watch as view_channel, task::AbortHandle};
+
+/// Wait before a state file that could not be read is read again.
+const BOOT_RETRY: Duration = Duration::from_secs(2);
+/// Requests that may wait while the file is being read.
+const WAITING_MAX: usize = 64;
+
+/// What a peer works with.
+pub(crate) struct PeerActor {
+    pub(super) config: PeerConfig,
+    pub(super) ports: Ports,
+    pub(super) journal: JournalHandle,
+    pub(super) directory: Directory,
+    pub(super) view: Arc<view_channel::Sender<PeerView>>,
+}
+
+/// What a watch stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    Server(Generation),
+    Canary(Generation),
+}
+
+/// The actor's memory: the decisions' state, and what only the carrying out needs.
+pub(crate) struct PeerMemory {
+    /// `None` until the file was read.
+    state: Option<PeerState>,
+    /// Messages that came before that, in order.
+    waiting: Vec<PeerMsg>,
+    watches: HashMap<ActorId, Watched>,
+    /// The task that asks a silent server; aborted when its life ends.
+    probe: Option<(Generation, AbortHandle)>,
+    /// Who waits until nothing is under way.
+    retiring: Vec<RpcReplyPort<Generation>>,
+}
+
+impl Actor for PeerActor {
+    type Msg = PeerMsg;
+    type State = PeerMemory;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<PeerMsg>, (): ()) -> Result<PeerMemory, ActorProcessingErr> {
+        let entry = Entry { actor: myself.clone(), view: Arc::clone(&self.view) };
+        self.directory.insert(self.config.rules.identity.clone(), entry);
+        myself.cast(PeerMsg::Boot)?;
+        Ok(PeerMemory { state: None, waiting: Vec::new(), watches: HashMap::new(), probe: None, retiring: Vec::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<PeerMsg>,
+        message: PeerMsg,
+        memory: &mut PeerMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        if memory.state.is_none() && !matches!(message, PeerMsg::Boot | PeerMsg::Booted(_)) {
+            if memory.waiting.len() < WAITING_MAX {
+                memory.waiting.push(message); // beyond that its reply port closes, which its caller sees
+            }
+            return Ok(());
+        }
+        match message {
+            PeerMsg::Boot => self.boot(&myself),
+            PeerMsg::Booted(Ok((file, found))) => self.booted(&myself, memory, file, found).await?,
+            PeerMsg::Booted(Err(error)) => {
+                tracing::warn!(identity = %self.config.rules.identity, error = error.chain(), "state unreadable");
+                self.view.send_modify(|view| view.detail = error.chain());
+                for message in memory.waiting.drain(..) {
+                    refuse(message, &error);
+                }
+                myself.send_after(BOOT_RETRY, || PeerMsg::Boot);
+            }
+            PeerMsg::Start(reply) => self.turn(&myself, memory, Input::Start, Some(reply)),
+            PeerMsg::Stop(why, reply) => self.turn(&myself, memory, Input::Stop { why }, Some(reply)),
+            PeerMsg::Restart(reply) => self.turn(&myself, memory, Input::Restart, Some(reply)),
+            PeerMsg::Reset(reply) => self.turn(&myself, memory, Input::Reset, Some(reply)),
+            PeerMsg::Retire(reply) => {
+                memory.retiring.push(reply);
+                Self::retire(memory);
+            }
+            PeerMsg::Happened(input) => self.turn(&myself, memory, input, None),
+            PeerMsg::Server(generation, result) => {
+                let input = match result {
+                    Ok(server) => {
+                        let id = server.id();
+                        self.watch(&myself, memory, Watched::Server(generation), server).await?;
+                        Input::ServerStarted(generation, id)
+                    }
+                    Err(error) => Input::StartFailed(generation, error),
+                };
+                self.turn(&myself, memory, input, None);
+            }
+            PeerMsg::Canary(generation, result) => {
+                let input = match result {
+                    Ok(canary) => {
+                        let id = canary.id();
+                        self.watch(&myself, memory, Watched::Canary(generation), canary).await?;
+                        Input::CanaryArmed(generation, id)
+                    }
+                    Err(error) => Input::CanaryFailed(generation, error),
+                };
+                self.turn(&myself, memory, input, None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<PeerMsg>,
+        event: SupervisionEvent,
+        memory: &mut PeerMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some((who, exit)) = exit::classify::<ProcessEnded>(event) else { return Ok(()) };
+        let Some(watched) = memory.watches.remove(&who) else { return Ok(()) };
+        let end = match exit {
+            Exit::Failed(ended) => ended.end,
+            // A fault of ours, not of the process: fail, and let the successor find the process again.
+            Exit::Crashed(why) => return Err(format!("the watch of {watched:?} failed: {why}").into()),
+            Exit::Clean { .. } | Exit::Killed => return Err(format!("the watch of {watched:?} was stopped").into()),
+        };
+        let input = match watched {
+            Watched::Server(generation) => Input::ServerEnded(generation, end),
+            Watched::Canary(generation) => Input::CanaryEnded(generation),
+        };
+        self.turn(&myself, memory, input, None);
+        Ok(())
+    }
+}
+
+impl PeerActor {
+    /// Reads the file and looks for every life in it, before anything is decided.
+    fn boot(&self, myself: &ActorRef<PeerMsg>) {
+        let (ports, identity, myself) = (self.ports.clone(), self.config.rules.identity.clone(), myself.clone());
+        tokio::spawn(async move {
+            let booted = match ports.store.load(&identity).await {
+                Ok(file) => {
+                    let mut found = Vec::with_capacity(file.lives.len());
+                    for life in &file.lives {
+                        let key = LifeKey { identity: identity.clone(), generation: life.generation };
+                        found.push((life.generation, ports.servers.find(&key, life).await));
+                    }
+                    Ok((file, found))
+                }
+                Err(error) => Err(error),
+            };
+            let _ = myself.cast(PeerMsg::Booted(booted));
+        });
+    }
+
+    async fn booted(
+        &self,
+        myself: &ActorRef<PeerMsg>,
+        memory: &mut PeerMemory,
+        file: PeerFile,
+        found: Vec<(Generation, Found)>,
+    ) -> Result<(), ActorProcessingErr> {
+        let wanted_up = file.desired == Desired::Up;
+        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
+        for (generation, found) in found {
+            let found = match found {
+                Found::Alive { server, canary } => {
+                    let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
+                    self.watch(myself, memory, Watched::Server(generation), server).await?;
+                    if let Some(canary) = canary {
+                        self.watch(myself, memory, Watched::Canary(generation), canary).await?;
+                    }
+                    FoundLife::Alive { server: ids.0, canary: ids.1 }
+                }
+                Found::Dead(end) => FoundLife::Dead(end),
+                Found::Blocked(why) => FoundLife::Blocked(why),
+            };
+            self.turn(myself, memory, Input::Found(generation, found), None);
+        }
+        let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
+        if wanted_up && idle {
+            self.turn(myself, memory, Input::Start, None);
+        }
+        self.publish(memory);
+        for message in std::mem::take(&mut memory.waiting) {
+            myself.cast(message)?;
+        }
+        Ok(())
+    }
+
+    async fn watch(
+        &self,
+        myself: &ActorRef<PeerMsg>,
+        memory: &mut PeerMemory,
+        watched: Watched,
+        process: Box<dyn Process>,
+    ) -> Result<(), ActorProcessingErr> {
+        // A watch's `pre_start` only allocates, so this does not wait.
+        let (watch, _) = Actor::spawn_linked(None, ProcessWatch, process, myself.get_cell()).await?;
+        memory.watches.insert(watch.get_id(), watched);
+        Ok(())
+    }
+
+    /// One decision and everything that follows from it.
+    fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
+        let Some(before) = memory.state.take() else { return };
+        let (state, actions) = step(before, input, self.ports.clock.now(), &self.config.rules);
+        memory.state = Some(state);
+        // Published first: whoever is answered finds the state that the answer speaks of.
+        self.publish(memory);
+        let mut done = Performed::default();
+        for action in actions {
+            self.perform(myself, action, &mut done);
+        }
+        self.keep_probe(memory, done.probe);
+        perform::answer(reply, done.answer);
+        Self::retire(memory);
+    }
+
+    fn publish(&self, memory: &PeerMemory) {
+        if let Some(state) = &memory.state {
+            let view = show(state, &self.config, self.ports.clock.now());
+            self.view.send_if_modified(|before| {
+                // `since` is computed from the clock and may differ by its grain.
+                let changed = PeerView { since: before.since, ..view.clone() } != *before;
+                if changed {
+                    *before = view;
+                }
+                changed
+            });
+        }
+    }
+
+    fn keep_probe(&self, memory: &mut PeerMemory, new: Option<AbortHandle>) {
+        let silent = memory.state.as_ref().and_then(PeerState::live).filter(|live| live.unreachable);
+        let silent = silent.map(|live| live.generation);
+        if let Some((generation, probe)) = memory.probe.take() {
+            if silent == Some(generation) && new.is_none() {
+                memory.probe = Some((generation, probe));
+            } else {
+                probe.abort();
+            }
+        }
+        if let (Some(probe), Some(generation)) = (new, silent) {
+            memory.probe = Some((generation, probe));
+        }
+    }
+
+    fn retire(memory: &mut PeerMemory) {
+        let Some(state) = memory.state.as_ref().filter(|state| state.at_rest()) else { return };
+        for reply in memory.retiring.drain(..) {
+            let _ = reply.send(state.file.highest);
+        }
+    }
+}
+
+/// Answers a request that can not be served, so that its caller does not wait for the deadline.
+fn refuse(message: PeerMsg, error: &FleetError) {
+    match message {
+        PeerMsg::Start(reply) | PeerMsg::Stop(_, reply) | PeerMsg::Restart(reply) | PeerMsg::Reset(reply) => {
+            let _ = reply.send(Err(error.clone()));
+        }
+        _ => {}
+    }
+}
+
+impl Drop for PeerMemory {
+    fn drop(&mut self) {
+        if let Some((_, probe)) = self.probe.take() {
+            probe.abort();
+        }
+    }
+}

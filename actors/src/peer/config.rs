@@ -1,0 +1,76 @@
+//! What one identity is: the registry's record, its runtime's definition and the fleet's defaults, joined. Pure.
+
+use super::{
+    input::PeerRules,
+    restart_policy::{RestartLimit, RestartPolicy},
+};
+use crate::{
+    names::Runtime,
+    ports::{Program, ScreenRules},
+    registry::document::PeerSpec,
+    runtime::{RuntimeDef, StopRecipe},
+};
+use std::collections::BTreeMap;
+
+/// What holds for every peer of a fleet.
+#[derive(Debug, Clone)]
+pub struct FleetRules {
+    /// The runtimes that exist.
+    pub runtimes: BTreeMap<Runtime, RuntimeDef>,
+    /// What happens after a death where a peer does not say.
+    pub restart: RestartPolicy,
+    /// How many deaths a window may hold.
+    pub limit: RestartLimit,
+    /// This boot of the host.
+    pub boot_id: String,
+    /// The version of the helper beside every peer.
+    pub helper_version: String,
+    /// What runs where neither the peer nor its runtime names a program.
+    pub shell: String,
+}
+
+/// One identity, ready to be started.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// What its decisions follow.
+    pub rules: PeerRules,
+    /// What runs in its pane.
+    pub program: Program,
+    /// When it counts as up.
+    pub screen: ScreenRules,
+    /// How its program is asked to end.
+    pub stop: StopRecipe,
+    /// The policy that governs its effects.
+    pub policy: Option<String>,
+    /// The version of the helper that watches it.
+    pub helper_version: String,
+}
+
+/// The configuration of `spec` under `runtime`; `None` where the runtime is not defined.
+pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules) -> Option<PeerConfig> {
+    let def = fleet.runtimes.get(runtime)?;
+    let argv = match &spec.command {
+        Some(command) if !command.is_empty() => command.clone(),
+        _ if !def.argv.is_empty() => def.argv.clone(),
+        _ => vec![fleet.shell.clone()],
+    };
+    let mut env = def.env.clone();
+    env.extend(spec.env.clone());
+    Some(PeerConfig {
+        rules: PeerRules {
+            identity: crate::names::Identity::new(runtime.clone(), spec.personality.clone()),
+            restart: spec.restart.unwrap_or(fleet.restart),
+            limit: fleet.limit,
+            boot_id: fleet.boot_id.clone(),
+        },
+        program: Program { argv, env, cwd: spec.cwd.clone() },
+        screen: ScreenRules {
+            readiness: def.readiness.clone(),
+            attention: def.attention.clone(),
+            deadline: def.boot_deadline(),
+        },
+        stop: def.stop.clone(),
+        policy: spec.policy.clone(),
+        helper_version: fleet.helper_version.clone(),
+    })
+}

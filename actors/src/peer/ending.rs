@@ -1,0 +1,222 @@
+//! Every way down: a claimed end, an unclaimed death, a program that left; and what follows each.
+
+use super::{
+    file::{Life, LifePhase},
+    input::{Action, SessionExit},
+    phase::{CanaryWatch, Next, Phase, Rest, Stage},
+    restart_policy::RestartPolicy,
+    starting::{self, CANARY_FAILURES_MAX, CANARY_HEALTHY_AFTER_MS},
+    step::Turn,
+};
+use crate::{
+    error::FleetError,
+    journal::Draft,
+    names::Generation,
+    ports::{Claim, LifeEnd, ProcessEnd, Settlement, SweepReport, Then},
+};
+
+/// The written intent of an end.
+pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
+    let then = if next == Next::Start { Then::Start } else { Then::Stop };
+    Claim { why: why.into(), by: by.into(), then }
+}
+
+/// Ends the life in hand on purpose: now, or after the step that is under way.
+pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
+    let Phase::Live(live) = &mut turn.state.phase else { return };
+    if let Next::Rest(rest) = next {
+        turn.state.file.desired = rest.into();
+    }
+    match &mut live.stage {
+        // It is ending already; only what follows may change.
+        Stage::Stopping { next: following, .. } => *following = next,
+        Stage::Server | Stage::Canary => live.ending = Some((claim, next)),
+        // A session that is being opened reports in a moment, unless its failure is what brought us here.
+        Stage::Session if claim.why != "boot-failed" => live.ending = Some((claim, next)),
+        stage => {
+            let generation = live.generation;
+            let back = Box::new(stage.clone());
+            live.stage = Stage::Stopping { next, back, claim: claim.clone() };
+            turn.state.since_boot_ms = turn.now.boot_ms;
+            turn.mark_phase(generation, LifePhase::Stopping);
+            turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
+            turn.save();
+            turn.act(Action::EndLife(generation, claim));
+        }
+    }
+}
+
+/// Carries out an end that waited for a step of the start; says whether there was one.
+pub(super) fn carry_out(turn: &mut Turn<'_>) -> bool {
+    let Phase::Live(live) = &mut turn.state.phase else { return false };
+    let Some((claim, next)) = live.ending.take() else { return false };
+    // The session is not open, or has just been: nothing is under way that could be cut in half.
+    live.stage = Stage::Booting;
+    end(turn, claim, next);
+    true
+}
+
+pub(super) fn server_ended(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
+    let Some(live) = turn.live_of(generation) else { return };
+    live.server = None;
+    if let Stage::Stopping { .. } = live.stage {
+        return; // expected; the end's own report says whether the claim held
+    }
+    let ending = live.ending.take();
+    death(turn, generation, end);
+    let next = match ending {
+        Some((_, next)) => next,
+        None => starting::count(turn, &starting::describe(end)),
+    };
+    clear(turn, generation, next);
+}
+
+/// An unclaimed death, as the daemon saw it: it is told, and its record is found or made.
+fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
+    turn.mark_phase(generation, LifePhase::Dead);
+    turn.tell(Draft::new("death").with("gen", generation).with("status", end));
+    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation) else { return };
+    let (server, canary, started_boot_ms) = (life.server, life.canary, life.started_boot_ms);
+    turn.act(Action::Settle { generation, server, canary, end, started_boot_ms });
+}
+
+/// Sweeps what the dead server left behind; `next` comes when that is done.
+fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
+    if let Next::Rest(rest) = next {
+        turn.state.file.desired = rest.into();
+    }
+    let note = std::mem::take(&mut turn.state.note);
+    turn.enter(Phase::Clearing { generation, next }, note);
+    turn.act(Action::Sweep(generation));
+    turn.save();
+}
+
+/// A life that was dead when its peer came back. A claimed end is no death: the record's maker looks.
+pub(super) fn found_dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
+    death(turn, life.generation, end);
+    if life.phase == LifePhase::Dead {
+        return; // counted before; only its record was missing
+    }
+    let stopping = life.phase == LifePhase::Stopping;
+    let next = match turn.state.file.desired {
+        super::file::Desired::Up if stopping => Next::Start,
+        super::file::Desired::Up => starting::count(turn, &starting::describe(end)),
+        super::file::Desired::Asleep => Next::Rest(Rest::Asleep),
+        super::file::Desired::Stopped => Next::Rest(Rest::Stopped),
+        super::file::Desired::Quarantined => Next::Rest(Rest::Quarantined),
+    };
+    clear(turn, life.generation, next);
+}
+
+/// A canary that is gone while its server lives gets a successor at once.
+pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
+    let now = turn.now.boot_ms;
+    let Some(live) = turn.live_of(generation) else { return };
+    if matches!(live.stage, Stage::Stopping { .. }) {
+        return; // dismissed
+    }
+    let (CanaryWatch::Armed { since_boot_ms, failures, .. }, Some(server)) = (live.canary, live.server) else { return };
+    let failures = if now.saturating_sub(since_boot_ms) < CANARY_HEALTHY_AFTER_MS { failures + 1 } else { 0 };
+    if failures >= CANARY_FAILURES_MAX {
+        let why = FleetError::Internal(format!("{failures} canaries in a row ended at once"));
+        return starting::canary_failed(turn, generation, &why);
+    }
+    live.canary = CanaryWatch::Arming { failures };
+    turn.act(Action::ArmCanary(generation, server));
+}
+
+/// The program left, or its session was closed: the server is ended, claimed, and the policy decides the rest.
+pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: SessionExit) {
+    let Some(live) = turn.live_of(generation) else { return };
+    if matches!(live.stage, Stage::Stopping { .. }) || live.ending.is_some() {
+        return;
+    }
+    let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;
+    let next = if content {
+        turn.state.note = exit.to_string();
+        Next::Rest(Rest::Stopped)
+    } else {
+        starting::count(turn, &exit.to_string())
+    };
+    end(turn, claim("session-exit", "fleet", next), next);
+}
+
+pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<LifeEnd, FleetError>) {
+    let Some(live) = turn.live_of(generation) else { return };
+    let Stage::Stopping { next, back, .. } = live.stage.clone() else { return };
+    match result {
+        Ok(LifeEnd::Claimed(report)) => {
+            turn.state.file.lives.retain(|life| life.generation != generation);
+            turn.tell(
+                Draft::new("ended")
+                    .with("gen", generation)
+                    .with("rungs", report.rungs.join(","))
+                    .with("swept", report.sweep.swept.len())
+                    .with("escaped", report.sweep.escaped.len()),
+            );
+            turn.state.last_end = Some(report);
+            proceed(turn, next);
+        }
+        // Dead before the claim held: nobody meant this death, so it is recorded; what was asked for follows.
+        Ok(LifeEnd::AlreadyDead) => {
+            death(turn, generation, ProcessEnd::Vanished);
+            clear(turn, generation, next);
+        }
+        Err(error) => {
+            turn.tell(Draft::new("end-failed").with("gen", generation).with("reason", error.chain()));
+            let Some(live) = turn.live_of(generation) else { return };
+            if live.server.is_none() {
+                // It died after all; the claim may or may not stand, and the record's maker looks.
+                death(turn, generation, ProcessEnd::Vanished);
+                return clear(turn, generation, next);
+            }
+            // Without a claim on disk nothing was killed: it goes on as it was.
+            live.stage = *back;
+            turn.state.note = error.chain();
+            turn.mark_phase(generation, LifePhase::Up);
+            turn.state.file.desired = super::file::Desired::Up;
+            turn.save();
+        }
+    }
+}
+
+pub(super) fn swept(turn: &mut Turn<'_>, generation: Generation, report: &SweepReport) {
+    if !report.swept.is_empty() || !report.escaped.is_empty() {
+        let list = |pids: &[i32]| pids.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
+        turn.tell(
+            Draft::new("swept")
+                .with("gen", generation)
+                .with("swept", list(&report.swept))
+                .with("escaped", list(&report.escaped)),
+        );
+    }
+    if let Phase::Clearing { generation: cleared, next } = turn.state.phase
+        && cleared == generation
+    {
+        proceed(turn, next);
+    }
+}
+
+/// What comes after an end, now that nothing of the old life is left.
+fn proceed(turn: &mut Turn<'_>, next: Next) {
+    match next {
+        Next::Start => starting::begin(turn),
+        Next::Rest(rest) => {
+            turn.state.file.desired = rest.into();
+            let note = std::mem::take(&mut turn.state.note);
+            turn.enter(rest.into(), note);
+            turn.tell(Draft::new(rest.name().as_str()));
+            turn.save();
+        }
+    }
+}
+
+/// The death is accounted for: its life leaves the file.
+pub(super) fn settled(turn: &mut Turn<'_>, generation: Generation, settlement: &Settlement) {
+    turn.state.owed.remove(&generation);
+    turn.state.file.lives.retain(|life| life.generation != generation);
+    if *settlement == Settlement::Claimed {
+        turn.tell(Draft::new("claimed").with("gen", generation));
+    }
+    turn.save();
+}

@@ -1,0 +1,174 @@
+//! What can happen to a peer, and what it can decide to do about it.
+
+use super::{
+    file::PeerFile,
+    restart_policy::{RestartLimit, RestartPolicy},
+};
+use crate::{
+    error::FleetError,
+    journal::Draft,
+    names::{Generation, Identity},
+    ports::{Claim, LifeEnd, ProcessEnd, ProcessId, Settlement, SweepReport},
+    view::PhaseName,
+};
+
+/// What a peer's decisions follow; fixed for the life of its actor.
+#[derive(Debug, Clone)]
+pub struct PeerRules {
+    /// Which peer.
+    pub identity: Identity,
+    /// What happens after a death.
+    pub restart: RestartPolicy,
+    /// How many deaths a window may hold.
+    pub limit: RestartLimit,
+    /// This boot of the host.
+    pub boot_id: String,
+}
+
+/// What a life that was found again turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundLife {
+    /// Its server lives.
+    Alive {
+        /// The server.
+        server: ProcessId,
+        /// Its canary, where one lives.
+        canary: Option<ProcessId>,
+    },
+    /// Its server is gone.
+    Dead(ProcessEnd),
+    /// Its lock is held by somebody who can not be proved to be ours.
+    Blocked(String),
+}
+
+/// What can happen to a peer.
+#[derive(Debug)]
+pub enum Input {
+    /// A person, or the fleet, wants it up.
+    Start,
+    /// A person wants it down.
+    Stop {
+        /// `stop`, `remove`.
+        why: &'static str,
+    },
+    /// A person wants a new life.
+    Restart,
+    /// A person forgives its deaths.
+    Reset,
+    /// A life of its file was looked for.
+    Found(Generation, FoundLife),
+    /// The server was started.
+    ServerStarted(Generation, ProcessId),
+    /// The session is open and its program runs.
+    SessionOpened(Generation),
+    /// A step of the start failed.
+    StartFailed(Generation, FleetError),
+    /// The canary watches.
+    CanaryArmed(Generation, ProcessId),
+    /// The canary could not be started.
+    CanaryFailed(Generation, FleetError),
+    /// The program is ready.
+    Ready(Generation),
+    /// The program waits for a person.
+    Attention(Generation, String),
+    /// The server's process ended.
+    ServerEnded(Generation, ProcessEnd),
+    /// The canary's process ended.
+    CanaryEnded(Generation),
+    /// The program ended, or somebody closed its session.
+    SessionExited(Generation, SessionExit),
+    /// A deliberate end was carried out, or could not be.
+    Ended(Generation, Result<LifeEnd, FleetError>),
+    /// What a dead server left behind was ended.
+    Swept(Generation, SweepReport),
+    /// A death was settled.
+    Settled(Generation, Settlement),
+    /// A record could not be written yet.
+    RecordOwed(Generation, String),
+    /// The server did, or did not, answer a call.
+    Reachable(Generation, bool),
+    /// The server's socket file is gone.
+    SocketLost,
+    /// The server made its socket again.
+    SocketHealed(Generation),
+    /// A wait is over. The instant is the one that `WakeAt` named: another one is stale.
+    Due {
+        /// Milliseconds since boot.
+        until_boot_ms: u64,
+    },
+}
+
+/// How a program left its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionExit {
+    /// It exited with this status.
+    Status(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// Its session, window or pane was closed from outside.
+    Killed,
+}
+
+impl std::fmt::Display for SessionExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "its program exited with status {status}"),
+            Self::Signal(signal) => write!(f, "its program was ended by signal {signal}"),
+            Self::Killed => f.write_str("its session was closed from outside"),
+        }
+    }
+}
+
+/// What a request is answered with at once; the rest is seen in the peer's view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The life that the request is about: the one that lives, is ended, or begins.
+    pub generation: Generation,
+    /// The state before.
+    pub was: PhaseName,
+}
+
+/// What a peer decides to do. The actor carries it out and reports back with an [`Input`].
+#[derive(Debug)]
+pub enum Action {
+    /// Answer the request that is in hand.
+    Answer(Result<Accepted, FleetError>),
+    /// Tell the story.
+    Tell(Draft),
+    /// Make this state durable; nobody waits for it.
+    Save(PeerFile),
+    /// Make this state durable, then start the server.
+    StartServer(Generation, PeerFile),
+    /// Start a canary beside the server.
+    ArmCanary(Generation, ProcessId),
+    /// Open the session.
+    OpenSession(Generation),
+    /// Judge the screen until the program is ready.
+    WatchScreen(Generation),
+    /// End the life on purpose.
+    EndLife(Generation, Claim),
+    /// End what a dead server left behind.
+    Sweep(Generation),
+    /// Find or make the record of a death.
+    Settle {
+        /// Whose death.
+        generation: Generation,
+        /// The server, where it was known.
+        server: Option<ProcessId>,
+        /// The canary, which gets a moment to finish.
+        canary: Option<ProcessId>,
+        /// How it ended.
+        end: ProcessEnd,
+        /// When its life began, milliseconds since boot.
+        started_boot_ms: u64,
+    },
+    /// Ask the server until it answers again.
+    ProbeUntilReachable(Generation),
+    /// Make the server create its socket again.
+    HealSocket(Generation),
+    /// Send `Due` at this instant.
+    WakeAt {
+        /// Milliseconds since boot.
+        until_boot_ms: u64,
+    },
+}

@@ -1,0 +1,39 @@
+//! What a peer can be asked, and what it is told.
+
+use super::{
+    file::PeerFile,
+    input::{Accepted, Input},
+};
+use crate::{
+    error::FleetError,
+    names::Generation,
+    ports::{Found, Process},
+};
+use ractor::RpcReplyPort;
+
+/// The answer to a request: accepted or refused, at once. What becomes of it is seen in the peer's view.
+pub type Reply = RpcReplyPort<Result<Accepted, FleetError>>;
+
+/// What a peer can be asked, and what it is told.
+pub enum PeerMsg {
+    /// Be up.
+    Start(Reply),
+    /// Be down.
+    Stop(&'static str, Reply),
+    /// Begin a new life.
+    Restart(Reply),
+    /// Forget the deaths.
+    Reset(Reply),
+    /// Answer with the highest generation as soon as nothing is under way: the peer is about to be removed.
+    Retire(RpcReplyPort<Generation>),
+    /// Something happened.
+    Happened(Input),
+    /// The server was started, or not.
+    Server(Generation, Result<Box<dyn Process>, FleetError>),
+    /// The canary was started, or not.
+    Canary(Generation, Result<Box<dyn Process>, FleetError>),
+    /// Its file was read, and its lives were looked for.
+    Booted(Result<(PeerFile, Vec<(Generation, Found)>), FleetError>),
+    /// Read the file again after it could not be read.
+    Boot,
+}

@@ -1,0 +1,184 @@
+//! Carries a peer's decisions out: every action becomes a call of a port on a task of its own, and its result
+//! comes back as a message. Nothing here waits, and nothing here decides.
+
+use super::{
+    actor::PeerActor,
+    input::{Action, Input},
+    message::{PeerMsg, Reply},
+};
+use crate::{
+    error::FleetError,
+    names::Generation,
+    ports::{DeathNotice, LifeKey},
+};
+use ractor::ActorRef;
+use std::{future::Future, time::Duration};
+use tokio::task::AbortHandle;
+
+/// First and longest wait before a record that could not be written is tried again.
+const RECORD_RETRY: Duration = Duration::from_millis(500);
+const RECORD_RETRY_MAX: Duration = Duration::from_secs(30);
+/// First and longest wait between two looks at a server that does not answer.
+const PROBE: Duration = Duration::from_millis(500);
+const PROBE_MAX: Duration = Duration::from_secs(10);
+
+/// What carrying out one action leaves with the actor.
+#[derive(Default)]
+pub(super) struct Performed {
+    /// The answer for the request in hand.
+    pub(super) answer: Option<Result<super::input::Accepted, FleetError>>,
+    /// A probe that runs until the server answers, or its life ends.
+    pub(super) probe: Option<AbortHandle>,
+}
+
+impl PeerActor {
+    /// Runs `work` beside the actor and sends what it gives back.
+    fn report<T: Send + 'static>(
+        myself: &ActorRef<PeerMsg>,
+        work: impl Future<Output = T> + Send + 'static,
+        message: impl FnOnce(T) -> PeerMsg + Send + 'static,
+    ) -> AbortHandle {
+        let myself = myself.clone();
+        tokio::spawn(async move {
+            let result = work.await;
+            // The actor may have been restarted meanwhile; its successor finds the truth in the files.
+            let _ = myself.cast(message(result));
+        })
+        .abort_handle()
+    }
+
+    fn life(&self, generation: Generation) -> LifeKey {
+        LifeKey { identity: self.config.rules.identity.clone(), generation }
+    }
+
+    /// Carries out one action.
+    pub(super) fn perform(&self, myself: &ActorRef<PeerMsg>, action: Action, done: &mut Performed) {
+        let ports = &self.ports;
+        match action {
+            Action::Answer(answer) => done.answer = Some(answer),
+            Action::Tell(draft) => self.journal.record(draft),
+            Action::Save(file) => {
+                let save = ports.store.save(&self.config.rules.identity, file);
+                tokio::spawn(async move {
+                    // Not durable yet is not lost: every later save holds the same, and a start waits for its own.
+                    if let Err(error) = save.await {
+                        tracing::warn!(error = error.chain(), "a peer's state could not be saved");
+                    }
+                });
+            }
+            Action::StartServer(generation, file) => {
+                let start = ports.servers.start(&self.life(generation), file);
+                Self::report(myself, start, move |result| PeerMsg::Server(generation, result));
+            }
+            Action::ArmCanary(generation, server) => {
+                let arm = ports.witness.arm(&self.life(generation), server);
+                Self::report(myself, arm, move |result| PeerMsg::Canary(generation, result));
+            }
+            Action::OpenSession(generation) => {
+                let open = ports.servers.open_session(&self.life(generation), self.config.program.clone());
+                Self::report(myself, open, move |result| {
+                    PeerMsg::Happened(match result {
+                        Ok(()) => Input::SessionOpened(generation),
+                        Err(error) => Input::StartFailed(generation, error),
+                    })
+                });
+            }
+            Action::WatchScreen(generation) => self.watch_screen(myself, generation),
+            Action::EndLife(generation, claim) => {
+                let end = ports.servers.end(&self.life(generation), claim, self.config.stop.clone());
+                Self::report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
+            }
+            Action::Sweep(generation) => {
+                let sweep = ports.servers.sweep(&self.life(generation));
+                Self::report(myself, sweep, move |report| PeerMsg::Happened(Input::Swept(generation, report)));
+            }
+            Action::Settle { generation, server, canary, end, started_boot_ms } => {
+                let life = self.life(generation);
+                self.settle(myself, DeathNotice { life, server, end, started_boot_ms, canary });
+            }
+            Action::ProbeUntilReachable(generation) => done.probe = Some(self.probe(myself, generation)),
+            Action::HealSocket(generation) => {
+                let heal = ports.servers.heal_socket(&self.life(generation));
+                let myself = myself.clone();
+                tokio::spawn(async move {
+                    match heal.await {
+                        Ok(true) => {
+                            let _ = myself.cast(PeerMsg::Happened(Input::SocketHealed(generation)));
+                        }
+                        Ok(false) => {}
+                        Err(error) => tracing::warn!(error = error.chain(), "a socket could not be made again"),
+                    }
+                });
+            }
+            Action::WakeAt { until_boot_ms } => {
+                let wait = until_boot_ms.saturating_sub(ports.clock.now().boot_ms);
+                myself.send_after(Duration::from_millis(wait), move || PeerMsg::Happened(Input::Due { until_boot_ms }));
+            }
+        }
+    }
+
+    fn watch_screen(&self, myself: &ActorRef<PeerMsg>, generation: Generation) {
+        use crate::ports::ScreenSign;
+        let mut signs = self.ports.servers.watch_screen(&self.life(generation), self.config.screen.clone());
+        let myself = myself.clone();
+        // Ends with the channel: the port drops its sender when the program is ready or its server is gone.
+        tokio::spawn(async move {
+            while let Some(sign) = signs.recv().await {
+                let input = match sign {
+                    ScreenSign::Ready => Input::Ready(generation),
+                    ScreenSign::Attention(what) => Input::Attention(generation, what),
+                };
+                if myself.cast(PeerMsg::Happened(input)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// A record that can not be written is owed: tried again, later each time, until it is on disk.
+    fn settle(&self, myself: &ActorRef<PeerMsg>, notice: DeathNotice) {
+        let (witness, myself) = (self.ports.witness.clone(), myself.clone());
+        tokio::spawn(async move {
+            let generation = notice.life.generation;
+            let mut wait = RECORD_RETRY;
+            loop {
+                match witness.settle(notice.clone()).await {
+                    Ok(settlement) => {
+                        let _ = myself.cast(PeerMsg::Happened(Input::Settled(generation, settlement)));
+                        return;
+                    }
+                    Err(error) => {
+                        let owed = Input::RecordOwed(generation, error.chain());
+                        if myself.cast(PeerMsg::Happened(owed)).is_err() {
+                            return; // the life is still in the file: the next actor settles it
+                        }
+                    }
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RECORD_RETRY_MAX);
+            }
+        });
+    }
+
+    fn probe(&self, myself: &ActorRef<PeerMsg>, generation: Generation) -> AbortHandle {
+        let (servers, life) = (self.ports.servers.clone(), self.life(generation));
+        let answers = async move {
+            let mut wait = PROBE;
+            loop {
+                tokio::time::sleep(wait).await;
+                if servers.answers(&life).await {
+                    return;
+                }
+                wait = (wait * 2).min(PROBE_MAX);
+            }
+        };
+        Self::report(myself, answers, move |()| PeerMsg::Happened(Input::Reachable(generation, true)))
+    }
+}
+
+/// Answers a request, if its caller still waits.
+pub(super) fn answer(reply: Option<Reply>, answer: Option<Result<super::input::Accepted, FleetError>>) {
+    if let (Some(reply), Some(answer)) = (reply, answer) {
+        let _ = reply.send(answer);
+    }
+}

@@ -1,0 +1,245 @@
+//! What a peer is at one moment: a phase in which every wrong combination has no spelling.
+//!
+//! ```text
+//!              start                     program ready
+//!   Asleep ───────────▶ Live(Server → Canary → Session → Booting) ───────▶ Live(Up)
+//!   Stopped ──────────▶   │        │                          │  ▲            │  │
+//!      ▲                  │        │ a dialog, or too slow    ▼  │ ready      │  │ stop, restart,
+//!      │                  │        └──────────▶ Live(NeedsAttention) ◀────────┘  │ session exit
+//!      │                  │ server dies unclaimed          │                     ▼
+//!      │                  ▼                                └──────────▶ Live(Stopping)
+//!      ├──── Clearing (what the dead server left is swept) ──▶ next life         │
+//!      │          └─ too many deaths ─▶ Quarantined ── reset ─▶ Stopped          │
+//!      └──────────────────────────────────────────────────────── claimed ────────┘
+//! ```
+
+use super::file::{Desired, PeerFile};
+use crate::{
+    names::Generation,
+    ports::{Claim, EndReport, ProcessId},
+    view::PhaseName,
+};
+use std::collections::BTreeMap;
+
+/// Everything that a peer's decisions rest on.
+#[derive(Debug, Clone)]
+pub struct PeerState {
+    /// What is on disk, or about to be.
+    pub file: PeerFile,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when, milliseconds since boot.
+    pub since_boot_ms: u64,
+    /// Why it is where it is, one short text for people; empty where the phase says it all.
+    pub note: String,
+    /// Lives that followed a death, since this daemon started.
+    pub restarts: u64,
+    /// Records that could not be written yet, with the reason.
+    pub owed: BTreeMap<Generation, String>,
+    /// How the last deliberate end went.
+    pub last_end: Option<EndReport>,
+    /// Failed attempts to start anything at all, in a row.
+    pub failed_attempts: u32,
+}
+
+/// Where a peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Not running; a wake starts it.
+    Asleep,
+    /// Ended on purpose, or by its own program.
+    Stopped,
+    /// Died too often too fast.
+    Quarantined,
+    /// A server lives, or is being started.
+    Live(Box<Live>),
+    /// The server died; what it left behind is being ended.
+    Clearing {
+        /// The dead life.
+        generation: Generation,
+        /// What comes then.
+        next: Next,
+    },
+    /// Nothing could be started; tried again at `until`.
+    Backoff {
+        /// Milliseconds since boot.
+        until_boot_ms: u64,
+    },
+    /// Somebody who can not be proved to be ours holds this identity's lock.
+    Blocked,
+}
+
+/// A life whose server lives, or is being started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// Which life.
+    pub generation: Generation,
+    /// How far it is.
+    pub stage: Stage,
+    /// When it began, milliseconds since boot.
+    pub started_boot_ms: u64,
+    /// Its server, once started.
+    pub server: Option<ProcessId>,
+    /// Its canary.
+    pub canary: CanaryWatch,
+    /// The server did not answer a call in time; it is not dead.
+    pub unreachable: bool,
+    /// An end that was asked for during a step that can not be interrupted; carried out after it.
+    pub ending: Option<(Claim, Next)>,
+}
+
+/// The state of the witness beside a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CanaryWatch {
+    /// Not armed yet, or being armed.
+    Arming {
+        /// How many armings failed or ended at once, in a row.
+        failures: u32,
+    },
+    /// Watching.
+    Armed {
+        /// The canary's process.
+        process: ProcessId,
+        /// Since when, milliseconds since boot.
+        since_boot_ms: u64,
+        /// As in `Arming`, when it was armed.
+        failures: u32,
+    },
+    /// It could not be armed: the daemon alone watches this server.
+    Failed,
+}
+
+/// How far a life is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The server is being started.
+    Server,
+    /// The canary is being armed.
+    Canary,
+    /// The session is being opened.
+    Session,
+    /// The program runs; it is not ready yet.
+    Booting,
+    /// Ready.
+    Up,
+    /// Alive, and waits for a person.
+    NeedsAttention {
+        /// For what: `sign-in`, `trust`, `slow`.
+        what: String,
+    },
+    /// Being ended on purpose.
+    Stopping {
+        /// What comes then.
+        next: Next,
+        /// Where it goes back to if the claim can not be written: without a claim nothing is killed.
+        back: Box<Stage>,
+        /// The claim, for another try when the server outlived the ladder.
+        claim: Claim,
+    },
+}
+
+/// What comes after an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next life.
+    Start,
+    /// This rest.
+    Rest(Rest),
+}
+
+/// The ways to be down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// A wake starts it.
+    Asleep,
+    /// A start starts it.
+    Stopped,
+    /// A reset frees it.
+    Quarantined,
+}
+
+impl From<Rest> for Phase {
+    fn from(rest: Rest) -> Self {
+        match rest {
+            Rest::Asleep => Self::Asleep,
+            Rest::Stopped => Self::Stopped,
+            Rest::Quarantined => Self::Quarantined,
+        }
+    }
+}
+
+impl From<Rest> for Desired {
+    fn from(rest: Rest) -> Self {
+        match rest {
+            Rest::Asleep => Self::Asleep,
+            Rest::Stopped => Self::Stopped,
+            Rest::Quarantined => Self::Quarantined,
+        }
+    }
+}
+
+impl Rest {
+    /// The state's name.
+    pub fn name(self) -> PhaseName {
+        match self {
+            Self::Asleep => PhaseName::Asleep,
+            Self::Stopped => PhaseName::Stopped,
+            Self::Quarantined => PhaseName::Quarantined,
+        }
+    }
+}
+
+impl Phase {
+    /// The state's name.
+    pub fn name(&self) -> PhaseName {
+        match self {
+            Self::Asleep => PhaseName::Asleep,
+            Self::Stopped => PhaseName::Stopped,
+            Self::Quarantined => PhaseName::Quarantined,
+            Self::Clearing { next: Next::Start, .. } | Self::Backoff { .. } => PhaseName::Backoff,
+            Self::Clearing { next: Next::Rest(rest), .. } => rest.name(),
+            Self::Blocked => PhaseName::Blocked,
+            Self::Live(live) => match live.stage {
+                Stage::Server | Stage::Canary | Stage::Session | Stage::Booting => PhaseName::Starting,
+                Stage::Up => PhaseName::Up,
+                Stage::NeedsAttention { .. } => PhaseName::NeedsAttention,
+                Stage::Stopping { .. } => PhaseName::Stopping,
+            },
+        }
+    }
+}
+
+impl PeerState {
+    /// A peer as its file describes it, before anything of its lives was found again.
+    pub fn resting(file: PeerFile, now_boot_ms: u64) -> Self {
+        let phase = match file.desired {
+            Desired::Asleep => Phase::Asleep,
+            // What should run and does not is started by whoever spawned this peer, with a `Start`.
+            Desired::Up | Desired::Stopped => Phase::Stopped,
+            Desired::Quarantined => Phase::Quarantined,
+        };
+        Self {
+            file,
+            phase,
+            since_boot_ms: now_boot_ms,
+            note: String::new(),
+            restarts: 0,
+            owed: BTreeMap::new(),
+            failed_attempts: 0,
+            last_end: None,
+        }
+    }
+
+    /// The life whose server lives, or is being started.
+    pub fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// Down, with every death accounted for: nothing of this peer is under way.
+    pub fn at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Asleep | Phase::Stopped | Phase::Quarantined) && self.file.lives.is_empty()
+    }
+}

@@ -1,0 +1,54 @@
+//! What a peer looks like from outside: its state as a view. Pure.
+
+use super::{
+    config::PeerConfig,
+    phase::{CanaryWatch, PeerState, Phase, Stage},
+};
+use crate::{ports::Moment, view::PeerView};
+use jiff::SignedDuration;
+
+/// The view of `state` at `now`.
+pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerView {
+    let identity = config.rules.identity.clone();
+    let live = state.live();
+    let age_ms = now.boot_ms.saturating_sub(state.since_boot_ms);
+    PeerView {
+        personality: identity.personality().clone(),
+        runtime: identity.runtime().clone(),
+        phase: state.phase.name(),
+        detail: detail(state, now),
+        generation: live.map_or(state.file.highest, |live| live.generation),
+        since: now.wall - SignedDuration::from_millis(i64::try_from(age_ms).unwrap_or(0)),
+        server_pid: live.and_then(|live| live.server).map(|server| server.pid),
+        canary_pid: live.and_then(|live| match live.canary {
+            CanaryWatch::Armed { process, .. } => Some(process.pid),
+            CanaryWatch::Arming { .. } | CanaryWatch::Failed => None,
+        }),
+        unreachable: live.is_some_and(|live| live.unreachable),
+        unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),
+        deaths_recent: state.file.deaths_boot_ms.len(),
+        restarts: state.restarts,
+        last_end: state.last_end.clone(),
+        records_owed: state.owed.len(),
+        restart: config.rules.restart,
+        cwd: config.program.cwd.clone(),
+        command: config.program.argv.clone(),
+        policy: config.policy.clone(),
+        helper_version: config.helper_version.clone(),
+        identity,
+    }
+}
+
+fn detail(state: &PeerState, now: Moment) -> String {
+    match &state.phase {
+        Phase::Backoff { until_boot_ms } => {
+            let wait_s = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
+            format!("tries again in {wait_s} s: {}", state.note)
+        }
+        Phase::Live(live) => match &live.stage {
+            Stage::NeedsAttention { what } => what.clone(),
+            _ => state.note.clone(),
+        },
+        _ => state.note.clone(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The way up: server, canary, session, readiness; one step at a time, each durable or reported before the next.
+
+use super::{
+    ending::{self, claim},
+    file::{Desired, Life, LifePhase},
+    input::{Action, FoundLife},
+    phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
+    restart_policy::{self, Verdict},
+    step::Turn,
+};
+use crate::{
+    error::{FleetError, Kind},
+    journal::Draft,
+    names::Generation,
+    ports::{ProcessEnd, ProcessId},
+};
+
+/// A canary that ends sooner than this after it was armed counts as one that can not be armed.
+pub(super) const CANARY_HEALTHY_AFTER_MS: u64 = 1_000;
+/// Armings in a row that may fail before a server is left unwatched.
+pub(super) const CANARY_FAILURES_MAX: u32 = 5;
+/// First and longest wait between attempts when nothing could be started at all.
+const ATTEMPT_DELAY_MS: u64 = 1_000;
+const ATTEMPT_DELAY_MS_MAX: u64 = 60_000;
+
+/// Begins the next life.
+pub(super) fn begin(turn: &mut Turn<'_>) {
+    let generation = turn.state.file.highest.next();
+    let file = &mut turn.state.file;
+    file.highest = generation;
+    file.desired = Desired::Up;
+    file.boot_id.clone_from(&turn.rules.boot_id);
+    file.lives.push(Life {
+        generation,
+        boot_id: turn.rules.boot_id.clone(),
+        phase: LifePhase::Starting,
+        started_boot_ms: turn.now.boot_ms,
+        server: None,
+        canary: None,
+    });
+    turn.enter(
+        Phase::Live(Box::new(Live {
+            generation,
+            stage: Stage::Server,
+            started_boot_ms: turn.now.boot_ms,
+            server: None,
+            canary: CanaryWatch::Arming { failures: 0 },
+            unreachable: false,
+            ending: None,
+        })),
+        "",
+    );
+    turn.tell(Draft::new("starting").with("gen", generation));
+    let file = turn.file();
+    turn.act(Action::StartServer(generation, file));
+}
+
+pub(super) fn server_started(turn: &mut Turn<'_>, generation: Generation, server: ProcessId) {
+    turn.state.failed_attempts = 0;
+    let Some(live) = turn.live_of(generation) else { return };
+    live.server = Some(server);
+    live.stage = Stage::Canary;
+    turn.mark(generation, |life| life.server = Some(server));
+    turn.save();
+    turn.act(Action::ArmCanary(generation, server));
+}
+
+pub(super) fn canary_armed(turn: &mut Turn<'_>, generation: Generation, canary: ProcessId) {
+    let now = turn.now.boot_ms;
+    let Some(live) = turn.live_of(generation) else { return };
+    let CanaryWatch::Arming { failures } = live.canary else { return };
+    live.canary = CanaryWatch::Armed { process: canary, since_boot_ms: now, failures };
+    let origin = origin(live);
+    turn.mark(generation, |life| life.canary = Some(canary));
+    turn.save();
+    turn.tell(
+        Draft::new("canary")
+            .with("gen", generation)
+            .with("state", "spawned")
+            .with("origin", origin)
+            .with("pid", canary.pid),
+    );
+    after_canary(turn, generation);
+}
+
+/// A server without a canary is marked `unwatched`: the daemon alone watches it.
+pub(super) fn canary_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
+    let Some(live) = turn.live_of(generation) else { return };
+    live.canary = CanaryWatch::Failed;
+    let origin = origin(live);
+    turn.tell(
+        Draft::new("canary")
+            .with("gen", generation)
+            .with("state", "failed")
+            .with("origin", origin)
+            .with("reason", error.chain()),
+    );
+    after_canary(turn, generation);
+}
+
+fn origin(live: &Live) -> &'static str {
+    if live.stage == Stage::Canary { "launch" } else { "retrofit" }
+}
+
+fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
+    let Some(live) = turn.live_of(generation) else { return };
+    if live.stage != Stage::Canary {
+        return; // a retrofit: everything else goes on as it was
+    }
+    live.stage = Stage::Session;
+    if !ending::carry_out(turn) {
+        turn.act(Action::OpenSession(generation));
+    }
+}
+
+pub(super) fn session_opened(turn: &mut Turn<'_>, generation: Generation) {
+    let Some(live) = turn.live_of(generation) else { return };
+    if live.stage != Stage::Session {
+        return;
+    }
+    live.stage = Stage::Booting;
+    if !ending::carry_out(turn) {
+        turn.act(Action::WatchScreen(generation));
+    }
+}
+
+pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
+    let now = turn.now.boot_ms;
+    let Some(live) = turn.live_of(generation) else { return };
+    if !matches!(live.stage, Stage::Booting | Stage::NeedsAttention { .. }) {
+        return;
+    }
+    live.stage = Stage::Up;
+    let took_ms = now.saturating_sub(live.started_boot_ms);
+    turn.state.since_boot_ms = now;
+    turn.state.note.clear();
+    turn.mark_phase(generation, LifePhase::Up);
+    turn.tell(Draft::new("up").with("gen", generation).with("ms", took_ms));
+    turn.save();
+}
+
+/// A dialog is a state, not a death: nothing is typed, nothing runs out.
+pub(super) fn attention(turn: &mut Turn<'_>, generation: Generation, what: String) {
+    let now = turn.now.boot_ms;
+    let Some(live) = turn.live_of(generation) else { return };
+    match &live.stage {
+        Stage::Booting => {}
+        Stage::NeedsAttention { what: before } if *before != what => {}
+        _ => return,
+    }
+    live.stage = Stage::NeedsAttention { what: what.clone() };
+    turn.state.since_boot_ms = now;
+    turn.state.note.clone_from(&what);
+    turn.mark_phase(generation, LifePhase::NeedsAttention);
+    turn.tell(Draft::new("needs-attention").with("gen", generation).with("what", what));
+    turn.save();
+}
+
+/// A start that failed with its server alive is ended and counts as a death. Where nothing was started there is
+/// no life to account for: the fleet tries again by itself, later each time, and nothing is counted.
+pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
+    if turn.live_of(generation).is_none() {
+        return;
+    }
+    let why = error.chain();
+    turn.tell(Draft::new("start-failed").with("gen", generation).with("reason", &why));
+    let Some(live) = turn.live_of(generation) else { return };
+    if live.server.is_some() {
+        let next = count(turn, &why);
+        return ending::end(turn, claim("boot-failed", "fleet", next), next);
+    }
+    let ending = live.ending.take();
+    turn.state.file.lives.retain(|life| life.generation != generation);
+    turn.save();
+    match (ending, error.kind()) {
+        (Some((_, Next::Rest(rest))), _) => turn.enter(rest.into(), why),
+        (_, Kind::Held) => turn.enter(Phase::Blocked, why),
+        _ => {
+            let delay =
+                ATTEMPT_DELAY_MS.saturating_mul(1 << turn.state.failed_attempts.min(16)).min(ATTEMPT_DELAY_MS_MAX);
+            turn.state.failed_attempts += 1;
+            let until_boot_ms = turn.now.boot_ms + delay;
+            turn.enter(Phase::Backoff { until_boot_ms }, why);
+            turn.act(Action::WakeAt { until_boot_ms });
+        }
+    }
+}
+
+pub(super) fn due(turn: &mut Turn<'_>, until_boot_ms: u64) {
+    if turn.state.phase == (Phase::Backoff { until_boot_ms }) {
+        begin(turn);
+    }
+}
+
+/// Counts one death, or failed boot, and says what comes after it.
+pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
+    let file = &mut turn.state.file;
+    if file.boot_id != turn.rules.boot_id {
+        // Milliseconds since boot mean nothing across boots.
+        file.deaths_boot_ms.clear();
+        file.boot_id.clone_from(&turn.rules.boot_id);
+    }
+    let verdict =
+        restart_policy::decide(turn.rules.restart, turn.rules.limit, &mut file.deaths_boot_ms, turn.now.boot_ms);
+    turn.state.note = why.to_owned();
+    match verdict {
+        Verdict::Rearm => {
+            turn.state.restarts += 1;
+            Next::Start
+        }
+        Verdict::StayDown => {
+            turn.state.file.desired = Desired::Stopped;
+            Next::Rest(Rest::Stopped)
+        }
+        Verdict::Quarantine => {
+            turn.state.file.desired = Desired::Quarantined;
+            let (deaths, window_s) = (turn.state.file.deaths_boot_ms.len(), turn.rules.limit.window_ms / 1000);
+            let reset = format!("coalmine reset {}", turn.rules.identity);
+            turn.state.note = format!("{deaths} deaths in {window_s} s, the last: {why}; `{reset}` frees it");
+            turn.tell(Draft::new("quarantined").with("deaths", deaths).with("window_s", window_s).with("fix", reset));
+            Next::Rest(Rest::Quarantined)
+        }
+    }
+}
+
+/// Takes up a life that an earlier actor of this peer knew.
+pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLife) {
+    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation).cloned() else { return };
+    match found {
+        FoundLife::Alive { server, canary } => {
+            let stage = match life.phase {
+                LifePhase::Up => Stage::Up,
+                LifePhase::NeedsAttention => Stage::NeedsAttention { what: "unknown".into() },
+                // How far its start came is not known: its screen says.
+                _ => Stage::Booting,
+            };
+            let booting = stage == Stage::Booting;
+            let watch = match canary {
+                Some(process) => CanaryWatch::Armed { process, since_boot_ms: turn.now.boot_ms, failures: 0 },
+                None => CanaryWatch::Arming { failures: 0 },
+            };
+            turn.enter(
+                Phase::Live(Box::new(Live {
+                    generation,
+                    stage,
+                    started_boot_ms: life.started_boot_ms,
+                    server: Some(server),
+                    canary: watch,
+                    unreachable: false,
+                    ending: None,
+                })),
+                "",
+            );
+            turn.tell(Draft::new("adopted").with("gen", generation).with("server_pid", server.pid));
+            if canary.is_none() {
+                turn.act(Action::ArmCanary(generation, server));
+            }
+            if life.phase == LifePhase::Stopping {
+                // Its claim stands: the end that was meant is carried out.
+                let next = match turn.state.file.desired {
+                    Desired::Up => Next::Start,
+                    Desired::Asleep => Next::Rest(Rest::Asleep),
+                    Desired::Stopped => Next::Rest(Rest::Stopped),
+                    Desired::Quarantined => Next::Rest(Rest::Quarantined),
+                };
+                ending::end(turn, claim("stop", "fleet", next), next);
+            } else if booting {
+                turn.act(Action::WatchScreen(generation));
+            }
+        }
+        FoundLife::Dead(end) => ending::found_dead(turn, &life, end),
+        FoundLife::Blocked(why) => turn.enter(Phase::Blocked, why),
+    }
+}
+
+/// What the end of a server looks like to people.
+pub(super) fn describe(end: ProcessEnd) -> String {
+    match end {
+        ProcessEnd::Exited(status) => format!("its server exited with status {status}"),
+        ProcessEnd::Signaled { signal, .. } => format!("its server was killed by signal {signal}"),
+        ProcessEnd::Vanished => "its server is gone".into(),
+    }
+}

@@ -1,0 +1,192 @@
+//! `Peers`: one actor an identity, restarted one for one. A peer whose actor fails is adopted by its successor;
+//! its server and canary never notice.
+
+use super::{
+    actor::PeerActor, config::PeerConfig, directory::Directory, message::PeerMsg, phase::PeerState, show::show,
+};
+use crate::{
+    exit::{self, Exit},
+    journal::{Draft, JournalHandle},
+    names::{Generation, Identity},
+    peer::{file::PeerFile, input::Input, input::SessionExit},
+    ports::Ports,
+    restart_budget::RestartBudget,
+    view::PeerView,
+};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use tokio::{sync::watch, time::Instant};
+
+/// What `Peers` can be asked.
+pub enum PeersMsg {
+    /// Take these identities in; those that are here already stay as they are.
+    Spawn(Vec<PeerConfig>, RpcReplyPort<()>),
+    /// Let these identities go once nothing of them is under way; answers with their highest generations.
+    Retire(Vec<Identity>, RpcReplyPort<Vec<(Identity, Generation)>>),
+    /// A peer has answered that it is at rest, and may end.
+    AtRest(Identity),
+    /// Somebody removed this identity's socket.
+    SocketLost(Identity),
+    /// A program left its session.
+    SessionExited(Identity, Generation, SessionExit),
+}
+
+/// The supervisor of all peers.
+pub struct Peers {
+    /// The world.
+    pub ports: Ports,
+    /// The story.
+    pub journal: JournalHandle,
+    /// The shared snapshot.
+    pub directory: Directory,
+}
+
+struct Child {
+    config: PeerConfig,
+    view: Arc<watch::Sender<PeerView>>,
+    budget: RestartBudget,
+}
+
+/// Who is who.
+#[derive(Default)]
+pub struct PeersMemory {
+    children: HashMap<ActorId, Child>,
+}
+
+impl Actor for Peers {
+    type Msg = PeersMsg;
+    type State = PeersMemory;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<PeersMsg>, (): ()) -> Result<PeersMemory, ActorProcessingErr> {
+        let mut lost = self.ports.servers.lost_sockets();
+        // Ends with the actor: the cast fails then.
+        tokio::spawn(async move {
+            while let Some(identity) = lost.recv().await {
+                if myself.cast(PeersMsg::SocketLost(identity)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(PeersMemory::default())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<PeersMsg>,
+        message: PeersMsg,
+        memory: &mut PeersMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            PeersMsg::Spawn(configs, reply) => {
+                for config in configs {
+                    if self.directory.get(&config.rules.identity).is_none() {
+                        let view = Arc::new(watch::Sender::new(self.first_view(&config)));
+                        self.spawn(&myself, memory, Child { config, view, budget: RestartBudget::default() }).await?;
+                    }
+                }
+                let _ = reply.send(());
+            }
+            PeersMsg::Retire(identities, reply) => self.retire(&myself, identities, reply),
+            PeersMsg::AtRest(identity) => {
+                if let Some(entry) = self.directory.remove(&identity) {
+                    memory.children.remove(&entry.actor.get_id());
+                    entry.actor.stop(Some("removed".into()));
+                }
+            }
+            PeersMsg::SocketLost(identity) => self.tell(&identity, Input::SocketLost),
+            PeersMsg::SessionExited(identity, generation, exit) => {
+                self.tell(&identity, Input::SessionExited(generation, exit));
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<PeersMsg>,
+        event: SupervisionEvent,
+        memory: &mut PeersMemory,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some((who, exit)) = exit::classify::<Infallible>(event) else { return Ok(()) };
+        let Some(mut child) = memory.children.remove(&who) else { return Ok(()) };
+        let why = match exit {
+            Exit::Crashed(why) => why,
+            Exit::Killed => "killed".into(),
+            Exit::Clean { .. } => "stopped".into(),
+        };
+        let identity = &child.config.rules.identity;
+        self.journal.record(Draft::new("actor-failed").about(identity).with("reason", &why));
+        if child.budget.allows(Instant::now()) {
+            self.spawn(&myself, memory, child).await?;
+        } else {
+            // The server lives on, watched by its canary; a person has to look.
+            self.journal.record(Draft::new("actor-down").about(identity).with("reason", &why));
+            child.view.send_modify(|view| {
+                view.phase = crate::view::PhaseName::Blocked;
+                view.detail = format!("its actor failed too often: {why}");
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Peers {
+    /// A peer's `pre_start` only allocates and enters the directory, so this does not wait.
+    async fn spawn(
+        &self,
+        myself: &ActorRef<PeersMsg>,
+        memory: &mut PeersMemory,
+        child: Child,
+    ) -> Result<(), ActorProcessingErr> {
+        let peer = PeerActor {
+            config: child.config.clone(),
+            ports: self.ports.clone(),
+            journal: self.journal.clone(),
+            directory: self.directory.clone(),
+            view: Arc::clone(&child.view),
+        };
+        let (actor, _) = Actor::spawn_linked(None, peer, (), myself.get_cell()).await?;
+        memory.children.insert(actor.get_id(), child);
+        Ok(())
+    }
+
+    /// What is shown until the peer has read its file.
+    fn first_view(&self, config: &PeerConfig) -> PeerView {
+        let now = self.ports.clock.now();
+        show(&PeerState::resting(PeerFile::default(), now.boot_ms), config, now)
+    }
+
+    fn tell(&self, identity: &Identity, input: Input) {
+        if let Some(entry) = self.directory.get(identity) {
+            let _ = entry.actor.cast(PeerMsg::Happened(input)); // ended: its successor finds the truth
+        }
+    }
+
+    fn retire(
+        &self,
+        myself: &ActorRef<PeersMsg>,
+        identities: Vec<Identity>,
+        reply: RpcReplyPort<Vec<(Identity, Generation)>>,
+    ) {
+        let (directory, myself) = (self.directory.clone(), myself.clone());
+        tokio::spawn(async move {
+            let mut highest = Vec::with_capacity(identities.len());
+            for identity in identities {
+                let Some(entry) = directory.get(&identity) else { continue };
+                // The caller's deadline bounds this: its port closes, and the call with it.
+                match entry.actor.call(PeerMsg::Retire, None).await {
+                    Ok(ractor::rpc::CallResult::Success(generation)) => {
+                        highest.push((identity.clone(), generation));
+                        let _ = myself.cast(PeersMsg::AtRest(identity));
+                    }
+                    _ => return, // the port drops: the caller sees that it did not work
+                }
+                if reply.is_closed() {
+                    return;
+                }
+            }
+            let _ = reply.send(highest);
+        });
+    }
+}
