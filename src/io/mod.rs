@@ -2,7 +2,9 @@
 
 pub mod atomic;
 mod blocking;
+pub mod harden;
 pub mod inotify;
 pub mod journal;
+pub mod private_dir;
 pub mod registry_file;
 pub mod witness;

@@ -1,0 +1,52 @@
+//! What a runtime's definition must hold before a peer is started by it.
+
+use coalmine_actors::{
+    names::Runtime,
+    runtime::{Readiness, RuntimeDef},
+};
+use nix::sys::signal::Signal;
+use regex::RegexBuilder;
+use std::time::Duration;
+
+/// Longest boot deadline.
+const BOOT_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+/// Longest grace before a server is killed.
+const STOP_GRACE_MAX: Duration = Duration::from_secs(60);
+/// Largest compiled pattern, bytes.
+const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Checks what the types can not: patterns compile, durations are in range, the signal exists.
+///
+/// # Errors
+/// The key, and what is wrong with it.
+pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
+    let key = |rest: &str| format!("runtime.{name}.{rest}");
+    if let Readiness::Screen(pattern) = &def.readiness {
+        compiles(pattern).map_err(|why| format!("{}: {why}", key("readiness.screen")))?;
+    }
+    for (index, dialog) in def.attention.iter().enumerate() {
+        compiles(&dialog.screen).map_err(|why| format!("{}: {why}", key(&format!("attention[{index}].screen"))))?;
+    }
+    if def.argv.first().is_some_and(String::is_empty) {
+        return Err(format!("{} begins with an empty word", key("argv")));
+    }
+    if !def.boot_deadline.is_positive() || def.boot_deadline() > BOOT_DEADLINE_MAX {
+        return Err(format!("{} must be over 0 and at most 1h", key("boot_deadline")));
+    }
+    if def.stop.grace.is_negative() || def.stop.grace() > STOP_GRACE_MAX {
+        return Err(format!("{} must be 0 to 60s", key("stop.grace")));
+    }
+    match &def.stop.signal {
+        Some(signal) if signal.parse::<Signal>().is_err() => {
+            Err(format!("{} is {signal:?}; it must be a signal's name, like SIGTERM", key("stop.signal")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn compiles(pattern: &str) -> Result<(), String> {
+    match RegexBuilder::new(pattern).size_limit(PATTERN_COMPILED_BYTES_MAX).build() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("not a regular expression: {error}")),
+    }
+}

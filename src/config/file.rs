@@ -1,0 +1,115 @@
+//! `config.toml`: its shape, and errors that name the line and the nearest key.
+
+use super::{Overrides, check_runtime};
+use coalmine_actors::{
+    names::Runtime,
+    runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Farthest a key may be from the one that is suggested, edits.
+const HINT_EDITS_MAX: usize = 3;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    #[serde(default)]
+    restart: Overrides,
+    #[serde(default)]
+    env: EnvTable,
+    #[serde(default)]
+    runtime: BTreeMap<Runtime, RuntimePatch>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvTable {
+    #[serde(default)]
+    pass: Vec<String>,
+}
+
+/// `[runtime.NAME]`: what it leaves out stays as the built-in definition has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuntimePatch {
+    kind: Option<RuntimeKind>,
+    argv: Option<Vec<String>>,
+    env: Option<BTreeMap<String, String>>,
+    readiness: Option<Readiness>,
+    attention: Option<Vec<Attention>>,
+    resume_args: Option<Vec<String>>,
+    boot_deadline: Option<SignedDuration>,
+    stop: Option<StopRecipe>,
+}
+
+impl RuntimePatch {
+    fn over(self, base: Option<&RuntimeDef>) -> Result<RuntimeDef, String> {
+        let kind = self.kind.or(base.map(|base| base.kind)).ok_or("`kind` is missing: \"agent\" or \"program\"")?;
+        let base = base.cloned().unwrap_or_else(|| empty(kind));
+        Ok(RuntimeDef {
+            kind,
+            argv: self.argv.unwrap_or(base.argv),
+            env: self.env.unwrap_or(base.env),
+            readiness: self.readiness.unwrap_or(base.readiness),
+            attention: self.attention.unwrap_or(base.attention),
+            resume_args: self.resume_args.unwrap_or(base.resume_args),
+            boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
+            stop: self.stop.unwrap_or(base.stop),
+        })
+    }
+}
+
+fn empty(kind: RuntimeKind) -> RuntimeDef {
+    RuntimeDef {
+        kind,
+        argv: Vec::new(),
+        env: BTreeMap::new(),
+        readiness: Readiness::None,
+        attention: Vec::new(),
+        resume_args: Vec::new(),
+        boot_deadline: SignedDuration::from_secs(60),
+        stop: StopRecipe::default(),
+    }
+}
+
+/// Restarts, passed variables, and every runtime, from the file's text; an error says where and what.
+pub(super) fn parse(text: &str) -> Result<(Overrides, Vec<String>, BTreeMap<Runtime, RuntimeDef>), String> {
+    let file: ConfigFile = toml::from_str(text).map_err(|error| explain(text, &error))?;
+    if let Some(name) = file.env.pass.iter().find(|name| !is_variable_name(name)) {
+        return Err(format!("env.pass: {name:?} is not a variable's name"));
+    }
+    let mut runtimes = crate::runtimes::built_in();
+    for (name, patch) in file.runtime {
+        let def = patch.over(runtimes.get(&name)).map_err(|why| format!("runtime.{name}: {why}"))?;
+        runtimes.insert(name, def);
+    }
+    runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
+    Ok((file.restart, file.env.pass, runtimes))
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// `line 3: unknown key "polcy"; did you mean "policy"?`
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    format!("line {line}: {}", unknown_key(error.message()).unwrap_or_else(|| error.message().trim().to_owned()))
+}
+
+/// serde says ``unknown field `polcy`, expected one of `policy`, `window` ``: the known keys are in the types alone.
+fn unknown_key(message: &str) -> Option<String> {
+    let mut words = message.strip_prefix("unknown field `")?.split('`');
+    let unknown = words.next()?;
+    let known = words.skip(1).step_by(2);
+    let nearest = known
+        .map(|key| (strsim::osa_distance(unknown, key), key))
+        .filter(|(edits, _)| *edits <= HINT_EDITS_MAX)
+        .min()
+        .map_or(String::new(), |(_, key)| format!("; did you mean {key:?}?"));
+    Some(format!("unknown key {unknown:?}{nearest}"))
+}

@@ -1,0 +1,77 @@
+//! What a daemon is told: defaults < file < environment < flags, layered by hand into checked types.
+//!
+//! [`place`] says where the fleet lies, which every verb needs; the rest is the daemon's alone, so a broken file
+//! stops no reader.
+
+mod check;
+mod file;
+mod layer;
+pub mod place;
+
+pub use check::check_runtime;
+pub use layer::{Overrides, parse_policy};
+
+use coalmine_actors::{
+    error::FleetError,
+    names::Runtime,
+    peer::restart_policy::{RestartLimit, RestartPolicy},
+    runtime::RuntimeDef,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// Largest config file, bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the daemon runs by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What happens after a death where a peer does not say.
+    pub restart: RestartPolicy,
+    /// How many deaths a window may hold.
+    pub limit: RestartLimit,
+    /// Variables of the daemon that peers' servers get besides the default ones.
+    pub pass_env: Vec<String>,
+    /// Every runtime: the built-in ones as the file changes them, and its own.
+    pub runtimes: BTreeMap<Runtime, RuntimeDef>,
+}
+
+/// Reads the file at `path` (a missing one is empty) and lays environment and flags over it.
+///
+/// # Errors
+/// [`FleetError::BadConfig`] with the line and the nearest key, [`FleetError::Io`] when the file can not be read.
+pub fn load(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    flags: &Overrides,
+) -> Result<Config, FleetError> {
+    let text = read(path)?;
+    let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
+    let (lowest, pass_env, runtimes) = file::parse(&text).map_err(bad)?;
+    let from_env = Overrides::from_env(env)
+        .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
+    let restart = flags.clone().over(from_env).over(lowest);
+    Ok(Config {
+        restart: restart.policy.unwrap_or_default(),
+        limit: restart.limit().map_err(bad)?,
+        pass_env,
+        runtimes,
+    })
+}
+
+fn read(path: &Path) -> Result<String, FleetError> {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.len() > CONFIG_BYTES_MAX => Err(FleetError::BadConfig {
+            path: path.to_path_buf(),
+            why: format!("it has {} bytes; {CONFIG_BYTES_MAX} are the limit", meta.len()),
+        }),
+        Ok(_) => std::fs::read_to_string(path).map_err(|source| FleetError::io("read", path, source)),
+        Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(FleetError::io("read", path, source)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Layers and errors of the config: rows are claims.
+
+use super::*;
+use std::collections::BTreeMap;
+
+fn load_text(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, FleetError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    let env: BTreeMap<_, _> = env.iter().copied().collect();
+    load(&path, &|name| env.get(name).map(|value| (*value).to_owned()), &flags)
+}
+
+fn why(text: &str) -> String {
+    load_text(text, &[], Overrides::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_missing_file_is_the_defaults() {
+    let config = load(Path::new("/nonexistent/config.toml"), &|_| None, &Overrides::default()).unwrap();
+    assert_eq!(config.restart, RestartPolicy::OnFailure);
+    assert_eq!(config.limit, RestartLimit { deaths_max: 5, window_ms: 300_000 });
+    assert_eq!(config.runtimes, crate::runtimes::built_in());
+}
+
+#[test]
+fn flags_lie_over_environment_over_file_over_defaults() {
+    let text = "[restart]\npolicy = \"never\"\ndeaths_max = 7\nwindow = \"60s\"";
+    let env = [("COALMINE_RESTART_POLICY", "always"), ("COALMINE_RESTART_DEATHS_MAX", "8")];
+    let flags = Overrides { deaths_max: Some(9), ..Overrides::default() };
+    let file = load_text(text, &[], Overrides::default()).unwrap();
+    assert_eq!((file.restart, file.limit.deaths_max, file.limit.window_ms), (RestartPolicy::Never, 7, 60_000));
+    let all = load_text(text, &env, flags).unwrap();
+    assert_eq!((all.restart, all.limit.deaths_max, all.limit.window_ms), (RestartPolicy::Always, 9, 60_000));
+}
+
+#[test]
+fn a_runtime_of_the_file_changes_the_built_in_or_adds_one() {
+    let text = "[runtime.claude]\nargv = [\"claude\", \"--model\", \"opus\"]\n\
+                [runtime.python]\nkind = \"program\"\nargv = [\"python3\"]\nreadiness = { screen = \">>> \" }\n\
+                boot_deadline = \"90s\"\n[runtime.python.stop]\nsignal = \"SIGTERM\"\ngrace = \"2s\"";
+    let runtimes = load_text(text, &[], Overrides::default()).unwrap().runtimes;
+    let claude = &runtimes[&"claude".parse().unwrap()];
+    assert_eq!(claude.argv, ["claude", "--model", "opus"]);
+    assert_eq!(claude.resume_args, ["--continue"]);
+    assert_eq!(runtimes[&"python".parse().unwrap()].boot_deadline().as_secs(), 90);
+}
+
+#[test]
+fn an_error_says_where_and_what() {
+    for (text, says) in [
+        ("[restart]\n\npolcy = \"never\"", "line 3: unknown key \"polcy\"; did you mean \"policy\"?"),
+        ("[restrat]\n", "line 1: unknown key \"restrat\"; did you mean \"restart\"?"),
+        ("[restart]\nzzzzzzzz = 1", "line 2: unknown key \"zzzzzzzz\""),
+        ("[runtime.claude.stop]\ngrase = \"1s\"", "line 2: unknown key \"grase\"; did you mean \"grace\"?"),
+        ("[restart]\npolicy = \"sometimes\"", "line 2: unknown variant `sometimes`"),
+        ("[restart]\nwindow = \"soon\"", "line 2: "),
+        ("[restart]\nwindow = \"0s\"", "must be over 0"),
+        ("[restart]\ndeaths_max = 1001", "1000 are the limit"),
+        ("[restart\n", "line 1: "),
+        ("[runtime.Bad]\nkind = \"agent\"", "does not start with a lower-case letter"),
+        ("[runtime.mine]\nargv = [\"x\"]", "runtime.mine: `kind` is missing"),
+        ("[runtime.claude]\nreadiness = { screen = \"(\" }", "runtime.claude.readiness.screen: not a regular expression"),
+        ("[runtime.shell]\nboot_deadline = \"2h\"", "runtime.shell.boot_deadline must be"),
+        ("[runtime.shell.stop]\nsignal = \"SIGNOPE\"", "runtime.shell.stop.signal is \"SIGNOPE\""),
+        ("[env]\npass = [\"A=B\"]", "env.pass: \"A=B\" is not"),
+    ] {
+        let why = why(text);
+        assert!(why.contains(says), "{text:?}\n gave {why:?}\nnot {says:?}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let error = load_text("", &[("COALMINE_RESTART_WINDOW", "soon")], Overrides::default()).unwrap_err();
+    assert!(error.to_string().contains("COALMINE_RESTART_WINDOW=\"soon\""), "{error}");
+}

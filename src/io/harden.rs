@@ -1,0 +1,36 @@
+//! The daemon's first acts, before any thread exists: what it must not pass on, leave behind or die of (spec 01 §3).
+//!
+//! They change the whole process, so they belong to the binary; an embedder decides for itself.
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, setrlimit, umask},
+};
+use std::io;
+
+/// Hardens this process. Called once, from `main`'s thread.
+///
+/// # Errors
+/// What the kernel refused; a descriptor that leaks into a peer could hold a lock for ever, so none is tolerated.
+pub fn process() -> io::Result<()> {
+    close_on_exec_from(3)?;
+    umask(Mode::RWXG | Mode::RWXO);
+    // SAFETY: `SigIgn` installs no handler, so nothing runs in signal context.
+    unsafe {
+        // A client that hangs up is an error of its connection, not our end.
+        signal(Signal::SIGPIPE, SigHandler::SigIgn)?;
+        // A file size limit becomes EFBIG, a typed error.
+        signal(Signal::SIGXFSZ, SigHandler::SigIgn)?;
+    }
+    // A core dump would hold peers' environments.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(())
+}
+
+/// Whatever the starting shell left open goes no further than this process.
+fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
+    // SAFETY: only sets a flag on descriptors; none is closed or read.
+    let done = unsafe { libc::close_range(first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
