@@ -106,13 +106,14 @@ fn root_hash(root: &Path) -> String {
     Sha256::digest(root.as_os_str().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `<root>/run`, or a short place under /tmp where the longest socket path would not fit (spec 01 §9).
+/// `<root>/run`, or a short place under /tmp where the longest socket path would not fit. `cm` and not `coalmine`:
+/// with a user id of ten digits the longer name would leave too little room for a peer's.
 fn run_dir(root: &Path, uid: u32) -> PathBuf {
     let run = root.join("run");
     if run.as_os_str().len() + 1 + SOCKET_NAME_BYTES_MAX <= SOCKET_PATH_BYTES_MAX {
         run
     } else {
-        PathBuf::from(format!("/tmp/coalmine-{uid}/{}", root_hash(root)))
+        PathBuf::from(format!("/tmp/cm-{uid}/{}", root_hash(root)))
     }
 }
 

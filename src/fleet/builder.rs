@@ -1,12 +1,34 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
-use super::FleetHandle;
+
+use super::handle::{FleetHandle, Inner};
+use crate::{
+    config::place::{Place, PlaceFlags},
+    io::{
+        boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
+        private, private_dir, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
+    },
+    paths::Paths,
+    runtimes,
+};
 use coalmine_actors::{
     error::FleetError,
+    fleet::{actor::FleetActor, message::FleetMsg},
+    journal::{Draft, JournalHandle},
     names::Runtime,
-    peer::restart_policy::{RestartLimit, RestartPolicy},
+    peer::{
+        config::FleetRules,
+        directory::Directory,
+        restart_policy::{RestartLimit, RestartPolicy},
+    },
+    ports::Ports,
+    registry::RegistryHandle,
     runtime::RuntimeDef,
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use ractor::{Actor, rpc::CallResult};
+use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+
+/// How long the registry and the peers' files may take to be read.
+const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The entry to everything: see [`Fleet::builder`].
 pub struct Fleet;
@@ -30,47 +52,134 @@ pub struct FleetBuilder {
 }
 
 impl FleetBuilder {
-    /// The state root.
+    /// The state root; made 0700 where it is missing. Without it, the one that the command line uses.
     #[must_use]
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = Some(root.into());
         self
     }
-    /// The helper's path.
+
+    /// The helper's path. Without it: beside the current executable, else in PATH.
     #[must_use]
     pub fn helper(mut self, helper: impl Into<PathBuf>) -> Self {
         self.helper = Some(helper.into());
         self
     }
-    /// Defines a runtime, or replaces one.
+
+    /// Defines a runtime, or replaces a built-in one.
     #[must_use]
     pub fn runtime(mut self, name: Runtime, def: RuntimeDef) -> Self {
         self.runtimes.insert(name, def);
         self
     }
-    /// What happens after a death where a peer does not say.
+
+    /// What happens after a death where a peer does not say; `on-failure` by default.
     #[must_use]
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restart = Some(policy);
         self
     }
-    /// How many deaths a window may hold.
+
+    /// How many deaths a window may hold; 5 in 300 s by default.
     #[must_use]
     pub fn restart_limit(mut self, limit: RestartLimit) -> Self {
         self.limit = Some(limit);
         self
     }
-    /// Variables of this process that peers' servers get besides the default ones.
+
+    /// Variables of this process that peers get besides PATH, HOME, LANG and the like.
     #[must_use]
     pub fn pass_env(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.pass_env.extend(names);
         self
     }
-    /// Starts it.
+
+    /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
-    /// Whatever the host refuses.
+    /// tmux or the helper is missing or of the wrong version; the root can not be used, or another fleet runs there.
     pub async fn start(self) -> Result<FleetHandle, FleetError> {
-        Err(FleetError::Internal("not built".into()))
+        let root = match self.root {
+            Some(root) => root,
+            None => Place::find(PlaceFlags::default(), &|name| std::env::var(name).ok())?.root,
+        };
+        private::root(&root)?;
+        let paths = Paths::new(&root)?;
+        let lock = take_root(&paths).await?;
+        let tmux = find::tmux()?;
+        let helper = find::helper(self.helper.as_deref())?;
+        lay_out(&paths)?;
+
+        let mut runtimes = runtimes::built_in();
+        runtimes.extend(self.runtimes);
+        let rules = Arc::new(FleetRules {
+            runtimes,
+            restart: self.restart.unwrap_or_default(),
+            limit: self.limit.unwrap_or_default(),
+            boot_id: boot_id()
+                .map_err(|source| FleetError::io("read", "/proc/sys/kernel/random/boot_id", source))?
+                .into(),
+            helper_version: find::VERSION.into(),
+            shell: std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into()),
+        });
+        let ports = adapters(&paths, tmux, helper, &self.pass_env)?;
+        let journal = JournalHandle::new(Arc::clone(&ports.clock));
+        let registry = RegistryHandle::new();
+        let directory = Directory::default();
+        let actor = FleetActor {
+            rules: Arc::clone(&rules),
+            ports: ports.clone(),
+            journal: journal.clone(),
+            registry: registry.clone(),
+            directory: directory.clone(),
+        };
+        let (fleet, _) = Actor::spawn(None, actor, ())
+            .await
+            .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
+        journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
+        let since = ports.clock.now().wall;
+        let handle = FleetHandle::new(Inner { paths, rules, ports, journal, registry, directory, fleet, since, lock });
+        match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
+            Ok(CallResult::Success(booted)) => booted.map(|()| handle),
+            _ => Err(FleetError::TimedOut { what: "reading the fleet".into(), after: BOOT_DEADLINE }),
+        }
     }
+}
+
+/// One fleet a root: the lock is the truth, and it is let go by the kernel whatever becomes of us.
+async fn take_root(paths: &Paths) -> Result<OwnedFd, FleetError> {
+    let path = paths.daemon_lock();
+    lock::lock(&path).await.map_err(|why| match why {
+        lock::NotLocked::Held(holder) => FleetError::Held { root: paths.root().to_owned(), holder },
+        lock::NotLocked::Io(source) => FleetError::io("lock", path, source),
+    })
+}
+
+/// Makes the folders and the servers' configuration.
+fn lay_out(paths: &Paths) -> Result<(), FleetError> {
+    if paths.run_is_elsewhere()
+        && let Some(shared) = paths.run().parent()
+    {
+        private_dir::ensure(shared)?;
+    }
+    for folder in [paths.run(), &paths.journal(), &paths.journal().join("server-deaths"), &paths.peers()] {
+        private_dir::ensure(folder)?;
+    }
+    let conf = paths.tmux_conf();
+    private::write(&conf, tmux::CONF.as_bytes()).map_err(|source| FleetError::io("write", conf, source))
+}
+
+fn adapters(paths: &Paths, tmux: PathBuf, helper: PathBuf, pass_env: &[String]) -> Result<Ports, FleetError> {
+    let reaper = Reaper::default();
+    let files = PeerFiles::new(paths.clone());
+    let tmux = tmux::Tmux::new(tmux);
+    let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
+    Ok(Ports {
+        clock: Arc::new(HostClock),
+        store: Arc::new(files),
+        servers: Arc::new(servers),
+        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),
+        registry: Arc::new(JsonRegistry::new(paths.registry())),
+        journal: Arc::new(JournalFolder::new(paths.journal())),
+    })
 }

@@ -1,10 +1,38 @@
-//! The outside: one adapter for each port of the actors, and everything that talks to the kernel.
+//! Adapters: everything that touches the kernel, one a port, and what they share.
 
 pub mod atomic;
 mod blocking;
+pub mod boot;
+pub mod canary;
+pub mod clock;
+pub mod exits;
+pub mod find;
 pub mod harden;
 pub mod inotify;
 pub mod journal;
+pub mod lock;
+mod peer_pidfd;
+pub mod peer_store;
+pub mod pidfd;
+pub mod private;
 pub mod private_dir;
+pub mod reaper;
 pub mod registry_file;
+pub mod servers;
+pub mod spawn;
+pub mod tmux;
 pub mod witness;
+
+use crate::paths::Paths;
+use coalmine_actors::ports::LifeKey;
+use witness::LifePaths;
+
+/// Where the witnesses of a life look.
+fn life_paths(paths: &Paths, life: &LifeKey) -> LifePaths {
+    LifePaths {
+        journal: paths.journal(),
+        peer_dir: paths.peer(&life.identity),
+        identity: life.identity.to_string(),
+        generation: life.generation.0,
+    }
+}

@@ -96,8 +96,11 @@ impl Conductor {
 
     async fn spawn(&self, spec: &PeerSpec) -> Result<(), FleetError> {
         let mut configs = Vec::with_capacity(spec.runtimes.len());
+        let document = self.registry.snapshot();
         for runtime in &spec.runtimes {
-            match config::join(spec, runtime, &self.rules) {
+            let identity = Identity::new(runtime.clone(), spec.personality.clone());
+            let retired = document.retired.get(&identity).copied().unwrap_or_default();
+            match config::join(spec, runtime, &self.rules, retired) {
                 Some(config) => configs.push(config),
                 None => tracing::warn!(peer = %spec.personality, %runtime, "this runtime is not defined any more"),
             }

@@ -181,6 +181,7 @@ impl PeerActor {
         file: PeerFile,
         found: Vec<(Generation, Found)>,
     ) -> Result<(), ActorProcessingErr> {
+        let file = PeerFile { highest: file.highest.max(self.config.retired), ..file };
         let wanted_up = file.desired == Desired::Up;
         memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
         for (generation, found) in found {

@@ -5,7 +5,7 @@ use super::{
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
-    names::Runtime,
+    names::{Generation, Identity, Runtime},
     ports::{Program, ScreenRules},
     registry::document::PeerSpec,
     runtime::{RuntimeDef, StopRecipe},
@@ -40,14 +40,17 @@ pub struct PeerConfig {
     pub screen: ScreenRules,
     /// How its program is asked to end.
     pub stop: StopRecipe,
+    /// The highest generation of a namesake that was removed: the first life of this peer comes after it.
+    pub retired: Generation,
     /// The policy that governs its effects.
     pub policy: Option<String>,
     /// The version of the helper that watches it.
     pub helper_version: String,
 }
 
-/// The configuration of `spec` under `runtime`; `None` where the runtime is not defined.
-pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules) -> Option<PeerConfig> {
+/// The configuration of `spec` under `runtime`; `None` where the runtime is not defined. `retired` is the highest
+/// generation of a namesake that was removed.
+pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Generation) -> Option<PeerConfig> {
     let def = fleet.runtimes.get(runtime)?;
     let argv = match &spec.command {
         Some(command) if !command.is_empty() => command.clone(),
@@ -58,7 +61,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules) -> Option<Pe
     env.extend(spec.env.clone());
     Some(PeerConfig {
         rules: PeerRules {
-            identity: crate::names::Identity::new(runtime.clone(), spec.personality.clone()),
+            identity: Identity::new(runtime.clone(), spec.personality.clone()),
             restart: spec.restart.unwrap_or(fleet.restart),
             limit: fleet.limit,
             boot_id: fleet.boot_id.clone(),
@@ -70,6 +73,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules) -> Option<Pe
             deadline: def.boot_deadline(),
         },
         stop: def.stop.clone(),
+        retired,
         policy: spec.policy.clone(),
         helper_version: fleet.helper_version.clone(),
     })

@@ -1,0 +1,124 @@
+//! Checks what `create` was given, against the host, before anything is made.
+
+use crate::io::find;
+use coalmine_actors::{
+    error::FleetError,
+    fleet::request::CreatePeer,
+    names::{Identity, Personality, Runtime},
+    peer::config::FleetRules,
+    registry::document::{Intelligence, PeerSpec},
+    runtime::{RuntimeDef, RuntimeKind},
+};
+use rustix::fs::Access;
+use std::{collections::BTreeMap, io, path::Path};
+
+/// Most of a command's arguments, and the longest, bytes.
+const ARGS_MAX: usize = 1_024;
+const ARG_BYTES_MAX: usize = 64 * 1024;
+
+/// The registry's record of the wanted peer, and the identity that was asked for.
+///
+/// # Errors
+/// What is wrong with the name, the runtime, the folder, the command or a variable.
+pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, Identity), FleetError> {
+    let personality: Personality = wanted.name.parse()?;
+    let (runtime, def) = runtime(&wanted, rules)?;
+    cwd(&wanted.cwd)?;
+    variables(&wanted.env)?;
+    let program = wanted.command.first().or(def.argv.first());
+    if let Some(program) = program {
+        command(program, &wanted)?;
+    }
+    let intelligence = match def.kind {
+        RuntimeKind::Agent => Intelligence::Artificial,
+        RuntimeKind::Program => Intelligence::Absent,
+    };
+    let identity = Identity::new(runtime.clone(), personality.clone());
+    let spec = PeerSpec {
+        personality,
+        runtimes: vec![runtime.clone()],
+        default_runtime: runtime,
+        cwd: wanted.cwd,
+        description: wanted.description.unwrap_or_default(),
+        intelligence,
+        command: (!wanted.command.is_empty()).then_some(wanted.command),
+        env: wanted.env,
+        restart: wanted.restart,
+        policy: wanted.policy,
+        phase: None,
+        extra: serde_json::Map::new(),
+    };
+    Ok((spec, identity))
+}
+
+/// The runtime that was named; else `shell` for a command; else the one agent that is installed.
+fn runtime<'r>(wanted: &CreatePeer, rules: &'r FleetRules) -> Result<(Runtime, &'r RuntimeDef), FleetError> {
+    let known = || rules.runtimes.keys().map(ToString::to_string).collect::<Vec<_>>();
+    let named = match (&wanted.runtime, wanted.command.is_empty()) {
+        (Some(name), _) => name.clone(),
+        (None, false) => "shell".into(),
+        (None, true) => only_agent(rules)?,
+    };
+    let runtime: Runtime = named.parse()?;
+    match rules.runtimes.get(&runtime) {
+        Some(def) => Ok((runtime, def)),
+        None => Err(FleetError::UnknownRuntime { name: named, known: known() }),
+    }
+}
+
+fn only_agent(rules: &FleetRules) -> Result<String, FleetError> {
+    let agents = rules.runtimes.iter().filter(|(_, def)| def.kind == RuntimeKind::Agent);
+    let (installed, missing): (Vec<_>, Vec<_>) = agents
+        .map(|(name, def)| (name.to_string(), def.argv.first().is_some_and(|program| find::in_path(program).is_some())))
+        .partition(|(_, installed)| *installed);
+    let names = |list: &[(String, bool)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ");
+    match installed.as_slice() {
+        [(only, _)] => Ok(only.clone()),
+        [] => Err(FleetError::RuntimeUnclear { why: format!("no agent is in PATH (looked for {})", names(&missing)) }),
+        several => Err(FleetError::RuntimeUnclear { why: format!("several agents are in PATH: {}", names(several)) }),
+    }
+}
+
+fn cwd(path: &Path) -> Result<(), FleetError> {
+    let bad = |why: &str| FleetError::BadCwd { path: path.to_owned(), why: why.into() };
+    if !path.is_absolute() {
+        return Err(bad("is not an absolute path"));
+    }
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(bad("does not exist")),
+        Err(error) => return Err(bad(&format!("can not be looked at: {error}"))),
+        Ok(meta) if !meta.is_dir() => return Err(bad("is not a folder")),
+        Ok(_) => {}
+    }
+    rustix::fs::access(path, Access::EXEC_OK).map_err(|_denied| bad("may not be entered by this user"))
+}
+
+fn variables(env: &BTreeMap<String, String>) -> Result<(), FleetError> {
+    let bad = env.iter().find(|(key, value)| key.is_empty() || key.contains(['=', '\0']) || value.contains('\0'));
+    match bad {
+        None => Ok(()),
+        Some((key, _)) => Err(FleetError::Usage {
+            what: format!("the variable {key:?} can not be set"),
+            hint: "give it as KEY=VALUE, without NUL characters".into(),
+        }),
+    }
+}
+
+fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
+    let bad = |why: String| FleetError::BadCommand { command: program.into(), why };
+    if wanted.command.len() > ARGS_MAX {
+        return Err(bad(format!("has more than {ARGS_MAX} arguments")));
+    }
+    if wanted.command.iter().any(|arg| arg.len() > ARG_BYTES_MAX || arg.contains('\0')) {
+        return Err(bad(format!("has an argument with a NUL character or of more than {ARG_BYTES_MAX} bytes")));
+    }
+    let found = if program.contains('/') {
+        find::is_program(&wanted.cwd.join(program))
+    } else {
+        match wanted.env.get("PATH") {
+            Some(path) => find::in_path_of(program, path.as_ref()).is_some(),
+            None => find::in_path(program).is_some(),
+        }
+    };
+    if found { Ok(()) } else { Err(bad("is not a program that can be run".into())) }
+}

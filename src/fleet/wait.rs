@@ -1,0 +1,80 @@
+//! Waits for what becomes of a request, by watching the peer's published view.
+
+use coalmine_actors::{
+    error::FleetError,
+    names::Generation,
+    peer::directory::Entry,
+    view::{PeerView, PhaseName},
+};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a program without a sign of readiness is watched before its start is called a success: a command that
+/// fails at once is told to whoever started it, not found out later.
+const BIRTH: Duration = Duration::from_millis(200);
+
+/// Waits until life `generation`, or a later one, is up or needs attention.
+pub(super) async fn until_up(
+    entry: &Entry,
+    generation: Generation,
+    patience: Duration,
+) -> Result<PeerView, FleetError> {
+    let mut views = entry.view.subscribe();
+    let waited = tokio::time::timeout(patience, async {
+        loop {
+            let view = views.wait_for(|view| is_settled(view, generation)).await.map_err(closed)?.clone();
+            if view.phase != PhaseName::Up || !leaves(&mut views, PhaseName::Up, BIRTH).await {
+                return outcome(view);
+            }
+        }
+    });
+    let identity = entry.view.borrow().identity.clone();
+    waited
+        .await
+        .map_err(|_elapsed| FleetError::TimedOut { what: format!("the start of {identity}"), after: patience })?
+}
+
+/// Waits until nothing of it lives.
+pub(super) async fn until_down(entry: &Entry, patience: Duration) -> Result<PeerView, FleetError> {
+    let mut views = entry.view.subscribe();
+    let down = views.wait_for(|view| !view.phase.is_live() && view.phase != PhaseName::Backoff);
+    let waited = tokio::time::timeout(patience, down).await;
+    let identity = entry.view.borrow().identity.clone();
+    let view = waited
+        .map_err(|_elapsed| FleetError::TimedOut { what: format!("the end of {identity}"), after: patience })?
+        .map_err(closed)?;
+    Ok(view.clone())
+}
+
+fn closed(_: watch::error::RecvError) -> FleetError {
+    FleetError::ShuttingDown
+}
+
+/// A request is answered after its decision is published, so a view of an older life that rests was overruled.
+fn is_settled(view: &PeerView, generation: Generation) -> bool {
+    match view.phase {
+        PhaseName::Up | PhaseName::NeedsAttention => view.generation >= generation,
+        PhaseName::Starting | PhaseName::Stopping => false,
+        // Between two lives of a program that dies and is started again, nothing is settled; where nothing could
+        // be started at all, it is.
+        PhaseName::Backoff => !view.detail.is_empty() && view.deaths_recent == 0,
+        PhaseName::Asleep | PhaseName::Stopped | PhaseName::Quarantined | PhaseName::Blocked => true,
+    }
+}
+
+/// Whether the peer leaves `phase` within `patience`.
+async fn leaves(views: &mut watch::Receiver<PeerView>, phase: PhaseName, patience: Duration) -> bool {
+    tokio::time::timeout(patience, views.wait_for(|view| view.phase != phase)).await.is_ok()
+}
+
+fn outcome(view: PeerView) -> Result<PeerView, FleetError> {
+    match view.phase {
+        PhaseName::Up | PhaseName::NeedsAttention => Ok(view),
+        // Its program did what it had to do, and ended content.
+        PhaseName::Stopped if view.deaths_recent == 0 => Ok(view),
+        phase => {
+            let why = if view.detail.is_empty() { phase.to_string() } else { format!("{phase}: {}", view.detail) };
+            Err(FleetError::StartFailed { identity: view.identity, why })
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Starts canaries, and finds or makes the record of a death (spec 01 §4).
+
+use super::{
+    life_paths,
+    lock::{self, NotLocked},
+    pidfd::{Pidfd, to_witness},
+    reaper::{Reaper, Role},
+    spawn::Spawn,
+    witness::{self, Death, Settled, WitnessedBy as Seen},
+};
+use crate::paths::Paths;
+use coalmine_actors::{
+    error::FleetError,
+    ports::{Answer, DeathNotice, LifeKey, Process, ProcessEnd, ProcessId, Settlement, Witness, WitnessedBy},
+};
+use std::{
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long a canary may take to finish its record before the daemon looks for itself.
+const CANARY_GRACE: Duration = Duration::from_millis(500);
+const LOCK_LOOK: Duration = Duration::from_millis(20);
+
+/// The adapter. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Canaries {
+    paths: Paths,
+    helper: PathBuf,
+    reaper: Reaper,
+}
+
+impl Canaries {
+    /// Canaries of the fleet at `paths`, by this helper.
+    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper) -> Self {
+        Self { paths, helper, reaper }
+    }
+
+    fn lock_path(&self, life: &LifeKey) -> PathBuf {
+        self.paths.peer(&life.identity).join(format!("canary-g{}.lock", life.generation))
+    }
+
+    /// `posix_spawn` with the server's pidfd as 3 and the lock as 4.
+    fn spawn(&self, life: &LifeKey, server: ProcessId) -> io::Result<Pidfd> {
+        let known = self.reaper.get(life, Role::Server).ok_or(io::ErrorKind::NotFound)?;
+        if known.pidfd().id() != server || known.pidfd().is_dead() {
+            return Err(io::Error::other("the server is gone"));
+        }
+        let lock = lock::try_lock(&self.lock_path(life)).map_err(|why| match why {
+            NotLocked::Held(holder) => io::Error::other(format!("a canary of this life is there: {holder}")),
+            NotLocked::Io(error) => error,
+        })?;
+        let started = started_boot_ms(server);
+        let spawn = Spawn::new(&self.helper)?
+            .arg("canary")?
+            .arg("--journal")?
+            .arg(self.paths.journal())?
+            .arg("--peer-dir")?
+            .arg(self.paths.peer(&life.identity))?
+            .arg("--identity")?
+            .arg(life.identity.to_string())?
+            .arg("--gen")?
+            .arg(life.generation.to_string())?
+            .arg("--server-pid")?
+            .arg(server.pid.to_string())?
+            .arg("--started-boot-ms")?
+            .arg(started.to_string())?
+            .arg("--pane-log")?
+            .arg(self.paths.pane_log(&life.identity))?
+            .pass(known.pidfd().as_fd())
+            .pass(lock.as_fd());
+        Pidfd::open(spawn.start()?)
+    }
+
+    /// Gives the canary a moment: it was nearer.
+    async fn let_canary_finish(&self, life: &LifeKey) {
+        if let Some(canary) = self.reaper.get(life, Role::Canary) {
+            let _ = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
+            return;
+        }
+        // One that an earlier daemon started is known by its lock alone.
+        let lock = self.lock_path(life);
+        let free = async {
+            while lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_))) {
+                tokio::time::sleep(LOCK_LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(CANARY_GRACE, free).await;
+    }
+}
+
+/// When a process started, milliseconds since boot.
+fn started_boot_ms(process: ProcessId) -> u64 {
+    witness::proc_stat::ticks_to_ms(process.start_ticks)
+}
+
+impl Witness for Canaries {
+    fn arm(&self, life: &LifeKey, server: ProcessId) -> Answer<Box<dyn Process>> {
+        let (this, life) = (self.clone(), life.clone());
+        Box::pin(async move {
+            let pidfd = this.spawn(&life, server).map_err(|source| FleetError::io("start", &this.helper, source))?;
+            let known = this.reaper.take(&life, Role::Canary, pidfd);
+            Ok(Box::new(known.map_err(|source| FleetError::io("watch", &this.helper, source))?) as Box<dyn Process>)
+        })
+    }
+
+    fn settle(&self, notice: DeathNotice) -> Answer<Settlement> {
+        let this = self.clone();
+        Box::pin(async move {
+            this.let_canary_finish(&notice.life).await;
+            let server = this.reaper.get(&notice.life, Role::Server);
+            // Somebody who saw it end is a witness; somebody who comes to its ruins is not.
+            let seen = if server.is_some() { Seen::Daemon } else { Seen::Recovery };
+            let end = match notice.end {
+                ProcessEnd::Vanished => server.and_then(|server| server.end()).unwrap_or(ProcessEnd::Vanished),
+                end => end,
+            };
+            let paths = life_paths(&this.paths, &notice.life);
+            let mut death =
+                Death::noticed_now(notice.server.map(|server| server.pid), to_witness(end), notice.started_boot_ms);
+            death.pane_log = Some(this.paths.pane_log(&notice.life.identity));
+            let settled = tokio::task::spawn_blocking(move || witness::settle(&paths, &death, seen)).await;
+            let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
+            let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
+            this.reaper.forget(&notice.life);
+            Ok(settlement(settled))
+        })
+    }
+}
+
+fn owed(journal: &Path, source: io::Error) -> FleetError {
+    FleetError::io("write a record in", journal, source)
+}
+
+fn settlement(settled: Settled) -> Settlement {
+    match settled {
+        Settled::Claimed => Settlement::Claimed,
+        Settled::AlreadyRecorded { witness, cause } | Settled::Recorded { witness, cause } => Settlement::Recorded {
+            witness: match witness {
+                Seen::Canary => WitnessedBy::Canary,
+                Seen::Daemon => WitnessedBy::Daemon,
+                Seen::Recovery => WitnessedBy::Recovery,
+            },
+            cause: cause.to_string(),
+        },
+    }
+}

@@ -1,0 +1,103 @@
+//! Finds programs: in PATH, and the helper, which must be of our own version.
+
+use coalmine_actors::error::FleetError;
+use rustix::fs::Access;
+use std::path::{Path, PathBuf};
+
+/// The version of this build; the helper's must be the same.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The first executable file of this name in the process's PATH.
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    in_path_of(name, &std::env::var_os("PATH")?)
+}
+
+/// The first executable file of this name in `path`.
+pub fn in_path_of(name: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|p| is_program(p))
+}
+
+/// Whether this is a regular file that we may execute.
+pub fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file()) && rustix::fs::access(path, Access::EXEC_OK).is_ok()
+}
+
+/// tmux, which must be 3.2 or later.
+///
+/// # Errors
+/// Missing, or too old.
+pub fn tmux() -> Result<PathBuf, FleetError> {
+    in_path("tmux").ok_or(FleetError::TmuxMissing)
+}
+
+/// The helper: the one that was named, else beside the current executable, else in PATH; checked once.
+///
+/// # Errors
+/// Missing, or of another version.
+pub fn helper(named: Option<&Path>) -> Result<PathBuf, FleetError> {
+    let mut looked = Vec::new();
+    let found = match named {
+        Some(path) => {
+            looked.push(path.to_owned());
+            is_program(path).then(|| path.to_owned())
+        }
+        None => beside_executable().or_else(|| {
+            looked.extend(executable_folder().map(|folder| folder.join("coalmine-helper")));
+            looked.push(PathBuf::from("PATH"));
+            in_path("coalmine-helper")
+        }),
+    };
+    let path = found.ok_or(FleetError::HelperMissing { looked })?;
+    let found = helper_version(&path);
+    if found == VERSION { Ok(path) } else { Err(FleetError::HelperVersion { path, found, wanted: VERSION.into() }) }
+}
+
+/// The folder of the running program. It is only looked into, never executed from without the version's check.
+#[allow(clippy::disallowed_methods, reason = "a place to look for the helper; the program itself is never executed")]
+fn executable_folder() -> Option<PathBuf> {
+    Some(std::env::current_exe().ok()?.parent()?.to_owned())
+}
+
+fn beside_executable() -> Option<PathBuf> {
+    let helper = executable_folder()?.join("coalmine-helper");
+    is_program(&helper).then_some(helper)
+}
+
+/// What `coalmine-helper --version` says after its name; empty where it says something else.
+fn helper_version(path: &Path) -> String {
+    let output = std::process::Command::new(path).arg("--version").env_clear().output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.trim().strip_prefix("coalmine-helper ").unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_that_is_missing_names_where_it_was_looked_for() {
+        let error = helper(Some(Path::new("/does/not/exist"))).unwrap_err();
+        assert!(
+            matches!(&error, FleetError::HelperMissing { looked } if looked == &[PathBuf::from("/does/not/exist")])
+        );
+    }
+
+    #[test]
+    fn a_helper_of_another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("coalmine-helper");
+        std::fs::write(&path, "#!/bin/sh\necho coalmine-helper 0.0.0-other\n").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let error = helper(Some(&path)).unwrap_err();
+        assert!(matches!(&error, FleetError::HelperVersion { found, .. } if found == "0.0.0-other"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_not_a_program() {
+        assert!(!is_program(Path::new("/usr")));
+        assert!(is_program(Path::new("/bin/sh")));
+    }
+}

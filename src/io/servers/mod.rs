@@ -1,0 +1,150 @@
+//! Peers' tmux servers: started, looked at, ended. One file a verb; this one holds what they share.
+
+mod end;
+mod environment;
+mod find;
+mod heal;
+mod pane;
+mod screen;
+mod start;
+mod sweep;
+
+use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, witness::life::LifePaths};
+use crate::paths::Paths;
+use coalmine_actors::{
+    error::FleetError,
+    names::Identity,
+    peer::file::{Life, PeerFile},
+    ports::{
+        Answer, BoxFuture, Claim, Found, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign, Servers,
+        SweepReport,
+    },
+    runtime::StopRecipe,
+};
+use dashmap::DashMap;
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Starts that may be under way at once: more would only make one another slow.
+pub const STARTS_AT_ONCE_MAX: usize = 8;
+
+/// The adapter. Clones share everything.
+#[derive(Clone)]
+pub struct TmuxServers(Arc<Shared>);
+
+struct Shared {
+    paths: Paths,
+    tmux: Tmux,
+    helper: PathBuf,
+    reaper: Reaper,
+    files: PeerFiles,
+    /// What every server's environment begins with.
+    base_env: Vec<(String, String)>,
+    /// One start, end or search of an identity at a time, whoever asks.
+    turns: DashMap<Identity, Arc<Mutex<()>>>,
+    starts: Arc<Semaphore>,
+    /// The right to be starting: held from the server's start until its session is open.
+    starting: DashMap<LifeKey, OwnedSemaphorePermit>,
+    watcher: heal::RunFolder,
+    /// How long each pane log was when its present life began, bytes: only what follows is its output.
+    log_before: DashMap<Identity, u64>,
+}
+
+impl TmuxServers {
+    /// Servers of the fleet at `paths`.
+    ///
+    /// # Errors
+    /// The socket folder can not be watched.
+    pub fn new(
+        paths: Paths,
+        tmux: Tmux,
+        helper: PathBuf,
+        reaper: Reaper,
+        files: PeerFiles,
+        pass_env: &[String],
+    ) -> Result<Self, FleetError> {
+        let watcher = heal::RunFolder::new(paths.run())?;
+        Ok(Self(Arc::new(Shared {
+            base_env: environment::base(pass_env),
+            paths,
+            tmux,
+            helper,
+            reaper,
+            files,
+            turns: DashMap::new(),
+            starts: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
+            starting: DashMap::new(),
+            watcher,
+            log_before: DashMap::new(),
+        })))
+    }
+}
+
+impl Shared {
+    async fn turn(&self, identity: &Identity) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(self.turns.entry(identity.clone()).or_default().value());
+        turn.lock_owned().await
+    }
+
+    fn life_paths(&self, life: &LifeKey) -> LifePaths {
+        super::life_paths(&self.paths, life)
+    }
+
+    fn socket(&self, life: &LifeKey) -> PathBuf {
+        self.paths.peer_socket(&life.identity)
+    }
+}
+
+/// Runs one of the verbs on a task's own copy of what they share.
+macro_rules! run {
+    ($self:ident, $life:ident, $shared:ident, $body:expr) => {{
+        let ($shared, $life) = (Arc::clone(&$self.0), $life.clone());
+        Box::pin(async move { $body })
+    }};
+}
+
+impl Servers for TmuxServers {
+    fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>> {
+        run!(self, life, shared, start::start(&shared, &life, file).await)
+    }
+
+    fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()> {
+        run!(self, life, shared, start::open_session(&shared, &life, &program).await)
+    }
+
+    fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign> {
+        screen::watch(Arc::clone(&self.0), life.clone(), rules)
+    }
+
+    fn end(&self, life: &LifeKey, claim: Claim, recipe: StopRecipe) -> Answer<LifeEnd> {
+        run!(self, life, shared, end::end(&shared, &life, &claim, &recipe).await)
+    }
+
+    fn sweep(&self, life: &LifeKey) -> BoxFuture<SweepReport> {
+        run!(self, life, shared, {
+            let _ = std::fs::remove_file(shared.socket(&life));
+            sweep::sweep(shared.paths.life_mark(&life)).await
+        })
+    }
+
+    fn find(&self, life: &LifeKey, known: &Life) -> BoxFuture<Found> {
+        let known = known.clone();
+        run!(self, life, shared, find::find(&shared, &life, &known).await)
+    }
+
+    fn lost_sockets(&self) -> mpsc::Receiver<Identity> {
+        self.0.watcher.lost_sockets()
+    }
+
+    fn answers(&self, life: &LifeKey) -> BoxFuture<bool> {
+        run!(self, life, shared, screen::answers(&shared, &life).await)
+    }
+
+    fn heal_socket(&self, life: &LifeKey) -> Answer<bool> {
+        run!(self, life, shared, heal::heal(&shared, &life).await)
+    }
+
+    fn capture(&self, life: &LifeKey) -> Answer<String> {
+        run!(self, life, shared, screen::capture(&shared, &life).await)
+    }
+}

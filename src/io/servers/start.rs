@@ -1,0 +1,171 @@
+//! Starts a server and opens its one session (spec 01 §3).
+
+use super::{Shared, environment};
+use crate::io::{
+    lock::{self, NotLocked},
+    pidfd::Pidfd,
+    private,
+    reaper::Role,
+    spawn::Spawn,
+    tmux::{PANE_LOG_COMMAND, TmuxError},
+};
+use coalmine_actors::{
+    error::FleetError,
+    peer::file::PeerFile,
+    ports::{LifeKey, PeerStore, Process, Program},
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long a server may take to make its socket, and to open its session.
+const START_DEADLINE: Duration = Duration::from_secs(5);
+/// How often the socket is looked for while a server starts.
+const SOCKET_LOOK: Duration = Duration::from_millis(1);
+/// Most of a failed server's words that become part of the error, bytes.
+const WORDS_BYTES_MAX: usize = 400;
+
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    life: &LifeKey,
+    file: PeerFile,
+) -> Result<Box<dyn Process>, FleetError> {
+    let permit = Arc::clone(&shared.starts).acquire_owned().await.map_err(|_closed| FleetError::ShuttingDown)?;
+    let _turn = shared.turn(&life.identity).await;
+    // On disk before anything exists: whoever finds the process later finds the life that it belongs to.
+    shared.files.save(&life.identity, file).await?;
+    let folder = shared.paths.peer(&life.identity);
+    let lock = take_lock(&folder.join("server.lock")).await.map_err(|why| blocked(life, why))?;
+    let socket = shared.socket(life);
+    // Nobody holds the lock, so nobody listens: what lies there is stale.
+    remove_stale(&socket).map_err(|source| FleetError::io("remove", &socket, source))?;
+    let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
+    shared.log_before.insert(life.identity.clone(), log_before);
+    let known = spawn(shared, life, &lock, &folder.join("server.err"))
+        .and_then(|pidfd| shared.reaper.take(life, Role::Server, pidfd))
+        .map_err(|source| FleetError::io("start", shared.tmux.program(), source))?;
+    // Ours closes here; from now on the lock is held exactly as long as the server lives.
+    drop(lock);
+    shared.starting.insert(life.clone(), permit);
+    Ok(Box::new(known))
+}
+
+async fn take_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
+    lock::lock(path).await
+}
+
+fn blocked(life: &LifeKey, why: NotLocked) -> FleetError {
+    match why {
+        NotLocked::Held(holder) => FleetError::Busy {
+            what: format!("a server of {} lives that can not be proved to be ours: {holder}", life.identity),
+        },
+        NotLocked::Io(source) => FleetError::io("lock", format!("peers/{}/server.lock", life.identity), source),
+    }
+}
+
+fn remove_stale(socket: &Path) -> io::Result<()> {
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
+/// inherits is its lock, which it keeps for life and passes to nobody.
+fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::Result<Pidfd> {
+    let errors = private::create_truncated(errors)?;
+    let mut spawn = Spawn::new(shared.tmux.program())?
+        .arg("-D")?
+        .arg("-S")?
+        .arg(shared.socket(life))?
+        .arg("-f")?
+        .arg(shared.paths.tmux_conf())?
+        .stderr(errors.as_fd())
+        .pass(lock.as_fd());
+    for (key, value) in &shared.base_env {
+        spawn = spawn.env(key, value)?;
+    }
+    for (key, value) in environment::tools(shared, life).into_iter().chain(environment::marks(shared, life)) {
+        spawn = spawn.env(key, value)?;
+    }
+    Pidfd::open(spawn.start()?)
+}
+
+/// The first call that this server ever gets: one session, the pane entry in it, the pane log on it.
+pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: &Program) -> Result<(), FleetError> {
+    let _turn = shared.turn(&life.identity).await;
+    // Given back when the session is open, or could not be opened.
+    let _permit = shared.starting.remove(life);
+    let deadline = Instant::now() + START_DEADLINE;
+    let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
+    let folder = shared.paths.peer(&life.identity);
+    let pane_file = folder.join(format!("pane-g{}", life.generation));
+    private::write(&pane_file, &environment::pane_file(shared, life, program))
+        .map_err(|source| FleetError::io("write", &pane_file, source))?;
+    let socket = shared.socket(life);
+    wait_for_socket(shared, life, &socket, deadline).await.map_err(|why| failed(with_words(why, &folder)))?;
+    loop {
+        let args = [
+            "new-session".as_ref(),
+            "-d".as_ref(),
+            "-s".as_ref(),
+            "main".as_ref(),
+            "-x".as_ref(),
+            "220".as_ref(),
+            "-y".as_ref(),
+            "50".as_ref(),
+            shared.helper.as_os_str(),
+            "pane".as_ref(),
+            pane_file.as_os_str(),
+            ";".as_ref(),
+            "pipe-pane".as_ref(),
+            "-t".as_ref(),
+            "%0".as_ref(),
+            PANE_LOG_COMMAND.as_ref(),
+        ];
+        match shared.tmux.call(&socket, args, START_DEADLINE).await {
+            Ok(_) => return Ok(()),
+            // Bound and not listening yet: the moment between the two is over in microseconds.
+            Err(TmuxError::Refused(why)) if is_absent(&why) && Instant::now() < deadline => {
+                tokio::time::sleep(SOCKET_LOOK).await;
+                if dead(shared, life) {
+                    return Err(failed(with_words("its tmux server ended at once".into(), &folder)));
+                }
+            }
+            Err(error) => return Err(failed(with_words(error.to_string(), &folder))),
+        }
+    }
+}
+
+fn is_absent(why: &str) -> bool {
+    why.contains("no server running") || why.contains("error connecting")
+}
+
+fn dead(shared: &Shared, life: &LifeKey) -> bool {
+    shared.reaper.get(life, Role::Server).is_none_or(|server| server.pidfd().is_dead())
+}
+
+async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadline: Instant) -> Result<(), String> {
+    while !socket.exists() {
+        if dead(shared, life) {
+            return Err("its tmux server ended at once".into());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("its tmux server made no socket within {START_DEADLINE:?}"));
+        }
+        tokio::time::sleep(SOCKET_LOOK).await;
+    }
+    Ok(())
+}
+
+/// Adds what the server wrote to its standard error.
+fn with_words(why: String, folder: &Path) -> String {
+    let words = std::fs::read(folder.join("server.err")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words[..words.len().min(WORDS_BYTES_MAX)]).trim().to_owned();
+    if words.is_empty() { why } else { format!("{why} ({words})") }
+}

@@ -1,0 +1,3 @@
+//! A whole fleet on real tmux, from inside a program.
+mod deaths;
+mod sessions;
