@@ -9,7 +9,7 @@ use super::{
     step::Turn,
 };
 use crate::{
-    error::{FleetError, Kind},
+    error::FleetError,
     journal::Draft,
     names::Generation,
     ports::{ProcessEnd, ProcessId},
@@ -172,9 +172,9 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     let ending = live.ending.take();
     turn.state.file.lives.retain(|life| life.generation != generation);
     turn.save();
-    match (ending, error.kind()) {
+    match (ending, error) {
         (Some((_, Next::Rest(rest))), _) => turn.enter(rest.into(), why),
-        (_, Kind::Held) => turn.enter(Phase::Blocked, why),
+        (_, FleetError::LockHeld { .. }) => turn.enter(Phase::Blocked, why),
         _ => {
             let delay =
                 ATTEMPT_DELAY_MS.saturating_mul(1 << turn.state.failed_attempts.min(16)).min(ATTEMPT_DELAY_MS_MAX);
