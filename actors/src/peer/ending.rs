@@ -15,6 +15,10 @@ use crate::{
     ports::{Claim, LifeEnd, ProcessEnd, Settlement, SweepReport, Then},
 };
 
+/// Who asks for an end: a person, or the fleet by its own rules.
+pub(super) const BY_OPERATOR: &str = "operator";
+pub(super) const BY_FLEET: &str = "fleet";
+
 /// The written intent of an end.
 pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
     let then = if next == Next::Start { Then::Start } else { Then::Stop };
@@ -24,15 +28,20 @@ pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
 /// Ends the life in hand on purpose: now, or after the step that is under way.
 pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
     let Phase::Live(live) = &mut turn.state.phase else { return };
-    if let Next::Rest(rest) = next {
-        turn.state.file.desired = rest.into();
-    }
+    // What was accepted is durable, also where it waits: the next daemon would start it up again otherwise.
+    turn.state.file.desired = next.into();
     match &mut live.stage {
         // It is ending already; only what follows may change.
         Stage::Stopping { next: following, .. } => *following = next,
-        Stage::Server | Stage::Canary => live.ending = Some((claim, next)),
+        Stage::Server | Stage::Canary => {
+            live.ending = Some((claim, next));
+            turn.save();
+        }
         // A session that is being opened reports in a moment, unless its failure is what brought us here.
-        Stage::Session if claim.why != "boot-failed" => live.ending = Some((claim, next)),
+        Stage::Session if claim.why != "boot-failed" => {
+            live.ending = Some((claim, next));
+            turn.save();
+        }
         stage => {
             let generation = live.generation;
             let back = Box::new(stage.clone());
@@ -82,9 +91,7 @@ fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
 
 /// Sweeps what the dead server left behind; `next` comes when that is done.
 fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
-    if let Next::Rest(rest) = next {
-        turn.state.file.desired = rest.into();
-    }
+    turn.state.file.desired = next.into();
     let note = std::mem::take(&mut turn.state.note);
     turn.enter(Phase::Clearing { generation, next }, note);
     turn.act(Action::Sweep(generation));
@@ -138,7 +145,7 @@ pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: 
     } else {
         starting::count(turn, &exit.to_string())
     };
-    end(turn, claim("session-exit", "fleet", next), next);
+    end(turn, claim("session-exit", BY_FLEET, next), next);
 }
 
 pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<LifeEnd, FleetError>) {

@@ -178,6 +178,26 @@ impl From<Rest> for Desired {
     }
 }
 
+impl From<Next> for Desired {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Start => Self::Up,
+            Next::Rest(rest) => rest.into(),
+        }
+    }
+}
+
+impl From<Desired> for Next {
+    fn from(desired: Desired) -> Self {
+        match desired {
+            Desired::Up => Self::Start,
+            Desired::Asleep => Self::Rest(Rest::Asleep),
+            Desired::Stopped => Self::Rest(Rest::Stopped),
+            Desired::Quarantined => Self::Rest(Rest::Quarantined),
+        }
+    }
+}
+
 impl Rest {
     /// The state's name.
     pub fn name(self) -> PhaseName {
@@ -236,6 +256,37 @@ impl PeerState {
             Phase::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// What comes after the end that is under way, or that waits for a step of the start.
+    pub fn following(&self) -> Option<Next> {
+        match &self.phase {
+            Phase::Clearing { next, .. } => Some(*next),
+            Phase::Live(live) => match &live.stage {
+                Stage::Stopping { next, .. } => Some(*next),
+                _ => live.ending.as_ref().map(|(_, next)| *next),
+            },
+            _ => None,
+        }
+    }
+
+    /// Lets something else come after the end that is under way; where none is, nothing changes.
+    pub fn follow_with(&mut self, wanted: Next) {
+        let next = match &mut self.phase {
+            Phase::Clearing { next, .. } => next,
+            Phase::Live(live) => match (&mut live.stage, &mut live.ending) {
+                (Stage::Stopping { next, .. }, _) | (_, Some((_, next))) => next,
+                _ => return,
+            },
+            _ => return,
+        };
+        *next = wanted;
+        self.file.desired = wanted.into();
+    }
+
+    /// Whether it died too often, also while its last end is still under way: only a reset leads out.
+    pub fn quarantined(&self) -> bool {
+        self.phase == Phase::Quarantined || self.following() == Some(Next::Rest(Rest::Quarantined))
     }
 
     /// Down, with every death accounted for: nothing of this peer is under way.

@@ -1,7 +1,7 @@
 //! The way up: server, canary, session, readiness; one step at a time, each durable or reported before the next.
 
 use super::{
-    ending::{self, claim},
+    ending::{self, BY_FLEET, claim},
     file::{Desired, Life, LifePhase},
     input::{Action, FoundLife},
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
@@ -167,7 +167,7 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     let Some(live) = turn.live_of(generation) else { return };
     if live.server.is_some() {
         let next = count(turn, &why);
-        return ending::end(turn, claim("boot-failed", "fleet", next), next);
+        return ending::end(turn, claim("boot-failed", BY_FLEET, next), next);
     }
     let ending = live.ending.take();
     turn.state.file.lives.retain(|life| life.generation != generation);
@@ -263,7 +263,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
                     Desired::Stopped => Next::Rest(Rest::Stopped),
                     Desired::Quarantined => Next::Rest(Rest::Quarantined),
                 };
-                ending::end(turn, claim("stop", "fleet", next), next);
+                ending::end(turn, claim("stop", BY_FLEET, next), next);
             } else if booting {
                 turn.act(Action::WatchScreen(generation));
             }
