@@ -30,38 +30,37 @@ pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
     let Phase::Live(live) = &mut turn.state.phase else { return };
     // What was accepted is durable, also where it waits: the next daemon would start it up again otherwise.
     turn.state.file.desired = next.into();
-    match &mut live.stage {
+    match live.stage {
         // It is ending already; only what follows may change.
-        Stage::Stopping { next: following, .. } => *following = next,
-        Stage::Server | Stage::Canary => {
+        Stage::Stopping { .. } => turn.state.follow_with(next),
+        // The step of the start that is under way reports in a moment.
+        Stage::Server | Stage::Canary | Stage::Session { .. } => {
             live.ending = Some((claim, next));
             turn.save();
         }
-        // A session that is being opened reports in a moment, unless its failure is what brought us here.
-        Stage::Session if claim.why != "boot-failed" => {
-            live.ending = Some((claim, next));
-            turn.save();
-        }
-        stage => {
-            let generation = live.generation;
-            let back = Box::new(stage.clone());
-            live.stage = Stage::Stopping { next, back, claim: claim.clone() };
-            turn.state.since_boot_ms = turn.now.boot_ms;
-            turn.mark_phase(generation, LifePhase::Stopping);
-            turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
-            turn.save();
-            turn.act(Action::EndLife(generation, claim));
-        }
+        Stage::Booting | Stage::Up | Stage::NeedsAttention { .. } => end_now(turn, claim, next),
     }
+}
+
+/// Ends the life in hand; nothing else of it is under way that could be cut in half.
+pub(super) fn end_now(turn: &mut Turn<'_>, claim: Claim, next: Next) {
+    let Phase::Live(live) = &mut turn.state.phase else { return };
+    let generation = live.generation;
+    let back = Box::new(live.stage.clone());
+    live.stage = Stage::Stopping { next, back, claim: claim.clone() };
+    turn.state.file.desired = next.into();
+    turn.state.since_boot_ms = turn.now.boot_ms;
+    turn.mark_phase(generation, LifePhase::Stopping);
+    turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
+    turn.save();
+    turn.act(Action::EndLife(generation, claim));
 }
 
 /// Carries out an end that waited for a step of the start; says whether there was one.
 pub(super) fn carry_out(turn: &mut Turn<'_>) -> bool {
     let Phase::Live(live) = &mut turn.state.phase else { return false };
     let Some((claim, next)) = live.ending.take() else { return false };
-    // The session is not open, or has just been: nothing is under way that could be cut in half.
-    live.stage = Stage::Booting;
-    end(turn, claim, next);
+    end_now(turn, claim, next);
     true
 }
 

@@ -117,7 +117,10 @@ pub enum Stage {
     /// The canary is being armed.
     Canary,
     /// The session is being opened.
-    Session,
+    Session {
+        /// Its program said already that it is ready: a program may be faster than the report of its session.
+        ready: bool,
+    },
     /// The program runs; it is not ready yet.
     Booting,
     /// Ready.
@@ -220,7 +223,7 @@ impl Phase {
             Self::Clearing { next: Next::Rest(rest), .. } => rest.name(),
             Self::Blocked => PhaseName::Blocked,
             Self::Live(live) => match live.stage {
-                Stage::Server | Stage::Canary | Stage::Session | Stage::Booting => PhaseName::Starting,
+                Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Booting => PhaseName::Starting,
                 Stage::Up => PhaseName::Up,
                 Stage::NeedsAttention { .. } => PhaseName::NeedsAttention,
                 Stage::Stopping { .. } => PhaseName::Stopping,

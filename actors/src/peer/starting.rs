@@ -107,7 +107,7 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
     if live.stage != Stage::Canary {
         return; // a retrofit: everything else goes on as it was
     }
-    live.stage = Stage::Session;
+    live.stage = Stage::Session { ready: false };
     if !ending::carry_out(turn) {
         turn.act(Action::OpenSession(generation));
     }
@@ -115,20 +115,27 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
 
 pub(super) fn session_opened(turn: &mut Turn<'_>, generation: Generation) {
     let Some(live) = turn.live_of(generation) else { return };
-    if live.stage != Stage::Session {
+    let Stage::Session { ready: early } = live.stage else { return };
+    live.stage = Stage::Booting;
+    if ending::carry_out(turn) {
         return;
     }
-    live.stage = Stage::Booting;
-    if !ending::carry_out(turn) {
-        turn.act(Action::WatchScreen(generation));
+    turn.act(Action::WatchScreen(generation));
+    if early {
+        ready(turn, generation);
     }
 }
 
 pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
     let now = turn.now.boot_ms;
     let Some(live) = turn.live_of(generation) else { return };
-    if !matches!(live.stage, Stage::Booting | Stage::NeedsAttention { .. }) {
-        return;
+    match &mut live.stage {
+        Stage::Booting | Stage::NeedsAttention { .. } => {}
+        Stage::Session { ready } => {
+            *ready = true;
+            return;
+        }
+        _ => return,
     }
     live.stage = Stage::Up;
     let took_ms = now.saturating_sub(live.started_boot_ms);
@@ -159,15 +166,20 @@ pub(super) fn attention(turn: &mut Turn<'_>, generation: Generation, what: Strin
 /// A start that failed with its server alive is ended and counts as a death. Where nothing was started there is
 /// no life to account for: the fleet tries again by itself, later each time, and nothing is counted.
 pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
-    if turn.live_of(generation).is_none() {
+    let Some(live) = turn.live_of(generation) else { return };
+    if !matches!(live.stage, Stage::Server | Stage::Session { .. }) {
         return;
     }
     let why = error.chain();
     turn.tell(Draft::new("start-failed").with("gen", generation).with("reason", &why));
+    // What was asked for meanwhile, or what the program's exit led to, stands: nothing is counted, or twice.
     let Some(live) = turn.live_of(generation) else { return };
     if live.server.is_some() {
-        let next = count(turn, &why);
-        return ending::end(turn, claim("boot-failed", BY_FLEET, next), next);
+        if !ending::carry_out(turn) {
+            let next = count(turn, &why);
+            ending::end_now(turn, claim("boot-failed", BY_FLEET, next), next);
+        }
+        return;
     }
     let ending = live.ending.take();
     turn.state.file.lives.retain(|life| life.generation != generation);
