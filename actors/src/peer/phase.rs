@@ -16,7 +16,7 @@
 use super::file::{Desired, PeerFile};
 use crate::{
     names::Generation,
-    ports::{Claim, EndReport, ProcessId},
+    ports::{Claim, EndReport, ProcessEnd, ProcessId},
     view::PhaseName,
 };
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ pub struct Live {
     pub started_boot_ms: u64,
     /// Its server, once started.
     pub server: Option<ProcessId>,
+    /// How its server ended, where that was heard before the report of a deliberate end.
+    pub ended: Option<ProcessEnd>,
     /// Its canary.
     pub canary: CanaryWatch,
     /// The server did not answer a call in time; it is not dead.
@@ -105,6 +107,8 @@ pub enum CanaryWatch {
         /// As in `Arming`, when it was armed.
         failures: u32,
     },
+    /// Gone while its server was being ended on purpose.
+    Dismissed,
     /// It could not be armed: the daemon alone watches this server.
     Failed,
 }
@@ -136,8 +140,10 @@ pub enum Stage {
         next: Next,
         /// Where it goes back to if the claim can not be written: without a claim nothing is killed.
         back: Box<Stage>,
-        /// The claim, for another try when the server outlived the ladder.
+        /// The claim, for another try of an end that the fleet itself decided.
         claim: Claim,
+        /// When that try is due, milliseconds since boot; nothing while the end is being carried out.
+        retry_boot_ms: Option<u64>,
     },
 }
 

@@ -44,6 +44,7 @@ pub(super) fn begin(turn: &mut Turn<'_>) {
             stage: Stage::Server,
             started_boot_ms: turn.now.boot_ms,
             server: None,
+            ended: None,
             canary: CanaryWatch::Arming { failures: 0 },
             unreachable: false,
             ending: None,
@@ -183,9 +184,11 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     }
     let ending = live.ending.take();
     turn.state.file.lives.retain(|life| life.generation != generation);
-    turn.save();
     match (ending, error) {
-        (Some((_, Next::Rest(rest))), _) => turn.enter(rest.into(), why),
+        (Some((_, next @ Next::Rest(_))), _) => {
+            turn.state.note = why;
+            return ending::proceed(turn, next);
+        }
         (_, FleetError::LockHeld { .. }) => turn.enter(Phase::Blocked, why),
         _ => {
             let delay =
@@ -196,11 +199,15 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
             turn.act(Action::WakeAt { until_boot_ms });
         }
     }
+    turn.save();
 }
 
+/// A wait is over: of a start, or of another try to end a life.
 pub(super) fn due(turn: &mut Turn<'_>, until_boot_ms: u64) {
-    if turn.state.phase == (Phase::Backoff { until_boot_ms }) {
-        begin(turn);
+    match &mut turn.state.phase {
+        Phase::Backoff { until_boot_ms: wanted } if *wanted == until_boot_ms => begin(turn),
+        Phase::Live(_) => ending::try_again(turn, until_boot_ms),
+        _ => {}
     }
 }
 
@@ -257,6 +264,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
                     stage,
                     started_boot_ms: life.started_boot_ms,
                     server: Some(server),
+                    ended: None,
                     canary: watch,
                     unreachable: false,
                     ending: None,
