@@ -193,6 +193,14 @@ pub enum FleetError {
         /// Who: `pid 4242 (coalmine)`.
         holder: String,
     },
+    /// Somebody who can not be proved to be ours holds the lock of an identity.
+    #[error("the lock of {identity} is held by {holder}")]
+    LockHeld {
+        /// Whose lock.
+        identity: Identity,
+        /// Who: `pid 4242 (tmux)`.
+        holder: String,
+    },
     /// The configuration is wrong.
     #[error("{}: {why}", path.display())]
     BadConfig {
@@ -233,7 +241,7 @@ impl FleetError {
             | E::Usage { .. } => Kind::Usage,
             E::UnknownPeer { .. } => Kind::NotFound,
             E::ServerSilent { .. } | E::TimedOut { .. } => Kind::TimedOut,
-            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } => Kind::Held,
+            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } => Kind::Held,
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::WrongPhase { .. }
@@ -274,6 +282,7 @@ impl FleetError {
             E::HelperMissing { .. } => "helper-missing",
             E::HelperVersion { .. } => "helper-version",
             E::Held { .. } => "held",
+            E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
             E::Internal(_) => "internal",
@@ -319,6 +328,9 @@ impl FleetError {
             ),
             E::HelperVersion { .. } => "install `coalmine` and `coalmine-helper` from the same build".into(),
             E::Held { .. } => "use that daemon, or stop it with `coalmine down`".into(),
+            E::LockHeld { identity, .. } => {
+                format!("end that process, or wait until it ends; then `coalmine start {identity}`")
+            }
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),

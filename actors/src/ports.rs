@@ -257,7 +257,9 @@ pub trait Servers: Send + Sync + 'static {
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()>;
     /// Judges the screen of a starting peer until it is ready. The sender is dropped when nothing more will come.
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign>;
-    /// Ends a life on purpose: claim, canary, program, server, sweep, socket (spec 01 §4).
+    /// Ends a life on purpose: claim, canary, program, server, sweep, socket (spec 01 §4). A claim that stands
+    /// already is carried out. An error means that no claim stands, written or taken back: nothing was killed but
+    /// perhaps the canary, and the life goes on.
     fn end(&self, life: &LifeKey, claim: Claim, recipe: StopRecipe) -> Answer<LifeEnd>;
     /// Ends what an ended server left behind.
     fn sweep(&self, life: &LifeKey) -> BoxFuture<SweepReport>;

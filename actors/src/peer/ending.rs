@@ -1,7 +1,7 @@
 //! Every way down: a claimed end, an unclaimed death, a program that left; and what follows each.
 
 use super::{
-    file::{Life, LifePhase},
+    file::{Desired, Life, LifePhase},
     input::{Action, SessionExit},
     phase::{CanaryWatch, Next, Phase, Rest, Stage},
     restart_policy::RestartPolicy,
@@ -15,6 +15,13 @@ use crate::{
     ports::{Claim, LifeEnd, ProcessEnd, Settlement, SweepReport, Then},
 };
 
+/// Wait before an end that the fleet decided, and that could not be claimed, is tried again.
+const END_RETRY_MS: u64 = 5_000;
+
+/// Who asks for an end: a person, or the fleet by its own rules.
+pub(super) const BY_OPERATOR: &str = "operator";
+pub(super) const BY_FLEET: &str = "fleet";
+
 /// The written intent of an end.
 pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
     let then = if next == Next::Start { Then::Start } else { Then::Stop };
@@ -24,35 +31,39 @@ pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
 /// Ends the life in hand on purpose: now, or after the step that is under way.
 pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
     let Phase::Live(live) = &mut turn.state.phase else { return };
-    if let Next::Rest(rest) = next {
-        turn.state.file.desired = rest.into();
-    }
-    match &mut live.stage {
+    // What was accepted is durable, also where it waits: the next daemon would start it up again otherwise.
+    turn.state.file.desired = next.into();
+    match live.stage {
         // It is ending already; only what follows may change.
-        Stage::Stopping { next: following, .. } => *following = next,
-        Stage::Server | Stage::Canary => live.ending = Some((claim, next)),
-        // A session that is being opened reports in a moment, unless its failure is what brought us here.
-        Stage::Session if claim.why != "boot-failed" => live.ending = Some((claim, next)),
-        stage => {
-            let generation = live.generation;
-            let back = Box::new(stage.clone());
-            live.stage = Stage::Stopping { next, back, claim: claim.clone() };
-            turn.state.since_boot_ms = turn.now.boot_ms;
-            turn.mark_phase(generation, LifePhase::Stopping);
-            turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
+        Stage::Stopping { .. } => turn.state.follow_with(next),
+        // The step of the start that is under way reports in a moment.
+        Stage::Server | Stage::Canary | Stage::Session { .. } => {
+            live.ending = Some((claim, next));
             turn.save();
-            turn.act(Action::EndLife(generation, claim));
         }
+        Stage::Booting | Stage::Up | Stage::NeedsAttention { .. } => end_now(turn, claim, next),
     }
+}
+
+/// Ends the life in hand; nothing else of it is under way that could be cut in half.
+pub(super) fn end_now(turn: &mut Turn<'_>, claim: Claim, next: Next) {
+    let Phase::Live(live) = &mut turn.state.phase else { return };
+    let generation = live.generation;
+    let back = Box::new(live.stage.clone());
+    live.stage = Stage::Stopping { next, back, claim: claim.clone(), retry_boot_ms: None };
+    turn.state.file.desired = next.into();
+    turn.state.since_boot_ms = turn.now.boot_ms;
+    turn.mark_phase(generation, LifePhase::Stopping);
+    turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
+    turn.save();
+    turn.act(Action::EndLife(generation, claim));
 }
 
 /// Carries out an end that waited for a step of the start; says whether there was one.
 pub(super) fn carry_out(turn: &mut Turn<'_>) -> bool {
     let Phase::Live(live) = &mut turn.state.phase else { return false };
     let Some((claim, next)) = live.ending.take() else { return false };
-    // The session is not open, or has just been: nothing is under way that could be cut in half.
-    live.stage = Stage::Booting;
-    end(turn, claim, next);
+    end_now(turn, claim, next);
     true
 }
 
@@ -60,7 +71,9 @@ pub(super) fn server_ended(turn: &mut Turn<'_>, generation: Generation, end: Pro
     let Some(live) = turn.live_of(generation) else { return };
     live.server = None;
     if let Stage::Stopping { .. } = live.stage {
-        return; // expected; the end's own report says whether the claim held
+        // Expected; the end's own report says whether the claim held, and may want to know how it ended.
+        live.ended = Some(end);
+        return;
     }
     let ending = live.ending.take();
     death(turn, generation, end);
@@ -82,9 +95,7 @@ fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
 
 /// Sweeps what the dead server left behind; `next` comes when that is done.
 fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
-    if let Next::Rest(rest) = next {
-        turn.state.file.desired = rest.into();
-    }
+    turn.state.file.desired = next.into();
     let note = std::mem::take(&mut turn.state.note);
     turn.enter(Phase::Clearing { generation, next }, note);
     turn.act(Action::Sweep(generation));
@@ -99,11 +110,11 @@ pub(super) fn found_dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
     }
     let stopping = life.phase == LifePhase::Stopping;
     let next = match turn.state.file.desired {
-        super::file::Desired::Up if stopping => Next::Start,
-        super::file::Desired::Up => starting::count(turn, &starting::describe(end)),
-        super::file::Desired::Asleep => Next::Rest(Rest::Asleep),
-        super::file::Desired::Stopped => Next::Rest(Rest::Stopped),
-        super::file::Desired::Quarantined => Next::Rest(Rest::Quarantined),
+        Desired::Up if stopping => Next::Start,
+        Desired::Up => starting::count(turn, &starting::describe(end)),
+        Desired::Asleep => Next::Rest(Rest::Asleep),
+        Desired::Stopped => Next::Rest(Rest::Stopped),
+        Desired::Quarantined => Next::Rest(Rest::Quarantined),
     };
     clear(turn, life.generation, next);
 }
@@ -113,7 +124,8 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
     let now = turn.now.boot_ms;
     let Some(live) = turn.live_of(generation) else { return };
     if matches!(live.stage, Stage::Stopping { .. }) {
-        return; // dismissed
+        live.canary = CanaryWatch::Dismissed; // should the end fail, its server needs another one
+        return;
     }
     let (CanaryWatch::Armed { since_boot_ms, failures, .. }, Some(server)) = (live.canary, live.server) else { return };
     let failures = if now.saturating_sub(since_boot_ms) < CANARY_HEALTHY_AFTER_MS { failures + 1 } else { 0 };
@@ -138,12 +150,13 @@ pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: 
     } else {
         starting::count(turn, &exit.to_string())
     };
-    end(turn, claim("session-exit", "fleet", next), next);
+    end(turn, claim("session-exit", BY_FLEET, next), next);
 }
 
 pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<LifeEnd, FleetError>) {
     let Some(live) = turn.live_of(generation) else { return };
-    let Stage::Stopping { next, back, .. } = live.stage.clone() else { return };
+    let Stage::Stopping { next, back, claim, retry_boot_ms: None } = live.stage.clone() else { return };
+    let server_end = live.ended;
     match result {
         Ok(LifeEnd::Claimed(report)) => {
             turn.state.file.lives.retain(|life| life.generation != generation);
@@ -159,25 +172,75 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         }
         // Dead before the claim held: nobody meant this death, so it is recorded; what was asked for follows.
         Ok(LifeEnd::AlreadyDead) => {
-            death(turn, generation, ProcessEnd::Vanished);
+            death(turn, generation, server_end.unwrap_or(ProcessEnd::Vanished));
             clear(turn, generation, next);
         }
         Err(error) => {
             turn.tell(Draft::new("end-failed").with("gen", generation).with("reason", error.chain()));
-            let Some(live) = turn.live_of(generation) else { return };
-            if live.server.is_none() {
-                // It died after all; the claim may or may not stand, and the record's maker looks.
-                death(turn, generation, ProcessEnd::Vanished);
-                return clear(turn, generation, next);
-            }
-            // Without a claim on disk nothing was killed: it goes on as it was.
-            live.stage = *back;
             turn.state.note = error.chain();
-            turn.mark_phase(generation, LifePhase::Up);
-            turn.state.file.desired = super::file::Desired::Up;
-            turn.save();
+            if let Some(end) = server_end {
+                // It died after all; the claim may or may not stand, and the record's maker looks.
+                death(turn, generation, end);
+                clear(turn, generation, next);
+            } else if claim.by == BY_FLEET {
+                // Its program has left, or never began: there is nothing to go on with.
+                wait_for_another_try(turn);
+            } else {
+                go_on(turn, generation, *back);
+            }
         }
     }
+}
+
+/// An end that the fleet decided is tried until it works.
+fn wait_for_another_try(turn: &mut Turn<'_>) {
+    let until_boot_ms = turn.now.boot_ms + END_RETRY_MS;
+    let Phase::Live(live) = &mut turn.state.phase else { return };
+    if let Stage::Stopping { retry_boot_ms, .. } = &mut live.stage {
+        *retry_boot_ms = Some(until_boot_ms);
+        turn.act(Action::WakeAt { until_boot_ms });
+    }
+}
+
+pub(super) fn try_again(turn: &mut Turn<'_>, until_boot_ms: u64) {
+    let Phase::Live(live) = &mut turn.state.phase else { return };
+    let generation = live.generation;
+    match &mut live.stage {
+        Stage::Stopping { claim, retry_boot_ms, .. } if *retry_boot_ms == Some(until_boot_ms) => {
+            *retry_boot_ms = None;
+            let claim = claim.clone();
+            turn.act(Action::EndLife(generation, claim));
+        }
+        _ => {}
+    }
+}
+
+/// Without a claim on disk nothing was killed: the life goes on as it was, with what its end had interrupted.
+fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
+    let Some(live) = turn.live_of(generation) else { return };
+    live.stage = stage.clone();
+    if let (CanaryWatch::Dismissed, Some(server)) = (live.canary, live.server) {
+        live.canary = CanaryWatch::Arming { failures: 0 };
+        turn.act(Action::ArmCanary(generation, server));
+    }
+    let phase = match stage {
+        Stage::Session { .. } => {
+            turn.act(Action::OpenSession(generation));
+            LifePhase::Starting
+        }
+        Stage::Booting => {
+            turn.act(Action::WatchScreen(generation));
+            LifePhase::Starting
+        }
+        Stage::NeedsAttention { .. } => {
+            turn.act(Action::WatchScreen(generation));
+            LifePhase::NeedsAttention
+        }
+        Stage::Server | Stage::Canary | Stage::Up | Stage::Stopping { .. } => LifePhase::Up,
+    };
+    turn.mark_phase(generation, phase);
+    turn.state.file.desired = Desired::Up;
+    turn.save();
 }
 
 pub(super) fn swept(turn: &mut Turn<'_>, generation: Generation, report: &SweepReport) {
@@ -198,7 +261,7 @@ pub(super) fn swept(turn: &mut Turn<'_>, generation: Generation, report: &SweepR
 }
 
 /// What comes after an end, now that nothing of the old life is left.
-fn proceed(turn: &mut Turn<'_>, next: Next) {
+pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
     match next {
         Next::Start => starting::begin(turn),
         Next::Rest(rest) => {

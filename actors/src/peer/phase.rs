@@ -16,7 +16,7 @@
 use super::file::{Desired, PeerFile};
 use crate::{
     names::Generation,
-    ports::{Claim, EndReport, ProcessId},
+    ports::{Claim, EndReport, ProcessEnd, ProcessId},
     view::PhaseName,
 };
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ pub struct Live {
     pub started_boot_ms: u64,
     /// Its server, once started.
     pub server: Option<ProcessId>,
+    /// How its server ended, where that was heard before the report of a deliberate end.
+    pub ended: Option<ProcessEnd>,
     /// Its canary.
     pub canary: CanaryWatch,
     /// The server did not answer a call in time; it is not dead.
@@ -105,6 +107,8 @@ pub enum CanaryWatch {
         /// As in `Arming`, when it was armed.
         failures: u32,
     },
+    /// Gone while its server was being ended on purpose.
+    Dismissed,
     /// It could not be armed: the daemon alone watches this server.
     Failed,
 }
@@ -117,7 +121,10 @@ pub enum Stage {
     /// The canary is being armed.
     Canary,
     /// The session is being opened.
-    Session,
+    Session {
+        /// Its program said already that it is ready: a program may be faster than the report of its session.
+        ready: bool,
+    },
     /// The program runs; it is not ready yet.
     Booting,
     /// Ready.
@@ -133,8 +140,10 @@ pub enum Stage {
         next: Next,
         /// Where it goes back to if the claim can not be written: without a claim nothing is killed.
         back: Box<Stage>,
-        /// The claim, for another try when the server outlived the ladder.
+        /// The claim, for another try of an end that the fleet itself decided.
         claim: Claim,
+        /// When that try is due, milliseconds since boot; nothing while the end is being carried out.
+        retry_boot_ms: Option<u64>,
     },
 }
 
@@ -178,6 +187,26 @@ impl From<Rest> for Desired {
     }
 }
 
+impl From<Next> for Desired {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Start => Self::Up,
+            Next::Rest(rest) => rest.into(),
+        }
+    }
+}
+
+impl From<Desired> for Next {
+    fn from(desired: Desired) -> Self {
+        match desired {
+            Desired::Up => Self::Start,
+            Desired::Asleep => Self::Rest(Rest::Asleep),
+            Desired::Stopped => Self::Rest(Rest::Stopped),
+            Desired::Quarantined => Self::Rest(Rest::Quarantined),
+        }
+    }
+}
+
 impl Rest {
     /// The state's name.
     pub fn name(self) -> PhaseName {
@@ -200,7 +229,7 @@ impl Phase {
             Self::Clearing { next: Next::Rest(rest), .. } => rest.name(),
             Self::Blocked => PhaseName::Blocked,
             Self::Live(live) => match live.stage {
-                Stage::Server | Stage::Canary | Stage::Session | Stage::Booting => PhaseName::Starting,
+                Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Booting => PhaseName::Starting,
                 Stage::Up => PhaseName::Up,
                 Stage::NeedsAttention { .. } => PhaseName::NeedsAttention,
                 Stage::Stopping { .. } => PhaseName::Stopping,
@@ -236,6 +265,37 @@ impl PeerState {
             Phase::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// What comes after the end that is under way, or that waits for a step of the start.
+    pub fn following(&self) -> Option<Next> {
+        match &self.phase {
+            Phase::Clearing { next, .. } => Some(*next),
+            Phase::Live(live) => match &live.stage {
+                Stage::Stopping { next, .. } => Some(*next),
+                _ => live.ending.as_ref().map(|(_, next)| *next),
+            },
+            _ => None,
+        }
+    }
+
+    /// Lets something else come after the end that is under way; where none is, nothing changes.
+    pub fn follow_with(&mut self, wanted: Next) {
+        let next = match &mut self.phase {
+            Phase::Clearing { next, .. } => next,
+            Phase::Live(live) => match (&mut live.stage, &mut live.ending) {
+                (Stage::Stopping { next, .. }, _) | (_, Some((_, next))) => next,
+                _ => return,
+            },
+            _ => return,
+        };
+        *next = wanted;
+        self.file.desired = wanted.into();
+    }
+
+    /// Whether it died too often, also while its last end is still under way: only a reset leads out.
+    pub fn quarantined(&self) -> bool {
+        self.phase == Phase::Quarantined || self.following() == Some(Next::Rest(Rest::Quarantined))
     }
 
     /// Down, with every death accounted for: nothing of this peer is under way.

@@ -1,10 +1,9 @@
 //! What people ask of a peer. Every request is answered at once: accepted, or refused with what would help.
 
 use super::{
-    ending::{self, claim},
-    file::Desired,
+    ending::{self, BY_OPERATOR, claim},
     input::{Accepted, Action},
-    phase::{Next, Phase, Rest, Stage},
+    phase::{Next, Phase, Rest},
     starting,
     step::Turn,
 };
@@ -24,73 +23,65 @@ fn refuse(turn: &mut Turn<'_>, hint: String) {
     turn.act(Action::Answer(Err(FleetError::WrongPhase { identity, phase, hint })));
 }
 
+/// The request that comes last decides what follows the end that is under way; durable, like every plan.
+fn follow_with(turn: &mut Turn<'_>, next: Next) {
+    turn.state.follow_with(next);
+    turn.save();
+}
+
+fn refuse_quarantined(turn: &mut Turn<'_>) {
+    let hint = format!("`coalmine reset {}` forgives its deaths", turn.rules.identity);
+    refuse(turn, hint);
+}
+
 pub(super) fn start(turn: &mut Turn<'_>) {
-    let highest = turn.state.file.highest;
-    match &mut turn.state.phase {
-        Phase::Quarantined => {
-            let hint = format!("`coalmine reset {}` forgives its deaths", turn.rules.identity);
-            refuse(turn, hint);
-        }
-        Phase::Asleep | Phase::Stopped | Phase::Backoff { .. } | Phase::Blocked => {
-            accept(turn, highest.next());
+    let following = turn.state.file.highest.next();
+    if turn.state.quarantined() {
+        return refuse_quarantined(turn);
+    }
+    if turn.state.following().is_some() {
+        accept(turn, following);
+        return follow_with(turn, Next::Start);
+    }
+    match turn.state.live().map(|live| live.generation) {
+        Some(generation) => accept(turn, generation),
+        None => {
+            accept(turn, following);
             starting::begin(turn);
         }
-        Phase::Clearing { next, .. } => {
-            *next = Next::Start;
-            turn.state.file.desired = Desired::Up;
-            accept(turn, highest.next());
-        }
-        Phase::Live(live) => match &mut live.stage {
-            // The later request wins; its life begins when this one has ended.
-            Stage::Stopping { next, .. } => {
-                *next = Next::Start;
-                accept(turn, highest.next());
-            }
-            _ => {
-                if let Some((_, next)) = &mut live.ending {
-                    *next = Next::Start;
-                }
-                let generation = live.generation;
-                accept(turn, generation);
-            }
-        },
     }
 }
 
 pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
-    let rest = Rest::Stopped;
+    let rest = Next::Rest(Rest::Stopped);
     let highest = turn.state.file.highest;
-    match &mut turn.state.phase {
-        Phase::Blocked => refuse(turn, blocked_hint()),
-        Phase::Quarantined => accept(turn, highest),
-        Phase::Asleep | Phase::Stopped | Phase::Backoff { .. } => {
-            accept(turn, highest);
+    if turn.state.phase == Phase::Blocked {
+        return refuse(turn, blocked_hint());
+    }
+    accept(turn, highest);
+    if turn.state.quarantined() {
+        return; // it stays down, and what it died of is not forgotten by a stop
+    }
+    if turn.state.following().is_some() {
+        return follow_with(turn, rest);
+    }
+    match &turn.state.phase {
+        Phase::Live(_) => ending::end(turn, claim(why, BY_OPERATOR, rest), rest),
+        _ => {
             turn.state.file.desired = rest.into();
-            turn.enter(rest.into(), "");
+            turn.enter(Rest::Stopped.into(), "");
             turn.save();
-        }
-        Phase::Clearing { next, .. } => {
-            if *next == Next::Start {
-                *next = Next::Rest(rest);
-                turn.state.file.desired = rest.into();
-            }
-            accept(turn, highest);
-        }
-        Phase::Live(live) => {
-            let generation = live.generation;
-            accept(turn, generation);
-            ending::end(turn, claim(why, "operator", Next::Rest(rest)), Next::Rest(rest));
         }
     }
 }
 
 pub(super) fn restart(turn: &mut Turn<'_>) {
-    if turn.state.live().is_none() {
+    if turn.state.live().is_none() || turn.state.following().is_some() {
         return start(turn);
     }
     let following = turn.state.file.highest.next();
     accept(turn, following);
-    ending::end(turn, claim("restart", "operator", Next::Start), Next::Start);
+    ending::end(turn, claim("restart", BY_OPERATOR, Next::Start), Next::Start);
 }
 
 pub(super) fn reset(turn: &mut Turn<'_>) {
@@ -98,19 +89,13 @@ pub(super) fn reset(turn: &mut Turn<'_>) {
     accept(turn, highest);
     turn.state.file.deaths_boot_ms.clear();
     turn.state.failed_attempts = 0;
-    let stopped = Rest::Stopped;
-    match &mut turn.state.phase {
-        Phase::Quarantined => turn.enter(stopped.into(), "reset"),
-        Phase::Clearing { next: next @ Next::Rest(Rest::Quarantined), .. } => *next = Next::Rest(stopped),
-        Phase::Live(live) => {
-            if let Stage::Stopping { next: next @ Next::Rest(Rest::Quarantined), .. } = &mut live.stage {
-                *next = Next::Rest(stopped);
-            }
+    if turn.state.quarantined() {
+        turn.state.follow_with(Next::Rest(Rest::Stopped));
+        if turn.state.phase == Phase::Quarantined {
+            turn.enter(Rest::Stopped.into(), "");
         }
-        _ => {}
-    }
-    if turn.state.file.desired == Desired::Quarantined {
-        turn.state.file.desired = stopped.into();
+        turn.state.note = "reset".into();
+        turn.state.file.desired = Rest::Stopped.into();
     }
     turn.tell(Draft::new("reset"));
     turn.save();

@@ -22,7 +22,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         server_pid: live.and_then(|live| live.server).map(|server| server.pid),
         canary_pid: live.and_then(|live| match live.canary {
             CanaryWatch::Armed { process, .. } => Some(process.pid),
-            CanaryWatch::Arming { .. } | CanaryWatch::Failed => None,
+            CanaryWatch::Arming { .. } | CanaryWatch::Dismissed | CanaryWatch::Failed => None,
         }),
         unreachable: live.is_some_and(|live| live.unreachable),
         unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),

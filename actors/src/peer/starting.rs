@@ -1,7 +1,7 @@
 //! The way up: server, canary, session, readiness; one step at a time, each durable or reported before the next.
 
 use super::{
-    ending::{self, claim},
+    ending::{self, BY_FLEET, claim},
     file::{Desired, Life, LifePhase},
     input::{Action, FoundLife},
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
@@ -9,7 +9,7 @@ use super::{
     step::Turn,
 };
 use crate::{
-    error::{FleetError, Kind},
+    error::FleetError,
     journal::Draft,
     names::Generation,
     ports::{ProcessEnd, ProcessId},
@@ -44,6 +44,7 @@ pub(super) fn begin(turn: &mut Turn<'_>) {
             stage: Stage::Server,
             started_boot_ms: turn.now.boot_ms,
             server: None,
+            ended: None,
             canary: CanaryWatch::Arming { failures: 0 },
             unreachable: false,
             ending: None,
@@ -107,7 +108,7 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
     if live.stage != Stage::Canary {
         return; // a retrofit: everything else goes on as it was
     }
-    live.stage = Stage::Session;
+    live.stage = Stage::Session { ready: false };
     if !ending::carry_out(turn) {
         turn.act(Action::OpenSession(generation));
     }
@@ -115,20 +116,27 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
 
 pub(super) fn session_opened(turn: &mut Turn<'_>, generation: Generation) {
     let Some(live) = turn.live_of(generation) else { return };
-    if live.stage != Stage::Session {
+    let Stage::Session { ready: early } = live.stage else { return };
+    live.stage = Stage::Booting;
+    if ending::carry_out(turn) {
         return;
     }
-    live.stage = Stage::Booting;
-    if !ending::carry_out(turn) {
-        turn.act(Action::WatchScreen(generation));
+    turn.act(Action::WatchScreen(generation));
+    if early {
+        ready(turn, generation);
     }
 }
 
 pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
     let now = turn.now.boot_ms;
     let Some(live) = turn.live_of(generation) else { return };
-    if !matches!(live.stage, Stage::Booting | Stage::NeedsAttention { .. }) {
-        return;
+    match &mut live.stage {
+        Stage::Booting | Stage::NeedsAttention { .. } => {}
+        Stage::Session { ready } => {
+            *ready = true;
+            return;
+        }
+        _ => return,
     }
     live.stage = Stage::Up;
     let took_ms = now.saturating_sub(live.started_boot_ms);
@@ -159,22 +167,29 @@ pub(super) fn attention(turn: &mut Turn<'_>, generation: Generation, what: Strin
 /// A start that failed with its server alive is ended and counts as a death. Where nothing was started there is
 /// no life to account for: the fleet tries again by itself, later each time, and nothing is counted.
 pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
-    if turn.live_of(generation).is_none() {
+    let Some(live) = turn.live_of(generation) else { return };
+    if !matches!(live.stage, Stage::Server | Stage::Session { .. }) {
         return;
     }
     let why = error.chain();
     turn.tell(Draft::new("start-failed").with("gen", generation).with("reason", &why));
+    // What was asked for meanwhile, or what the program's exit led to, stands: nothing is counted, or twice.
     let Some(live) = turn.live_of(generation) else { return };
     if live.server.is_some() {
-        let next = count(turn, &why);
-        return ending::end(turn, claim("boot-failed", "fleet", next), next);
+        if !ending::carry_out(turn) {
+            let next = count(turn, &why);
+            ending::end_now(turn, claim("boot-failed", BY_FLEET, next), next);
+        }
+        return;
     }
     let ending = live.ending.take();
     turn.state.file.lives.retain(|life| life.generation != generation);
-    turn.save();
-    match (ending, error.kind()) {
-        (Some((_, Next::Rest(rest))), _) => turn.enter(rest.into(), why),
-        (_, Kind::Held) => turn.enter(Phase::Blocked, why),
+    match (ending, error) {
+        (Some((_, next @ Next::Rest(_))), _) => {
+            turn.state.note = why;
+            return ending::proceed(turn, next);
+        }
+        (_, FleetError::LockHeld { .. }) => turn.enter(Phase::Blocked, why),
         _ => {
             let delay =
                 ATTEMPT_DELAY_MS.saturating_mul(1 << turn.state.failed_attempts.min(16)).min(ATTEMPT_DELAY_MS_MAX);
@@ -184,11 +199,15 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
             turn.act(Action::WakeAt { until_boot_ms });
         }
     }
+    turn.save();
 }
 
+/// A wait is over: of a start, or of another try to end a life.
 pub(super) fn due(turn: &mut Turn<'_>, until_boot_ms: u64) {
-    if turn.state.phase == (Phase::Backoff { until_boot_ms }) {
-        begin(turn);
+    match &mut turn.state.phase {
+        Phase::Backoff { until_boot_ms: wanted } if *wanted == until_boot_ms => begin(turn),
+        Phase::Live(_) => ending::try_again(turn, until_boot_ms),
+        _ => {}
     }
 }
 
@@ -245,6 +264,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
                     stage,
                     started_boot_ms: life.started_boot_ms,
                     server: Some(server),
+                    ended: None,
                     canary: watch,
                     unreachable: false,
                     ending: None,
@@ -263,7 +283,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
                     Desired::Stopped => Next::Rest(Rest::Stopped),
                     Desired::Quarantined => Next::Rest(Rest::Quarantined),
                 };
-                ending::end(turn, claim("stop", "fleet", next), next);
+                ending::end(turn, claim("stop", BY_FLEET, next), next);
             } else if booting {
                 turn.act(Action::WatchScreen(generation));
             }
