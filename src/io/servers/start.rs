@@ -61,9 +61,7 @@ async fn take_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
 
 fn blocked(life: &LifeKey, why: NotLocked) -> FleetError {
     match why {
-        NotLocked::Held(holder) => FleetError::Busy {
-            what: format!("a server of {} lives that can not be proved to be ours: {holder}", life.identity),
-        },
+        NotLocked::Held(holder) => FleetError::LockHeld { identity: life.identity.clone(), holder },
         NotLocked::Io(source) => FleetError::io("lock", format!("peers/{}/server.lock", life.identity), source),
     }
 }
