@@ -33,15 +33,9 @@ mod tests {
 
     #[test]
     fn an_age_has_two_units_at_most() {
-        for (seconds, text) in [
-            (-5, "0s"),
-            (0, "0s"),
-            (45, "45s"),
-            (200, "3m 20s"),
-            (7500, "2h 5m"),
-            (3600, "1h"),
-            (273_600, "3d 4h"),
-        ] {
+        for (seconds, text) in
+            [(-5, "0s"), (0, "0s"), (45, "45s"), (200, "3m 20s"), (7500, "2h 5m"), (3600, "1h"), (273_600, "3d 4h")]
+        {
             assert_eq!(duration(SignedDuration::from_secs(seconds)), text);
         }
     }

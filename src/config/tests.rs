@@ -60,7 +60,10 @@ fn an_error_says_where_and_what() {
         ("[restart\n", "line 1: "),
         ("[runtime.Bad]\nkind = \"agent\"", "does not start with a lower-case letter"),
         ("[runtime.mine]\nargv = [\"x\"]", "runtime.mine: `kind` is missing"),
-        ("[runtime.claude]\nreadiness = { screen = \"(\" }", "runtime.claude.readiness.screen: not a regular expression"),
+        (
+            "[runtime.claude]\nreadiness = { screen = \"(\" }",
+            "runtime.claude.readiness.screen: not a regular expression",
+        ),
         ("[runtime.shell]\nboot_deadline = \"2h\"", "runtime.shell.boot_deadline must be"),
         ("[runtime.shell.stop]\nsignal = \"SIGNOPE\"", "runtime.shell.stop.signal is \"SIGNOPE\""),
         ("[env]\npass = [\"A=B\"]", "env.pass: \"A=B\" is not"),

@@ -33,10 +33,16 @@ fn a_composer_is_ready_and_a_dialog_needs_attention() {
         ("claude", "Welcome to Claude Code".into(), None),
         (
             "claude",
-            format!("╭{rule}╮\n│ Do you trust the files in this folder?\n│ /x\n│ ❯ 1. Yes, proceed\n│   2. No, exit\n╰{rule}╯"),
+            format!(
+                "╭{rule}╮\n│ Do you trust the files in this folder?\n│ /x\n│ ❯ 1. Yes, proceed\n│   2. No, exit\n╰{rule}╯"
+            ),
             Some("trust"),
         ),
-        ("claude", " Select login method:\n\n ❯ 1. Claude account with subscription\n   2. API".into(), Some("sign-in")),
+        (
+            "claude",
+            " Select login method:\n\n ❯ 1. Claude account with subscription\n   2. API".into(),
+            Some("sign-in"),
+        ),
         (
             "claude",
             format!("● It asks: Do you trust the files in this folder? I would say yes.\n{rule}\n❯ \n{rule}"),
@@ -44,7 +50,11 @@ fn a_composer_is_ready_and_a_dialog_needs_attention() {
         ),
         ("codex", "› Write tests for @filename\n\n  100% context left · ? for shortcuts".into(), Some("ready")),
         ("codex", "▌ Ask Codex to do anything\n ⏎ send".into(), Some("ready")),
-        ("codex", "  Sign in with ChatGPT to use Codex\n\n> 1. Sign in with ChatGPT\n  2. API key".into(), Some("sign-in")),
+        (
+            "codex",
+            "  Sign in with ChatGPT to use Codex\n\n> 1. Sign in with ChatGPT\n  2. API key".into(),
+            Some("sign-in"),
+        ),
         ("codex", "> You are running Codex in /x\n  …\n› 1. Yes, allow Codex to work\n  2. No".into(), Some("trust")),
         ("codex", "✨ Update available! 0.1 -> 0.2\n› 1. Update now\n  2. Skip".into(), Some("update")),
         ("shell", "$ ".into(), None),
