@@ -9,8 +9,8 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 
-/// How long a lifecycle request waits where it does not say.
-const WAIT_TIME_DEFAULT: Duration = Duration::from_secs(60);
+/// How long a lifecycle request waits where it does not say; it must end before the request's own deadline.
+const WAIT_TIME_DEFAULT: Duration = Duration::from_secs(20);
 
 /// The `{name}` of a path, decoded; whether it is a name, the fleet judges.
 pub(super) struct Name(pub(super) String);
@@ -29,8 +29,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let parsed = Query::from_request_parts(parts, state).await;
-        parsed.map(|Query(value)| Self(value)).map_err(|error| ApiError::BadQuery(error.body_text()))
+        parsed.map(|Query(value)| Self(value)).map_err(|error| ApiError::BadQuery(cause(&error)))
     }
+}
+
+/// What serde said, without the layers around it.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 /// A JSON body of at most [`BODY_BYTES_MAX`] bytes.

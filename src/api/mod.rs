@@ -27,7 +27,7 @@ use axum::{
     extract::Request,
     middleware::{Next, from_fn},
     response::Response,
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use std::{path::PathBuf, time::Duration};
 use tokio::sync::{mpsc, watch};
@@ -59,8 +59,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/status", get(status::show))
         .route("/v1/shutdown", post(status::shutdown))
         .route("/v1/peers", get(peers::list).post(peers::create))
-        .route("/v1/peers/{name}", get(peers::show))
-        .route("/v1/peers/{name}", delete(peers::remove))
+        .route("/v1/peers/{name}", get(peers::show).delete(peers::remove))
         .route("/v1/peers/{name}/start", post(peers::start))
         .route("/v1/peers/{name}/stop", post(peers::stop))
         .route("/v1/peers/{name}/restart", post(peers::restart))

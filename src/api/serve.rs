@@ -121,7 +121,11 @@ async fn accept(bound: Bound, app: Router, places: Places, closing: watch::Recei
                 Ok(_stranger) => {}
                 Err(error) => rest(&error).await,
             },
-            Some(_ended) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => {
+                if let Err(panic) = ended {
+                    tracing::error!(%panic, "a request's handler failed");
+                }
+            }
             () = closed(closing.clone()) => break,
         }
     }

@@ -85,9 +85,9 @@ pub(super) enum ApiError {
     BadMethod,
     #[error("the path is not UTF-8 text")]
     BadPath,
-    #[error("the query {0}")]
+    #[error("the query can not be read: {0}")]
     BadQuery(String),
-    #[error("the body is not the JSON that is expected: {0}")]
+    #[error("the body is not the JSON that is expected")]
     BadJson(#[source] serde_json::Error),
     #[error("the body ended early")]
     BodyCut,
@@ -130,7 +130,10 @@ impl ApiError {
         };
         ErrorBody {
             code: code.into(),
-            message: self.to_string(),
+            message: match self {
+                Self::BadJson(where_and_what) => format!("{self}: {where_and_what}"),
+                _ => self.to_string(),
+            },
             hint: hint.into(),
             retryable: matches!(kind, Kind::TimedOut | Kind::Held),
             exit_code: exit_code(kind),

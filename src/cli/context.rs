@@ -6,12 +6,19 @@ use super::{
     output,
 };
 use crate::{
-    api::client::{Client, ClientError},
+    api::{
+        client::{Client, ClientError},
+        wire::SCHEMA_VERSION,
+    },
     config::place::Place,
     offline::Files,
     paths::Paths,
+    text::one_line,
 };
 use serde::Serialize;
+
+/// Longest problem that is noted aside, characters.
+const PROBLEM_CHARS_MAX: usize = 300;
 
 /// The command line's global part, understood.
 pub(super) struct Context {
@@ -53,7 +60,7 @@ impl Context {
             return Err(Failure::no_daemon("no daemon answers, and --no-daemon forbids to start one"));
         }
         let (client, pid) = background::start(&self.place, self.verbose).await?;
-        output::note(&format!("started the daemon (pid {pid}); `coalmine down` ends it"));
+        self.note(&format!("started the daemon (pid {pid}); `coalmine down` ends it"));
         Ok(client)
     }
 
@@ -70,7 +77,11 @@ impl Context {
                 Err(_nobody) => {}
             }
         }
-        Ok(Read { data: look(&self.files()?)?, offline: true })
+        let files = self.files()?;
+        for problem in files.problems() {
+            self.note(&format!("{}; `coalmine verify` says more", one_line(&problem, PROBLEM_CHARS_MAX)));
+        }
+        Ok(Read { data: look(&files)?, offline: true })
     }
 
     /// The fleet's files.
@@ -88,6 +99,15 @@ impl Context {
             return status.root;
         }
         self.place.root.clone()
+    }
+
+    /// A word aside on stderr, in the shape that its reader expects there.
+    pub(super) fn note(&self, text: &str) {
+        if self.json {
+            output::note(&output::json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "note": text })));
+        } else {
+            output::note(text);
+        }
     }
 
     /// Writes a value as a document, or as the text that `human` makes of it.

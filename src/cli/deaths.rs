@@ -65,7 +65,7 @@ fn text(deaths: &[Death], now: Timestamp) -> String {
             up_for.map_or("-".into(), age::duration),
         ]);
     }
-    let mut text = output::rendered(&table);
+    let mut text = output::rendered(&mut table);
     let newest = deaths.iter().find_map(|death| death.forensics.as_ref());
     if let (Some(path), true) = (newest, deaths.len() > 1) {
         text.push_str(&format!("\n\nforensics of the newest: {}", harmless(&path.display().to_string())));

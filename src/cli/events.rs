@@ -75,7 +75,7 @@ fn show(context: &Context, args: &Args, item: Streamed) -> Outcome {
         _ if context.json => output::print(&output::json(&item)),
         Streamed::Event(event) => output::print(&text(event)),
         Streamed::Lagged { lagged } => {
-            output::note(&format!("{lagged} events are missing here; the journal has turned over"));
+            context.note(&format!("{lagged} events are missing here; the journal has turned over"));
             Ok(())
         }
     }

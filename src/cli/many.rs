@@ -99,7 +99,7 @@ fn report<T: Serialize>(context: &Context, summary: Summary<T>, human: impl Fn(&
     if context.json {
         output::document(&summary, false)?;
     } else if summary.done.is_empty() && summary.failed.is_empty() {
-        output::note("nothing to do");
+        context.note("nothing to do");
     } else {
         summary.done.iter().try_for_each(|done| output::print(&human(done)))?;
     }

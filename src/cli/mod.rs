@@ -49,6 +49,7 @@ use std::{ffi::OsStr, path::PathBuf, process::ExitCode};
 /// Keeps a fleet of AI agents alive, each in its own tmux server, and says how each one died.
 #[derive(Debug, Parser)]
 #[command(name = "coalmine", version, after_help = EXIT_CODES_HELP, disable_help_subcommand = true)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Cli {
     /// Folder of the fleet's state [default: $COALMINE_ROOT, else $XDG_STATE_HOME/coalmine]
     #[arg(long, global = true, value_name = "DIR")]

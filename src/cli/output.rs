@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use crate::{api::wire::SCHEMA_VERSION, text::one_line};
 use anstyle::{AnsiColor, Style};
 use coalmine_actors::view::{PeerView, PhaseName};
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, Table, presets};
 use serde::Serialize;
 use std::io::Write;
 
@@ -53,16 +53,31 @@ pub(super) fn headed(text: &str, offline: bool) -> Outcome {
 /// A table without borders, with this header (none where it is empty).
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+    // Styled always: who writes it out drops what nobody sees.
+    table.load_preset(presets::NOTHING).enforce_styling();
     if !header.is_empty() {
         table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
     }
     table
 }
 
-/// A table as text, without spaces at the lines' ends.
-pub(super) fn rendered(table: &Table) -> String {
-    table.trim_fmt()
+/// A table as text: two spaces between columns, none at the lines' ends.
+pub(super) fn rendered(table: &mut Table) -> String {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
+    table.lines().map(|line| trimmed(&line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line without the spaces at its end, which may stand before the end of a style.
+fn trimmed(line: &str) -> String {
+    let line = line.trim_end();
+    for reset in ["\u{1b}[0m", "\u{1b}[39m"] {
+        if let Some(styled) = line.strip_suffix(reset) {
+            return format!("{}{reset}", styled.trim_end());
+        }
+    }
+    line.to_owned()
 }
 
 /// A key in a card.

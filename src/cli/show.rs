@@ -48,7 +48,7 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("policy", peer.policy.clone().unwrap_or_default());
     row("owed", if peer.records_owed == 0 { String::new() } else { format!("{} records", peer.records_owed) });
     row("next", output::advice(peer).map_or(String::new(), |advice| format!("`{advice}`")));
-    output::rendered(&card)
+    output::rendered(&mut card)
 }
 
 /// The policy's name, as the config writes it.

@@ -49,5 +49,5 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     for problem in &status.problems {
         row("problem", one_line(problem, LINE_CHARS_MAX).into());
     }
-    output::rendered(&card)
+    output::rendered(&mut card)
 }

@@ -42,13 +42,15 @@ pub(super) fn run(context: &Context, _args: Args) -> Outcome {
 fn registry(root: &Path, found: &mut Vec<Finding>) {
     match Files::open(root) {
         Ok(files) => {
-            // States are looked at on their own, with those that no record names.
-            let bad: Vec<_> = files.problems().iter().filter(|problem| problem.starts_with("fleet.json")).collect();
-            if bad.is_empty() {
+            // The peers' states are looked at on their own, with those that no record names.
+            let problems = files.registry_problems();
+            if problems.is_empty() {
                 found.push(Finding::ok("fleet.json", format!("{} identities", files.list().len())));
             }
             let repair = format!("edit {}", root.join("fleet.json").display());
-            found.extend(bad.into_iter().map(|problem| Finding::bad("fleet.json", problem, &repair)));
+            found.extend(problems.iter().map(|problem| {
+                Finding::bad("fleet.json", problem.strip_prefix("fleet.json: ").unwrap_or(problem), &repair)
+            }));
         }
         Err(error) => found.push(Finding::bad("fleet.json", error.chain(), error.hint())),
     }
@@ -123,17 +125,12 @@ fn records(root: &Path, found: &mut Vec<Finding>) {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
         .collect();
-    let owed: Vec<_> = records.iter().filter(|record| !is_logged(record)).collect();
+    let owed: Vec<_> = records.iter().filter(|record| !record.with_extension("logged").exists()).collect();
     if owed.is_empty() {
         found.push(Finding::ok("records", format!("{} deaths, each with its line", records.len())));
     }
     let says = |record: &Path| format!("{} has no line in exits.log yet", record.display());
     found.extend(owed.into_iter().map(|record| Finding::bad("records", says(record), "coalmine up -d")));
-}
-
-/// The mark is `<same name>.logged`, with or without the record's own ending.
-fn is_logged(record: &Path) -> bool {
-    record.with_extension("logged").exists() || PathBuf::from(format!("{}.logged", record.display())).exists()
 }
 
 /// What lies in a folder, sorted; one that is not there is empty.

@@ -4,6 +4,7 @@
 //! its start time lives in the boot that the file names.
 
 mod host;
+mod registry;
 mod view;
 
 pub use host::Host;
@@ -16,7 +17,6 @@ use coalmine_actors::{
     registry::{
         document::{Document, PeerSpec, RegistryPhase},
         nearest::nearest,
-        parse::parse,
     },
     runtime::RuntimeDef,
     view::{FleetStatus, PeerView, PhaseName},
@@ -36,7 +36,7 @@ pub struct Files {
     root: PathBuf,
     document: Document,
     peers: Vec<PeerView>,
-    problems: Vec<String>,
+    state_problems: Vec<String>,
 }
 
 impl Files {
@@ -52,15 +52,14 @@ impl Files {
             }
             Err(error) => return Err(error),
         };
-        let document = document(&paths.registry())?;
-        let mut files =
-            Self { root: paths.root().to_path_buf(), problems: document.problems(), document, peers: Vec::new() };
+        let document = registry::read(&paths.registry())?;
+        let mut files = Self { root: paths.root().to_path_buf(), document, ..Self::empty(root) };
         files.look(&paths, &Host::now());
         Ok(files)
     }
 
     fn empty(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), document: Document::default(), peers: Vec::new(), problems: Vec::new() }
+        Self { root: root.to_path_buf(), document: Document::default(), peers: Vec::new(), state_problems: Vec::new() }
     }
 
     fn look(&mut self, paths: &Paths, host: &Host) {
@@ -69,7 +68,7 @@ impl Files {
             for identity in spec.identities() {
                 let path = paths.peer(&identity).join("state.json");
                 let file = peer_file(&path).unwrap_or_else(|why| {
-                    self.problems.push(why);
+                    self.state_problems.push(why);
                     PeerFile::default()
                 });
                 let command = command(spec, runtimes.get(identity.runtime()));
@@ -120,9 +119,16 @@ impl Files {
         FleetError::UnknownPeer { name: name.to_owned(), nearest: nearest(name, names.iter().map(String::as_str)) }
     }
 
-    /// What is wrong with the files, one text each.
-    pub fn problems(&self) -> &[String] {
-        &self.problems
+    /// What is wrong with `fleet.json`, one text each.
+    pub fn registry_problems(&self) -> Vec<String> {
+        self.document.problems()
+    }
+
+    /// What is wrong with any of the files, one text each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.document.problems();
+        problems.extend(self.state_problems.iter().cloned());
+        problems
     }
 
     /// The fleet as a whole. The journal's last number is not looked for: it would mean reading all of it.
@@ -147,7 +153,7 @@ impl Files {
             last_seq: 0,
             records_owed: 0,
             unavailable: Vec::new(),
-            problems: self.problems.clone(),
+            problems: self.problems(),
         }
     }
 }
@@ -155,28 +161,6 @@ impl Files {
 /// Refuses what can be neither a personality nor an identity.
 fn check(name: &str) -> Result<(), BadName> {
     name.parse::<Personality>().map(drop).or_else(|bad| name.parse::<Identity>().map(drop).map_err(|_| bad))
-}
-
-/// `fleet.json`, else its backup, which is then named as what it is.
-fn document(path: &Path) -> Result<Document, FleetError> {
-    let why = match read(path) {
-        Ok(None) => return Ok(Document::default()),
-        Ok(Some(bytes)) => match parse(&bytes) {
-            Ok(document) => return Ok(document),
-            Err(error) => chain(&error),
-        },
-        Err(source) => return Err(FleetError::io("read", path, source)),
-    };
-    let backup = PathBuf::from(format!("{}.bak", path.display()));
-    if let Some(mut document) = read(&backup).ok().flatten().and_then(|bytes| parse(&bytes).ok()) {
-        document.recovered = Some(format!("fleet.json can not be used ({why}); this is its backup"));
-        return Ok(document);
-    }
-    Err(FleetError::Damaged {
-        path: path.to_path_buf(),
-        why,
-        hint: "correct the file, or put back fleet.json.bak; nothing was written over it".into(),
-    })
 }
 
 /// A peer's `state.json`; a missing one is a peer that never lived.
@@ -215,17 +199,6 @@ fn written(state: &Path, paths: &Paths) -> jiff::Timestamp {
 
 fn command(spec: &PeerSpec, runtime: Option<&RuntimeDef>) -> Vec<String> {
     spec.command.clone().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

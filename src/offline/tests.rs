@@ -99,7 +99,7 @@ fn a_damaged_registry_is_read_from_its_backup_or_refused() {
     std::fs::write(&path, "{ nope").unwrap();
     let files = Files::open(root.path()).unwrap();
     assert_eq!(files.list().len(), 3);
-    assert!(files.problems()[0].contains("backup"), "{:?}", files.problems());
+    assert!(files.problems()[0].contains("stands in for it"), "{:?}", files.problems());
     std::fs::remove_file(root.path().join("fleet.json.bak")).unwrap();
     assert!(matches!(Files::open(root.path()).unwrap_err(), FleetError::Damaged { .. }));
 }

@@ -224,7 +224,7 @@ fn verify_names_what_can_not_be_read() {
 fn a_damaged_registry_is_exit_78_for_readers() {
     let said = Root::with(&[("fleet.json", "{ nope")]).coalmine(&["list"]);
     assert_eq!(said.code, 78, "{said:?}");
-    assert!(said.err.contains("not JSON") && said.err.contains("hint: correct the file"), "{said:?}");
+    assert!(said.err.contains("not JSON") && said.err.contains("hint: mend it"), "{said:?}");
 }
 
 #[test]
