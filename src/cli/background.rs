@@ -30,15 +30,14 @@ const EXIT_HELD: i32 = 75;
 /// A client of the daemon that now answers, and its pid.
 pub(super) async fn start(place: &Place, verbose: u8) -> Outcome<(Client, u32)> {
     let mut log = Log::open(&place.root)?;
+    let paths = Paths::new(&place.root)?;
+    check_socket(place, &paths)?;
+    let client = Client::new(paths.daemon_socket());
     let mut child = spawn(place, verbose, &log)?;
     let until = Instant::now() + START_TIME_MAX;
     loop {
-        if let Ok(paths) = Paths::new(&place.root) {
-            let client = Client::new(paths.daemon_socket());
-            if let Ok(status) = client.status().await {
-                check_socket(place, &paths)?;
-                return Ok((client, status.daemon_pid.unwrap_or_else(|| child.id())));
-            }
+        if let Ok(status) = client.status().await {
+            return Ok((client, status.daemon_pid.unwrap_or_else(|| child.id())));
         }
         match child.try_wait() {
             // Another one was faster; it will answer.

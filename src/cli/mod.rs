@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What a verb did goes to stdout, as text or as one JSON document; everything else goes to stderr. A failure is
-//! told once, at the end, by [`failure`].
+//! told once, at the end, by `failure.rs`.
 
 mod attach;
 mod background;

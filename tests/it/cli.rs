@@ -153,6 +153,14 @@ fn acts_without_a_daemon_are_exit_69() {
 }
 
 #[test]
+fn no_daemon_is_started_for_a_socket_that_it_would_not_serve() {
+    let root = Root::new();
+    let said = root.coalmine(&["--socket", "/nonexistent/daemon.sock", "up", "-d"]);
+    assert_eq!(said.code, 69, "{said:?}");
+    assert!(said.err.contains("not at /nonexistent/daemon.sock"), "{said:?}");
+}
+
+#[test]
 fn a_slip_in_a_flag_is_not_taken_for_a_name() {
     let root = Root::new();
     for args in [&["create", "--strat"][..], &["start", "bob", "--no-deamon"]] {
