@@ -1,2 +1,5 @@
 //! The `coalmine` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    coalmine::cli::run()
+}

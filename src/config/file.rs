@@ -74,8 +74,15 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
     }
 }
 
-/// Restarts, passed variables, and every runtime, from the file's text; an error says where and what.
-pub(super) fn parse(text: &str) -> Result<(Overrides, Vec<String>, BTreeMap<Runtime, RuntimeDef>), String> {
+/// What a file says, with the built-in runtimes below it.
+pub(super) struct Parsed {
+    pub(super) restart: Overrides,
+    pub(super) pass_env: Vec<String>,
+    pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
+}
+
+/// Parses the file's text; an error says where and what.
+pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     let file: ConfigFile = toml::from_str(text).map_err(|error| explain(text, &error))?;
     if let Some(name) = file.env.pass.iter().find(|name| !is_variable_name(name)) {
         return Err(format!("env.pass: {name:?} is not a variable's name"));
@@ -86,7 +93,7 @@ pub(super) fn parse(text: &str) -> Result<(Overrides, Vec<String>, BTreeMap<Runt
         runtimes.insert(name, def);
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
-    Ok((file.restart, file.env.pass, runtimes))
+    Ok(Parsed { restart: file.restart, pass_env: file.env.pass, runtimes })
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -45,7 +45,7 @@ pub struct Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let (lowest, pass_env, runtimes) = file::parse(&text).map_err(bad)?;
+    let file::Parsed { restart: lowest, pass_env, runtimes } = file::parse(&text).map_err(bad)?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
     let restart = flags.clone().over(from_env).over(lowest);

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "one binary: nothing outside it can reach anything")]
 #![allow(missing_docs, reason = "a test's name is its claim")]
 
+mod cli;
 mod fleet;
 mod helper;
 mod support;

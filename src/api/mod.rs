@@ -1,0 +1,89 @@
+//! The API of a running fleet: HTTP/1.1 and JSON over one Unix socket, one file a resource.
+//!
+//! ```text
+//! accept ─ uid check ─ a place among 1,024? ─┬─ yes: router ─ deadline ─ handler ─ FleetHandle
+//!                                            └─ no:  503 busy
+//! ```
+//!
+//! Every answer is `{"schema_version":1,"data":…}` or `{"schema_version":1,"error":{…}}`; what refuses before a
+//! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape.
+
+mod bind;
+pub mod client;
+mod deaths;
+mod events;
+mod extract;
+mod follow;
+mod peers;
+mod serve;
+mod status;
+pub mod wire;
+
+pub use serve::{ApiServer, ShutdownRequest, serve};
+
+use crate::FleetHandle;
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
+    routing::{get, post},
+};
+use std::{path::PathBuf, time::Duration};
+use tokio::sync::{mpsc, watch};
+use wire::ApiError;
+
+/// Longest request body, bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Most connections that are served at once.
+pub const CONNECTIONS_MAX: usize = 1024;
+/// Longest a request may take beyond the wait that it asks for.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longest wait that a request may ask for.
+pub const WAIT_TIME_MAX: Duration = Duration::from_secs(600);
+
+/// What every handler shares.
+#[derive(Clone)]
+struct Shared {
+    fleet: FleetHandle,
+    /// The journal's folder, for the records of deaths.
+    journal: PathBuf,
+    /// Turns true once, when the server stops: streams end then.
+    closing: watch::Receiver<bool>,
+    /// Where `POST /v1/shutdown` goes; the daemon listens.
+    shutdown: mpsc::Sender<ShutdownRequest>,
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::show))
+        .route("/v1/shutdown", post(status::shutdown))
+        .route("/v1/peers", get(peers::list).post(peers::create))
+        .route("/v1/peers/{name}", get(peers::show).delete(peers::remove))
+        .route("/v1/peers/{name}/start", post(peers::start))
+        .route("/v1/peers/{name}/stop", post(peers::stop))
+        .route("/v1/peers/{name}/restart", post(peers::restart))
+        .route("/v1/peers/{name}/reset", post(peers::reset))
+        .route("/v1/peers/{name}/capture", get(peers::capture))
+        .route("/v1/peers/{name}/ready", post(peers::ready))
+        .route("/v1/events", get(events::stream))
+        .route("/v1/deaths", get(deaths::list))
+        .fallback(|| async { ApiError::NoRoute })
+        .method_not_allowed_fallback(|| async { ApiError::BadMethod })
+        .layer(from_fn(deadline))
+        .with_state(shared)
+}
+
+/// Ends a request that takes too long; a slow body counts.
+async fn deadline(request: Request, next: Next) -> Result<Response, ApiError> {
+    let after = REQUEST_TIME_MAX + extract::wait_of(request.uri().query().unwrap_or_default());
+    tokio::time::timeout(after, next.run(request)).await.map_err(|_| ApiError::Deadline { after })
+}
+
+/// Resolves once the server stops; a server that is gone has stopped.
+async fn closed(mut closing: watch::Receiver<bool>) {
+    let _gone = closing.wait_for(|closing| *closing).await;
+}
+
+#[cfg(test)]
+mod tests;

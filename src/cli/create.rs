@@ -1,0 +1,114 @@
+//! `coalmine create`: makes a peer, or adds a runtime to one.
+
+use super::{
+    context::Context,
+    failure::{Failure, Outcome},
+    output,
+};
+use crate::config::parse_policy;
+use coalmine_actors::{
+    fleet::request::{CreatePeer, Created},
+    peer::restart_policy::RestartPolicy,
+    view::PeerView,
+};
+use jiff::SignedDuration;
+use std::{path::PathBuf, time::Duration};
+
+/// Make a peer, or add a runtime to one
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Its name: a-z, 0-9 and dashes, a letter first, at most 32 characters
+    #[arg(allow_hyphen_values = true, value_parser = name)]
+    name: String,
+    /// How it is present [default: shell with a COMMAND, else the one agent in PATH]
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
+    /// Its folder [default: this one]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// What happens after a death: never, on-failure or always
+    #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
+    restart: Option<RestartPolicy>,
+    /// A variable for its program; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The policy that governs its effects
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Start it at once
+    #[arg(long)]
+    start: bool,
+    /// Longest wait for that start, as in 90s or 2m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait)]
+    timeout: Duration,
+    /// Do not start a daemon where none answers
+    #[arg(long)]
+    no_daemon: bool,
+    /// Program and arguments, in place of the runtime's own
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+    // Made absolute here: the daemon's own folder is another one. Whether it can be used, the fleet judges.
+    let cwd = std::path::absolute(args.cwd.unwrap_or_else(|| ".".into())).map_err(|error| {
+        Failure::usage(format!("the folder can not be resolved: {error}"), "give one with --cwd DIR")
+    })?;
+    let peer = CreatePeer {
+        name: args.name,
+        runtime: args.runtime,
+        cwd,
+        description: args.description,
+        command: args.command,
+        env: args.env.into_iter().collect(),
+        restart: args.restart,
+        policy: args.policy,
+        start: args.start,
+    };
+    let client = context.client_or_start(args.no_daemon).await?;
+    let wait = if peer.start { args.timeout } else { Duration::ZERO };
+    let created = client.create(&peer, wait).await?;
+    context.answer(&created, |created| made(created, peer.start))
+}
+
+fn made(created: &Created, started: bool) -> String {
+    let peer = &created.peer;
+    let what = if created.new { "created" } else { "already there:" };
+    if started {
+        return format!("{what} {}", told(peer));
+    }
+    format!("{what} {}\nstart it with `coalmine start {}`", output::sentence(peer), peer.personality)
+}
+
+/// A peer's state after a start, with what to type where it waits for somebody.
+pub(super) fn told(peer: &PeerView) -> String {
+    match output::advice(peer) {
+        Some(advice) => format!("{}\nnext: `{advice}`", output::sentence(peer)),
+        None => output::sentence(peer),
+    }
+}
+
+/// A wait: `90s`, `2m`.
+pub(super) fn wait(text: &str) -> Result<Duration, String> {
+    let wait: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(wait).map_err(|_negative| "it must not be negative".to_owned())
+}
+
+/// A name with one dash first is for the fleet to refuse; two dashes are a flag with a slip in it.
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("--") {
+        Err("there is no such flag; `coalmine create --help` lists them")
+    } else {
+        Ok(text.into())
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}

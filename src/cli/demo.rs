@@ -1,0 +1,1 @@
+//! `coalmine demo`: three peers, three ends, one table. Not registered yet.

@@ -1,0 +1,87 @@
+//! `coalmine down`: ends the daemon, and with `--all` the peers.
+
+use super::{
+    context::Context,
+    failure::{Failure, Outcome},
+};
+use crate::api::wire::ShutDown;
+use coalmine_actors::error::Kind;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+use std::{os::fd::OwnedFd, time::Duration};
+
+/// Longest wait for all peers to end.
+const PEERS_TIME_MAX: Duration = Duration::from_secs(120);
+/// Longest wait for the daemon's process to end, seconds.
+const DAEMON_SECONDS_MAX: i64 = 15;
+
+/// End the daemon; the peers run on
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// End the peers too
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+    let client = context.client();
+    let status = match &client {
+        Ok(client) => client.status().await.map_err(Failure::from),
+        Err(_) => Err(Failure::no_daemon("")),
+    };
+    let (client, daemon) = match (client, status) {
+        (Ok(client), Ok(status)) => (client, status.daemon_pid.and_then(open)),
+        (_, Err(Failure::Error(error))) if error.exit_code != 69 => return Err(Failure::Error(error)),
+        _ => return nobody(context, args.all),
+    };
+    let done = client.shutdown(args.all, PEERS_TIME_MAX).await?;
+    if daemon.is_some_and(|daemon| !ended(&daemon)) {
+        return Err(Failure::new(
+            Kind::TimedOut,
+            "timed-out",
+            format!("the daemon has not ended after {DAEMON_SECONDS_MAX}s"),
+            "its log is daemon.log in the state folder",
+        ));
+    }
+    context.answer(&done, |done| match (args.all, done.running) {
+        (true, _) => format!("the daemon has ended, and {} with it", peers(done.ended)),
+        (false, 0) => "the daemon has ended; no peer runs".into(),
+        (false, running) => {
+            format!(
+                "the daemon has ended; {} still run: `coalmine up -d`, then `coalmine down --all` ends them",
+                peers(running)
+            )
+        }
+    })
+}
+
+/// No daemon: that is what `down` wanted, but peers can only be ended by one.
+fn nobody(context: &Context, all: bool) -> Outcome {
+    let running = context.files()?.list().iter().filter(|peer| peer.server_pid.is_some()).count();
+    if all && running > 0 {
+        return Err(Failure::new(
+            Kind::Unreachable,
+            "unreachable",
+            format!("no daemon runs, and {} do", peers(running)),
+            "`coalmine up -d`, then `coalmine down --all`",
+        ));
+    }
+    context.answer(&ShutDown { ended: 0, running }, |done| format!("no daemon runs; {} do", peers(done.running)))
+}
+
+fn peers(count: usize) -> String {
+    if count == 1 { "1 peer".into() } else { format!("{count} peers") }
+}
+
+/// Held from before the request, so that it is the daemon's end that is seen and not a successor's life.
+fn open(pid: u32) -> Option<OwnedFd> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+fn ended(daemon: &OwnedFd) -> bool {
+    let limit = Timespec { tv_sec: DAEMON_SECONDS_MAX, tv_nsec: 0 };
+    poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
+}

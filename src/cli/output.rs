@@ -1,0 +1,127 @@
+//! What people see: tables without borders, states in colour, and one JSON document for programs.
+
+use super::failure::Outcome;
+use crate::{api::wire::SCHEMA_VERSION, text::one_line};
+use anstyle::{AnsiColor, Style};
+use coalmine_actors::view::{PeerView, PhaseName};
+use comfy_table::{Attribute, Cell, Color, Table, presets};
+use serde::Serialize;
+use std::io::Write;
+
+/// A command's longest text in a table, characters.
+const COMMAND_CHARS_MAX: usize = 60;
+
+const QUIET: Style = AnsiColor::BrightBlack.on_default();
+
+/// Writes text to stdout; colours are dropped where nobody sees them or `NO_COLOR` forbids them.
+pub(super) fn print(text: &str) -> Outcome {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A word aside, to stderr.
+pub(super) fn note(text: &str) {
+    let _unheard = writeln!(anstream::stderr(), "{QUIET}{text}{QUIET:#}");
+}
+
+/// One value as JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("what is shown has only text keys")
+}
+
+/// One document, `{"schema_version":1,"data":…}`; what was read without a daemon says so beside the data.
+pub(super) fn document<T: Serialize>(data: &T, offline: bool) -> Outcome {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        schema_version: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        daemon: Option<&'static str>,
+        data: &'a T,
+    }
+    print(&json(&Document { schema_version: SCHEMA_VERSION, daemon: offline.then_some("not running"), data }))
+}
+
+/// Text below the heading that says that no daemon was asked.
+pub(super) fn headed(text: &str, offline: bool) -> Outcome {
+    if offline { print(&format!("{QUIET}daemon: not running{QUIET:#}\n\n{text}")) } else { print(text) }
+}
+
+/// A table without borders, with this header (none where it is empty).
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    // Styled always: who writes it out drops what nobody sees.
+    table.load_preset(presets::NOTHING).enforce_styling();
+    if !header.is_empty() {
+        table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    }
+    table
+}
+
+/// A table as text: two spaces between columns, none at the lines' ends.
+pub(super) fn rendered(table: &mut Table) -> String {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
+    table.lines().map(|line| trimmed(&line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line without the spaces at its end, which may stand before the end of a style.
+fn trimmed(line: &str) -> String {
+    let line = line.trim_end();
+    for reset in ["\u{1b}[0m", "\u{1b}[39m"] {
+        if let Some(styled) = line.strip_suffix(reset) {
+            return format!("{}{reset}", styled.trim_end());
+        }
+    }
+    line.to_owned()
+}
+
+/// A key in a card.
+pub(super) fn key(name: &str) -> Cell {
+    Cell::new(name).fg(Color::DarkGrey)
+}
+
+/// A peer's state with its marks, coloured.
+pub(super) fn state(peer: &PeerView) -> Cell {
+    let marks = [(peer.unreachable, "unreachable"), (peer.unwatched, "unwatched")];
+    let marks: Vec<_> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
+    let text = if marks.is_empty() { peer.phase.to_string() } else { format!("{} ({})", peer.phase, marks.join(", ")) };
+    let color = if marks.is_empty() { phase_color(peer.phase) } else { Color::Yellow };
+    Cell::new(text).fg(color)
+}
+
+/// Green runs, yellow wants a look, red is down against its will, grey rests.
+pub(super) fn phase_color(phase: PhaseName) -> Color {
+    match phase {
+        PhaseName::Up => Color::Green,
+        PhaseName::Starting | PhaseName::NeedsAttention | PhaseName::Stopping | PhaseName::Backoff => Color::Yellow,
+        PhaseName::Quarantined | PhaseName::Blocked => Color::Red,
+        PhaseName::Asleep | PhaseName::Stopped => Color::DarkGrey,
+    }
+}
+
+/// A peer's state as a sentence: `claude-bob is up (gen 7)`, with what it waits for.
+pub(super) fn sentence(peer: &PeerView) -> String {
+    let detail = if peer.detail.is_empty() { String::new() } else { format!(": {}", one_line(&peer.detail, 200)) };
+    format!("{} is {}{detail} (gen {})", peer.identity, peer.phase, peer.generation)
+}
+
+/// What somebody can do about a peer's state, where there is something.
+pub(super) fn advice(peer: &PeerView) -> Option<String> {
+    let identity = &peer.identity;
+    match peer.phase {
+        PhaseName::NeedsAttention => Some(format!("coalmine attach {identity}")),
+        PhaseName::Quarantined => Some(format!("coalmine reset {identity}")),
+        PhaseName::Blocked => Some(format!("coalmine show {identity}")),
+        _ => None,
+    }
+}
+
+/// A command on one line, made harmless and short.
+pub(super) fn command(words: &[String]) -> String {
+    one_line(&words.join(" "), COMMAND_CHARS_MAX)
+}

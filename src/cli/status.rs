@@ -1,0 +1,53 @@
+//! `coalmine status`: the fleet on half a screen.
+
+use super::{context::Context, failure::Outcome, output};
+use crate::{age, text::one_line};
+use coalmine_actors::view::FleetStatus;
+use comfy_table::Cell;
+use jiff::Timestamp;
+
+/// Longest line of what somebody should look at, characters.
+const LINE_CHARS_MAX: usize = 160;
+
+/// Show the fleet as a whole
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
+    let read = context.read(async |client| client.status().await, |files| Ok(files.status())).await?;
+    context.answer_read(&read, |status| text(status, Timestamp::now()))
+}
+
+fn text(status: &FleetStatus, now: Timestamp) -> String {
+    let mut card = output::table(&[]);
+    let mut row = |name: &str, value: Cell| {
+        card.add_row([output::key(name), value]);
+    };
+    if let Some(pid) = status.daemon_pid {
+        let since = status.since.map_or(String::new(), |since| format!(", up {}", age::since(since, now)));
+        row("daemon", format!("pid {pid}{since}, version {}", status.version).into());
+    }
+    row("root", status.root.display().to_string().into());
+    let phases: Vec<_> = status.phases.iter().filter(|(_, count)| *count > 0).collect();
+    if phases.is_empty() {
+        row("peers", "none yet; `coalmine create NAME --start` makes one".into());
+    }
+    for (index, (phase, count)) in phases.iter().enumerate() {
+        let name = if index == 0 { "peers" } else { "" };
+        row(name, Cell::new(format!("{count} {phase}")).fg(output::phase_color(*phase)));
+    }
+    row("journal", format!("event {}", status.last_seq).into());
+    if status.records_owed > 0 {
+        row("owed", format!("{} records that could not be written yet", status.records_owed).into());
+    }
+    for (identity, why) in &status.attention {
+        row("look at", one_line(&format!("{identity}: {why}"), LINE_CHARS_MAX).into());
+    }
+    for (store, why) in &status.unavailable {
+        row("unavailable", one_line(&format!("{store}: {why}"), LINE_CHARS_MAX).into());
+    }
+    for problem in &status.problems {
+        row("problem", one_line(problem, LINE_CHARS_MAX).into());
+    }
+    output::rendered(&mut card)
+}

@@ -1,0 +1,43 @@
+//! `coalmine stop`: ends peers on purpose.
+
+use super::{
+    context::Context,
+    create,
+    failure::Outcome,
+    many::{Names, each},
+};
+use crate::api::client::Client;
+use coalmine_actors::fleet::request::Stopped;
+use std::time::Duration;
+
+/// Stop peers; they stay down until somebody starts them
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    names: Names,
+    /// Longest wait for each, as in 90s or 2m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = create::wait)]
+    timeout: Duration,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+    let client = context.client()?;
+    let names = args.names.resolve(&client, |peer| Some(peer.identity.to_string())).await?;
+    let wait = args.timeout;
+    let ask = move |client: Client, name: String| async move { client.stop(&name, wait).await };
+    each(context, &client, names, ask, |stopped: &Vec<Stopped>| stopped.iter().map(told).collect::<Vec<_>>().join("\n"))
+        .await
+}
+
+fn told(stopped: &Stopped) -> String {
+    let identity = &stopped.identity;
+    let Some(report) = &stopped.report else { return format!("{identity} is stopped; it did not run") };
+    let mut text = format!("{identity} is stopped ({})", report.rungs.join(", "));
+    for (what, pids) in [("swept", &report.sweep.swept), ("escaped", &report.sweep.escaped)] {
+        if !pids.is_empty() {
+            let pids = pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+            text.push_str(&format!("; {what} pid {pids}"));
+        }
+    }
+    text
+}

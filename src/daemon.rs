@@ -1,0 +1,149 @@
+//! The daemon: hardened first, then the fleet, then its API; ended in the opposite order, each step with a deadline.
+//!
+//! ```text
+//! harden → config → fleet (lock, adoption) → API → "ready" ─┬─ SIGHUP: read the config again
+//!                                                           └─ SIGTERM, SIGINT, `down`:
+//!                                           API stops (5 s) → tree ends (10 s) → peers run on
+//! ```
+
+use crate::{
+    Fleet, FleetHandle, api,
+    config::{self, Config, Overrides, place::Place},
+    io::harden,
+    paths::Paths,
+};
+use coalmine_actors::error::FleetError;
+use std::{io::Write, time::Duration};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+/// Longest wait for requests in flight when the daemon ends.
+const API_GRACE: Duration = Duration::from_secs(5);
+/// Longest wait for the tree to end; the peers do not depend on it.
+const TREE_GRACE: Duration = Duration::from_secs(10);
+/// Threads that serve; the fleet waits far more than it computes.
+const WORKER_THREADS: usize = 2;
+
+/// Runs the daemon until it is told to end. Called from `main`'s thread, before any other thread exists.
+///
+/// # Errors
+/// The config is bad, another daemon holds the fleet, or the host lacks something.
+pub fn run(place: &Place, flags: Overrides, detached: bool, verbose: u8) -> Result<(), FleetError> {
+    if detached {
+        // Fails only where this process leads a group already, which is detached enough.
+        let _leader = rustix::process::setsid();
+    }
+    harden::process().map_err(|source| FleetError::io("harden", "this process", source))?;
+    trace_to_stderr(Level::INFO, verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
+    let runtime = runtime.map_err(|error| FleetError::Internal(format!("no runtime: {error}")))?;
+    let ended = runtime.block_on(serve(place, &flags));
+    // What still blocks a thread (a file read) does not hold up the end.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Sends what the program notes to stderr: `COALMINE_LOG` says what, else `level`, more with each `-v`.
+pub(crate) fn trace_to_stderr(level: Level, verbose: u8) {
+    let level = match (level, verbose) {
+        (level, 0) => level,
+        (Level::WARN, 1) => Level::INFO,
+        (_, 1) => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let filter = EnvFilter::builder().with_default_directive(level.into());
+    let filter = filter.with_env_var("COALMINE_LOG").from_env_lossy();
+    let ansi = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    // Fails only where a program that embeds this has its own.
+    let _theirs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+}
+
+async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
+    // First, so that a signal during the start is kept and not fatal between two steps.
+    let mut signals = Signals::new().map_err(|error| FleetError::Internal(format!("no signals: {error}")))?;
+    let mut config = load(place, flags)?;
+    let fleet = start(place, &config).await?;
+    let mut server = match listen(&fleet, place).await {
+        Ok(server) => server,
+        Err(error) => {
+            fleet.shutdown().await;
+            return Err(error);
+        }
+    };
+    say(&format!("ready: the fleet in {} has {} peers", place.root.display(), fleet.list().len()));
+    loop {
+        // Each branch is cancel-safe: signals and the request are kept until they are taken.
+        tokio::select! {
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = server.shutdown_requested() => break,
+            _ = signals.hang_up.recv() => reload(place, flags, &mut config),
+        }
+    }
+    server.stop(API_GRACE).await;
+    end(fleet).await;
+    Ok(())
+}
+
+async fn start(place: &Place, config: &Config) -> Result<FleetHandle, FleetError> {
+    let mut builder = Fleet::builder()
+        .root(&place.root)
+        .restart(config.restart)
+        .restart_limit(config.limit)
+        .pass_env(config.pass_env.iter().cloned());
+    for (name, def) in &config.runtimes {
+        builder = builder.runtime(name.clone(), def.clone());
+    }
+    builder.start().await
+}
+
+async fn listen(fleet: &FleetHandle, place: &Place) -> Result<api::ApiServer, FleetError> {
+    api::serve(fleet.clone(), &Paths::new(&place.root)?).await
+}
+
+async fn end(fleet: FleetHandle) {
+    match tokio::time::timeout(TREE_GRACE, fleet.shutdown()).await {
+        Ok(0) => say("ended; no peer runs"),
+        Ok(running) => say(&format!("ended; {running} peers still run: `coalmine down --all` ends them")),
+        Err(_) => tracing::warn!(grace = ?TREE_GRACE, "the tree did not end in time; the peers run on"),
+    }
+}
+
+fn load(place: &Place, flags: &Overrides) -> Result<Config, FleetError> {
+    config::load(&place.config, &|name| std::env::var(name).ok(), flags)
+}
+
+/// Reads the config again. A bad file changes nothing.
+fn reload(place: &Place, flags: &Overrides, config: &mut Config) {
+    match load(place, flags) {
+        Err(error) => tracing::error!(hint = error.hint(), "the config stays as it was: {}", error.chain()),
+        Ok(new) if new == *config => tracing::info!("the config has not changed"),
+        Ok(new) => {
+            tracing::warn!("the config is good and has changed; the next daemon runs by it (the peers survive that)");
+            *config = new;
+        }
+    }
+}
+
+/// One line for whoever started the daemon; nobody needs to read it.
+fn say(line: &str) {
+    let _unheard = writeln!(std::io::stdout(), "{line}");
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! A peer's view from its record and its `state.json`. Pure but for the look at /proc that [`Host`] takes.
+
+use super::Host;
+use coalmine_actors::{
+    names::Identity,
+    peer::{
+        file::{Desired, Life, LifePhase, PeerFile},
+        restart_policy::RestartLimit,
+    },
+    registry::document::PeerSpec,
+    view::{PeerView, PhaseName},
+};
+use jiff::Timestamp;
+
+/// What the files say of `identity`.
+pub(super) fn of(
+    spec: &PeerSpec,
+    identity: Identity,
+    command: Vec<String>,
+    file: &PeerFile,
+    host: &Host,
+    written: Timestamp,
+) -> PeerView {
+    let lives = |life: &&Life| life.server.is_some_and(|server| host.lives(server, &life.boot_id));
+    let alive = file.lives.iter().rev().find(lives);
+    let canary = alive.and_then(|life| life.canary.filter(|canary| host.lives(*canary, &life.boot_id)));
+    let (phase, detail) = alive.map_or_else(|| at_rest(file), |life| (live(life.phase), ""));
+    PeerView {
+        personality: identity.personality().clone(),
+        runtime: identity.runtime().clone(),
+        phase,
+        detail: detail.into(),
+        generation: alive.map_or(file.highest, |life| life.generation),
+        since: alive.map_or(written, |life| host.at(life.started_boot_ms)),
+        server_pid: alive.and_then(|life| life.server).map(|server| server.pid),
+        canary_pid: canary.map(|canary| canary.pid),
+        // Nobody asks it without a daemon.
+        unreachable: false,
+        unwatched: alive.is_some() && canary.is_none(),
+        deaths_recent: deaths(file, host),
+        restarts: 0,
+        last_end: None,
+        records_owed: 0,
+        restart: spec.restart.unwrap_or_default(),
+        cwd: spec.cwd.clone(),
+        command,
+        policy: spec.policy.clone(),
+        helper_version: String::new(),
+        identity,
+    }
+}
+
+fn live(phase: LifePhase) -> PhaseName {
+    match phase {
+        LifePhase::Starting => PhaseName::Starting,
+        LifePhase::Up => PhaseName::Up,
+        LifePhase::NeedsAttention => PhaseName::NeedsAttention,
+        LifePhase::Stopping => PhaseName::Stopping,
+        // Its server was taken for dead by whoever wrote this, and lives: only a daemon can clear that up.
+        LifePhase::Dead => PhaseName::Blocked,
+    }
+}
+
+fn at_rest(file: &PeerFile) -> (PhaseName, &'static str) {
+    match file.desired {
+        Desired::Asleep => (PhaseName::Asleep, ""),
+        Desired::Stopped => (PhaseName::Stopped, ""),
+        Desired::Quarantined => (PhaseName::Quarantined, ""),
+        Desired::Up => (PhaseName::Backoff, "its server does not run; the next daemon decides"),
+    }
+}
+
+/// Deaths within the default window; those of another boot are over.
+fn deaths(file: &PeerFile, host: &Host) -> usize {
+    let window_ms = RestartLimit::default().window_ms;
+    if file.boot_id != host.boot_id {
+        return 0;
+    }
+    file.deaths_boot_ms.iter().filter(|&&at| host.boot_ms.saturating_sub(at) < window_ms).count()
+}
