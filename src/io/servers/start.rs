@@ -4,7 +4,7 @@ use super::{Shared, environment};
 use crate::io::{
     lock::{self, NotLocked},
     pidfd::Pidfd,
-    private,
+    private_file,
     reaper::Role,
     spawn::Spawn,
     tmux::{PANE_LOG_COMMAND, TmuxError},
@@ -76,7 +76,7 @@ fn remove_stale(socket: &Path) -> io::Result<()> {
 /// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
 /// inherits is its lock, which it keeps for life and passes to nobody.
 fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::Result<Pidfd> {
-    let errors = private::create_truncated(errors)?;
+    let errors = private_file::create_truncated(errors)?;
     let mut spawn = Spawn::new(shared.tmux.program())?
         .arg("-D")?
         .arg("-S")?
@@ -103,7 +103,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
     let pane_file = folder.join(format!("pane-g{}", life.generation));
-    private::write(&pane_file, &environment::pane_file(shared, life, program))
+    private_file::write(&pane_file, &environment::pane_file(shared, life, program))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
     wait_for_socket(shared, life, &socket, deadline).await.map_err(|why| failed(with_words(why, &folder)))?;
