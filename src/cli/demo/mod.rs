@@ -77,11 +77,15 @@ async fn show(context: &Context, fleet: &FleetHandle, folder: &Path) -> Outcome<
 
     say("Now all three of them end:\n")?;
     say(&format!("  {}   kill -9 of its tmux server, pid {}", digger.identity, pid_of(&digger)))?;
-    kill(digger.server_pid)?;
+    signal(digger.server_pid, Signal::KILL)?;
     let digger = stage.account(&digger, "server killed", true, STEP).await?;
     say(&format!("  {}   kill -9 of its canary and of its tmux server", hauler.identity))?;
-    kill(hauler.canary_pid)?;
-    kill(hauler.server_pid)?;
+    // Stopped first, so that it neither records nor gets a successor before the server is gone too.
+    for (pid, word) in
+        [(hauler.canary_pid, Signal::STOP), (hauler.server_pid, Signal::KILL), (hauler.canary_pid, Signal::KILL)]
+    {
+        signal(pid, word)?;
+    }
     let hauler = stage.account(&hauler, "canary and server killed", true, STEP).await?;
     say(&format!("  {}     coalmine stop lamp\n", lamp.identity))?;
     fleet.stop("lamp", STEP).await?;
@@ -104,10 +108,10 @@ fn pid_of(peer: &PeerView) -> String {
     peer.server_pid.map_or_else(|| "?".into(), |pid| pid.to_string())
 }
 
-/// SIGKILL to a process that this show has just started.
-fn kill(pid: Option<i32>) -> Outcome {
+/// A signal to a process that this show has just started.
+fn signal(pid: Option<i32>, signal: Signal) -> Outcome {
     let pid = pid.and_then(Pid::from_raw).ok_or_else(|| Failure::failed("the show", "a process is missing"))?;
-    let failed = |error| Failure::failed("the show can not kill its own process", error);
+    let failed = |error| Failure::failed("the show can not signal its own process", error);
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
-    rustix::process::pidfd_send_signal(pidfd, Signal::KILL).map_err(failed)
+    rustix::process::pidfd_send_signal(pidfd, signal).map_err(failed)
 }
