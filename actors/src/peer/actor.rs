@@ -105,6 +105,7 @@ impl Actor for PeerActor {
                 Self::retire(memory);
             }
             PeerMsg::Happened(input) => self.turn(&myself, memory, input, None),
+            PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
             PeerMsg::Server(generation, result) => {
                 let input = match result {
                     Ok(server) => {
@@ -184,19 +185,7 @@ impl PeerActor {
         let wanted_up = file.desired == Desired::Up;
         memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
         for (generation, found) in found {
-            let found = match found {
-                Found::Alive { server, canary } => {
-                    let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
-                    self.watch(myself, memory, Watched::Server(generation), server).await?;
-                    if let Some(canary) = canary {
-                        self.watch(myself, memory, Watched::Canary(generation), canary).await?;
-                    }
-                    FoundLife::Alive { server: ids.0, canary: ids.1 }
-                }
-                Found::Dead(end) => FoundLife::Dead(end),
-                Found::Blocked(why) => FoundLife::Blocked(why),
-            };
-            self.turn(myself, memory, Input::Found(generation, found), None);
+            self.found(myself, memory, generation, found).await?;
         }
         let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
         if wanted_up && idle {
@@ -206,6 +195,29 @@ impl PeerActor {
         for message in std::mem::take(&mut memory.waiting) {
             myself.cast(message)?;
         }
+        Ok(())
+    }
+
+    async fn found(
+        &self,
+        myself: &ActorRef<PeerMsg>,
+        memory: &mut PeerMemory,
+        generation: Generation,
+        found: Found,
+    ) -> Result<(), ActorProcessingErr> {
+        let found = match found {
+            Found::Alive { server, canary, session } => {
+                let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
+                self.watch(myself, memory, Watched::Server(generation), server).await?;
+                if let Some(canary) = canary {
+                    self.watch(myself, memory, Watched::Canary(generation), canary).await?;
+                }
+                FoundLife::Alive { server: ids.0, canary: ids.1, session }
+            }
+            Found::Dead(end) => FoundLife::Dead(end),
+            Found::Blocked(why) => FoundLife::Blocked(why),
+        };
+        self.turn(myself, memory, Input::Found(generation, found), None);
         Ok(())
     }
 

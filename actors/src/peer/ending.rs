@@ -1,7 +1,7 @@
 //! Every way down: a claimed end, an unclaimed death, a program that left; and what follows each.
 
 use super::{
-    file::{Desired, Life, LifePhase},
+    file::{Desired, LifePhase},
     input::{Action, SessionExit},
     phase::{CanaryWatch, Next, Phase, Rest, Stage},
     restart_policy::RestartPolicy,
@@ -85,38 +85,24 @@ pub(super) fn server_ended(turn: &mut Turn<'_>, generation: Generation, end: Pro
 }
 
 /// An unclaimed death, as the daemon saw it: it is told, and its record is found or made.
-fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
-    turn.mark_phase(generation, LifePhase::Dead);
-    turn.tell(Draft::new("death").with("gen", generation).with("status", end));
-    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation) else { return };
+pub(super) fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
+    let Some(life) = turn.state.file.lives.iter_mut().find(|life| life.generation == generation) else { return };
     let (server, canary, started_boot_ms) = (life.server, life.canary, life.started_boot_ms);
+    // One that is found again with its record still owed was told before.
+    if life.phase != LifePhase::Dead {
+        life.phase = LifePhase::Dead;
+        turn.tell(Draft::new("death").with("gen", generation).with("status", end));
+    }
     turn.act(Action::Settle { generation, server, canary, end, started_boot_ms });
 }
 
 /// Sweeps what the dead server left behind; `next` comes when that is done.
-fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
+pub(super) fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
     turn.state.file.desired = next.into();
     let note = std::mem::take(&mut turn.state.note);
     turn.enter(Phase::Clearing { generation, next }, note);
     turn.act(Action::Sweep(generation));
     turn.save();
-}
-
-/// A life that was dead when its peer came back. A claimed end is no death: the record's maker looks.
-pub(super) fn found_dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
-    death(turn, life.generation, end);
-    if life.phase == LifePhase::Dead {
-        return; // counted before; only its record was missing
-    }
-    let stopping = life.phase == LifePhase::Stopping;
-    let next = match turn.state.file.desired {
-        Desired::Up if stopping => Next::Start,
-        Desired::Up => starting::count(turn, &starting::describe(end)),
-        Desired::Asleep => Next::Rest(Rest::Asleep),
-        Desired::Stopped => Next::Rest(Rest::Stopped),
-        Desired::Quarantined => Next::Rest(Rest::Quarantined),
-    };
-    clear(turn, life.generation, next);
 }
 
 /// A canary that is gone while its server lives gets a successor at once.
@@ -216,7 +202,7 @@ pub(super) fn try_again(turn: &mut Turn<'_>, until_boot_ms: u64) {
 }
 
 /// Without a claim on disk nothing was killed: the life goes on as it was, with what its end had interrupted.
-fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
+pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
     let Some(live) = turn.live_of(generation) else { return };
     live.stage = stage.clone();
     if let (CanaryWatch::Dismissed, Some(server)) = (live.canary, live.server) {

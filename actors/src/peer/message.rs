@@ -32,6 +32,8 @@ pub enum PeerMsg {
     Server(Generation, Result<Box<dyn Process>, FleetError>),
     /// The canary was started, or not.
     Canary(Generation, Result<Box<dyn Process>, FleetError>),
+    /// A life was looked for again.
+    Found(Generation, Found),
     /// Its file was read, and its lives were looked for.
     Booted(Result<(PeerFile, Vec<(Generation, Found)>), FleetError>),
     /// Read the file again after it could not be read.

@@ -1,5 +1,6 @@
 //! One peer: the pure state machine, the actor that carries its actions out, and what it keeps on disk.
 mod actor;
+mod adopting;
 pub mod config;
 pub mod directory;
 mod ending;

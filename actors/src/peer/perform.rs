@@ -70,6 +70,11 @@ impl PeerActor {
                 let start = ports.servers.start(&self.life(generation), file);
                 Self::report(myself, start, move |result| PeerMsg::Server(generation, result));
             }
+            Action::Find(known) => {
+                let generation = known.generation;
+                let find = ports.servers.find(&self.life(generation), &known);
+                Self::report(myself, find, move |found| PeerMsg::Found(generation, found));
+            }
             Action::ArmCanary(generation, server) => {
                 let arm = ports.witness.arm(&self.life(generation), server);
                 Self::report(myself, arm, move |result| PeerMsg::Canary(generation, result));

@@ -3,7 +3,7 @@
 use super::{
     ending::{self, BY_FLEET, claim},
     file::{Desired, Life, LifePhase},
-    input::{Action, FoundLife},
+    input::Action,
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
     restart_policy::{self, Verdict},
     step::Turn,
@@ -239,57 +239,6 @@ pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
             turn.tell(Draft::new("quarantined").with("deaths", deaths).with("window_s", window_s).with("fix", reset));
             Next::Rest(Rest::Quarantined)
         }
-    }
-}
-
-/// Takes up a life that an earlier actor of this peer knew.
-pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLife) {
-    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation).cloned() else { return };
-    match found {
-        FoundLife::Alive { server, canary } => {
-            let stage = match life.phase {
-                LifePhase::Up => Stage::Up,
-                LifePhase::NeedsAttention => Stage::NeedsAttention { what: "unknown".into() },
-                // How far its start came is not known: its screen says.
-                _ => Stage::Booting,
-            };
-            let booting = stage == Stage::Booting;
-            let watch = match canary {
-                Some(process) => CanaryWatch::Armed { process, since_boot_ms: turn.now.boot_ms, failures: 0 },
-                None => CanaryWatch::Arming { failures: 0 },
-            };
-            turn.enter(
-                Phase::Live(Box::new(Live {
-                    generation,
-                    stage,
-                    started_boot_ms: life.started_boot_ms,
-                    server: Some(server),
-                    ended: None,
-                    canary: watch,
-                    unreachable: false,
-                    ending: None,
-                })),
-                "",
-            );
-            turn.tell(Draft::new("adopted").with("gen", generation).with("server_pid", server.pid));
-            if canary.is_none() {
-                turn.act(Action::ArmCanary(generation, server));
-            }
-            if life.phase == LifePhase::Stopping {
-                // Its claim stands: the end that was meant is carried out.
-                let next = match turn.state.file.desired {
-                    Desired::Up => Next::Start,
-                    Desired::Asleep => Next::Rest(Rest::Asleep),
-                    Desired::Stopped => Next::Rest(Rest::Stopped),
-                    Desired::Quarantined => Next::Rest(Rest::Quarantined),
-                };
-                ending::end(turn, claim("stop", BY_FLEET, next), next);
-            } else if booting {
-                turn.act(Action::WatchScreen(generation));
-            }
-        }
-        FoundLife::Dead(end) => ending::found_dead(turn, &life, end),
-        FoundLife::Blocked(why) => turn.enter(Phase::Blocked, why),
     }
 }
 

@@ -4,7 +4,7 @@
 //! A message about another life than the one in hand is stale and changes nothing.
 
 use super::{
-    ending,
+    adopting, ending,
     file::LifePhase,
     input::{Action, Input, PeerRules},
     phase::{Live, PeerState, Phase},
@@ -20,7 +20,7 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
         Input::Stop { why } => requests::stop(&mut turn, why),
         Input::Restart => requests::restart(&mut turn),
         Input::Reset => requests::reset(&mut turn),
-        Input::Found(generation, found) => starting::found(&mut turn, generation, found),
+        Input::Found(generation, found) => adopting::found(&mut turn, generation, found),
         Input::ServerStarted(generation, server) => starting::server_started(&mut turn, generation, server),
         Input::CanaryArmed(generation, canary) => starting::canary_armed(&mut turn, generation, canary),
         Input::CanaryFailed(generation, error) => starting::canary_failed(&mut turn, generation, &error),
@@ -52,7 +52,7 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
 }
 
 /// A server that does not answer is neither alive nor dead: it is marked, and asked until it answers.
-fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bool) {
+pub(super) fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bool) {
     let Some(live) = turn.live_of(generation) else { return };
     if live.unreachable != answers {
         return;
