@@ -117,7 +117,7 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
     let failures = if now.saturating_sub(since_boot_ms) < CANARY_HEALTHY_AFTER_MS { failures + 1 } else { 0 };
     if failures >= CANARY_FAILURES_MAX {
         let why = FleetError::Internal(format!("{failures} canaries in a row ended at once"));
-        return starting::canary_failed(turn, generation, &why);
+        return starting::unwatched(turn, generation, &why);
     }
     live.canary = CanaryWatch::Arming { failures };
     turn.act(Action::ArmCanary(generation, server));
@@ -263,9 +263,21 @@ pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
 /// The death is accounted for: its life leaves the file.
 pub(super) fn settled(turn: &mut Turn<'_>, generation: Generation, settlement: &Settlement) {
     turn.state.owed.remove(&generation);
+    if !turn.state.owes_record_of(generation) {
+        return;
+    }
     turn.state.file.lives.retain(|life| life.generation != generation);
     if *settlement == Settlement::Claimed {
         turn.tell(Draft::new("claimed").with("gen", generation));
     }
     turn.save();
+}
+
+/// A record can not be written yet; it is told once, and again when the reason is another.
+pub(super) fn record_owed(turn: &mut Turn<'_>, generation: Generation, why: String) {
+    if !turn.state.owes_record_of(generation) || turn.state.owed.get(&generation) == Some(&why) {
+        return;
+    }
+    turn.tell(Draft::new("record-owed").with("gen", generation).with("reason", &why));
+    turn.state.owed.insert(generation, why);
 }

@@ -272,6 +272,11 @@ impl PeerState {
         self.file.lives.iter().find(|life| life.phase != LifePhase::Dead)
     }
 
+    /// Whether the record of this life's death is still to be found or made.
+    pub fn owes_record_of(&self, generation: Generation) -> bool {
+        self.file.lives.iter().any(|life| life.generation == generation && life.phase == LifePhase::Dead)
+    }
+
     /// What comes after the end that is under way, or that waits for a step of the start.
     pub fn following(&self) -> Option<Next> {
         match &self.phase {

@@ -26,7 +26,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         }),
         unreachable: live.is_some_and(|live| live.unreachable),
         unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),
-        deaths_recent: state.file.deaths_boot_ms.len(),
+        deaths_recent: deaths_recent(state, config, now),
         restarts: state.restarts,
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
@@ -37,6 +37,13 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         helper_version: config.helper_version.clone(),
         identity,
     }
+}
+
+/// Those that count now: the ring is trimmed only by the next death.
+fn deaths_recent(state: &PeerState, config: &PeerConfig, now: Moment) -> usize {
+    let rules = &config.rules;
+    let recent = |at: &&u64| now.boot_ms.saturating_sub(**at) < rules.limit.window_ms;
+    if state.file.boot_id == rules.boot_id { state.file.deaths_boot_ms.iter().filter(recent).count() } else { 0 }
 }
 
 fn detail(state: &PeerState, now: Moment) -> String {

@@ -7,7 +7,7 @@ use super::{
     adopting, ending,
     file::LifePhase,
     input::{Action, Input, PeerRules},
-    phase::{Live, PeerState, Phase},
+    phase::{Live, PeerState, Phase, Stage},
     requests, starting,
 };
 use crate::{journal::Draft, names::Generation, ports::Moment};
@@ -35,17 +35,9 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
         Input::Ended(generation, result) => ending::ended(&mut turn, generation, result),
         Input::Swept(generation, report) => ending::swept(&mut turn, generation, &report),
         Input::Settled(generation, settlement) => ending::settled(&mut turn, generation, &settlement),
-        Input::RecordOwed(generation, why) => {
-            turn.tell(Draft::new("record-owed").with("gen", generation).with("reason", &why));
-            turn.state.owed.insert(generation, why);
-        }
+        Input::RecordOwed(generation, why) => ending::record_owed(&mut turn, generation, why),
         Input::Reachable(generation, answers) => reachable(&mut turn, generation, answers),
-        Input::SocketLost => {
-            if let Some(Live { generation, server: Some(_), .. }) = turn.state.live() {
-                let generation = *generation;
-                turn.act(Action::HealSocket(generation));
-            }
-        }
+        Input::SocketLost => socket_lost(&mut turn),
         Input::SocketHealed(generation) => turn.tell(Draft::new("socket-healed").with("gen", generation)),
     }
     (turn.state, turn.actions)
@@ -61,6 +53,18 @@ pub(super) fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bo
     turn.tell(Draft::new(if answers { "reachable" } else { "unreachable" }).with("gen", generation));
     if !answers {
         turn.act(Action::ProbeUntilReachable(generation));
+    }
+}
+
+/// A deliberate end removes the socket itself; every other live server makes it again.
+fn socket_lost(turn: &mut Turn<'_>) {
+    match turn.state.live() {
+        Some(Live { stage: Stage::Stopping { .. }, .. }) | None => {}
+        Some(&Live { generation, server, .. }) => {
+            if server.is_some() {
+                turn.act(Action::HealSocket(generation));
+            }
+        }
     }
 }
 
