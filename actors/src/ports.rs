@@ -255,7 +255,8 @@ pub enum Found {
 /// What a peer is on disk: `peers/<identity>/`.
 pub trait PeerStore: Send + Sync + 'static {
     /// Reads `state.json`; a missing file is a peer that never lived, with the highest generation that
-    /// any trace of it names.
+    /// any trace of it names. Its revision is the last one that this store was given for the identity, so that
+    /// what the reader saves next is newer.
     fn load(&self, identity: &Identity) -> Answer<PeerFile>;
     /// Replaces `state.json` atomically and durably, unless a later revision was written before.
     fn save(&self, identity: &Identity, file: PeerFile) -> Answer<()>;

@@ -10,6 +10,7 @@ use crate::{
     peer::{
         config::FleetRules,
         directory::Directory,
+        in_flight::InFlight,
         input::SessionExit,
         supervisor::{Peers, PeersMsg},
     },
@@ -49,6 +50,7 @@ pub struct FleetMemory {
     children: HashMap<ActorId, Child>,
     budgets: HashMap<Child, RestartBudget>,
     peers: ActorRef<PeersMsg>,
+    in_flight: InFlight,
     router: AbortHandle,
     boot: Boot,
 }
@@ -74,7 +76,8 @@ impl Actor for FleetActor {
         let supervisor = myself.get_cell();
         let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
         let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?;
-        let peers = self.spawn_peers(&myself).await?;
+        let in_flight = InFlight::default();
+        let peers = self.spawn_peers(&myself, &in_flight).await?;
         let children = HashMap::from([
             (journal.get_id(), Child::Journal),
             (registry.get_id(), Child::Registry),
@@ -82,7 +85,7 @@ impl Actor for FleetActor {
         ]);
         let router = self.route_session_exits(&peers);
         self.boot(&myself, &peers);
-        Ok(FleetMemory { children, budgets: HashMap::new(), peers, router, boot: Boot::Loading(Vec::new()) })
+        Ok(FleetMemory { children, budgets: HashMap::new(), peers, in_flight, router, boot: Boot::Loading(Vec::new()) })
     }
 
     async fn handle(
@@ -149,7 +152,7 @@ impl Actor for FleetActor {
             Child::Peers => {
                 // Every peer died with it; their successors find servers and canaries alive.
                 self.directory.clear();
-                memory.peers = self.spawn_peers(&myself).await?;
+                memory.peers = self.spawn_peers(&myself, &memory.in_flight).await?;
                 memory.router.abort();
                 memory.router = self.route_session_exits(&memory.peers);
                 self.boot(&myself, &memory.peers);
@@ -163,9 +166,17 @@ impl Actor for FleetActor {
 }
 
 impl FleetActor {
-    async fn spawn_peers(&self, myself: &ActorRef<FleetMsg>) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
-        let peers =
-            Peers { ports: self.ports.clone(), journal: self.journal.clone(), directory: self.directory.clone() };
+    async fn spawn_peers(
+        &self,
+        myself: &ActorRef<FleetMsg>,
+        in_flight: &InFlight,
+    ) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
+        let peers = Peers {
+            ports: self.ports.clone(),
+            journal: self.journal.clone(),
+            directory: self.directory.clone(),
+            in_flight: in_flight.clone(),
+        };
         Ok(Actor::spawn_linked(None, peers, (), myself.get_cell()).await?.0)
     }
 

@@ -7,6 +7,7 @@ use super::{
     config::PeerConfig,
     directory::{Directory, Entry},
     file::{Desired, PeerFile},
+    in_flight::Flights,
     input::{FoundLife, Input},
     message::{PeerMsg, Reply},
     perform::{self, Performed},
@@ -39,6 +40,7 @@ pub(crate) struct PeerActor {
     pub(super) journal: JournalHandle,
     pub(super) directory: Directory,
     pub(super) view: Arc<view_channel::Sender<PeerView>>,
+    pub(super) flights: Flights,
 }
 
 /// What a watch stands for.
@@ -105,6 +107,7 @@ impl Actor for PeerActor {
                 Self::retire(memory);
             }
             PeerMsg::Happened(input) => self.turn(&myself, memory, input, None),
+            PeerMsg::Lost => return Err("an action panicked".into()),
             PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
             PeerMsg::Server(generation, result) => {
                 let input = match result {
@@ -159,7 +162,9 @@ impl PeerActor {
     /// Reads the file and looks for every life in it, before anything is decided.
     fn boot(&self, myself: &ActorRef<PeerMsg>) {
         let (ports, identity, myself) = (self.ports.clone(), self.config.rules.identity.clone(), myself.clone());
+        let flights = self.flights.clone();
         tokio::spawn(async move {
+            flights.landed().await;
             let booted = match ports.store.load(&identity).await {
                 Ok(file) => {
                     let mut found = Vec::with_capacity(file.lives.len());

@@ -36,6 +36,8 @@ pub enum PeerMsg {
     Found(Generation, Found),
     /// Its file was read, and its lives were looked for.
     Booted(Result<(PeerFile, Vec<(Generation, Found)>), FleetError>),
+    /// An action panicked and will never be reported: fail, and let the successor find what it did.
+    Lost,
     /// Read the file again after it could not be read.
     Boot,
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod directory;
 mod ending;
 pub mod file;
+pub mod in_flight;
 pub mod input;
 pub mod message;
 mod perform;

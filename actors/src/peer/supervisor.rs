@@ -2,7 +2,8 @@
 //! its server and canary never notice.
 
 use super::{
-    actor::PeerActor, config::PeerConfig, directory::Directory, message::PeerMsg, phase::PeerState, show::show,
+    actor::PeerActor, config::PeerConfig, directory::Directory, in_flight::InFlight, message::PeerMsg,
+    phase::PeerState, show::show,
 };
 use crate::{
     exit::{self, Exit},
@@ -39,6 +40,8 @@ pub struct Peers {
     pub journal: JournalHandle,
     /// The shared snapshot.
     pub directory: Directory,
+    /// What actors that have died may have left under way.
+    pub in_flight: InFlight,
 }
 
 struct Child {
@@ -145,6 +148,7 @@ impl Peers {
             journal: self.journal.clone(),
             directory: self.directory.clone(),
             view: Arc::clone(&child.view),
+            flights: self.in_flight.of(&child.config.rules.identity),
         };
         let (actor, _) = Actor::spawn_linked(None, peer, (), myself.get_cell()).await?;
         memory.children.insert(actor.get_id(), child);
