@@ -84,7 +84,7 @@ impl Conductor {
     async fn retire(&self, identities: &[Identity]) -> Result<Vec<(Identity, Generation)>, FleetError> {
         let asked = identities.to_vec();
         match self.peers.call(|reply| PeersMsg::Retire(asked, reply), Some(RETIRE_DEADLINE)).await {
-            Ok(CallResult::Success(retired)) => Ok(retired),
+            Ok(CallResult::Success(retired)) => retired,
             Ok(CallResult::Timeout) => {
                 Err(FleetError::TimedOut { what: "the end of a leaving peer".into(), after: RETIRE_DEADLINE })
             }

@@ -24,8 +24,9 @@ pub enum PeerMsg {
     Restart(Reply),
     /// Forget the deaths.
     Reset(Reply),
-    /// Answer with the highest generation as soon as nothing is under way: the peer is about to be removed.
-    Retire(RpcReplyPort<Generation>),
+    /// End, and answer with the highest generation as soon as nothing is under way: the peer is being removed, and
+    /// is not started again.
+    Retire(RpcReplyPort<Result<Generation, FleetError>>),
     /// Something happened.
     Happened(Input),
     /// The server was started, or not.

@@ -32,15 +32,24 @@ pub(super) struct Performed {
 }
 
 /// Sees to it that every action is reported: one that panicked would be waited for without end.
-struct Landing {
-    actor: ActorRef<PeerMsg>,
-    reported: bool,
+pub(super) struct Landing(Option<ActorRef<PeerMsg>>);
+
+impl Landing {
+    pub(super) fn new(actor: &ActorRef<PeerMsg>) -> Self {
+        Self(Some(actor.clone()))
+    }
+
+    pub(super) fn report(mut self, message: PeerMsg) {
+        if let Some(actor) = self.0.take() {
+            let _ = actor.cast(message); // the actor has died meanwhile
+        }
+    }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        if !self.reported {
-            let _ = self.actor.cast(PeerMsg::Lost); // dead already
+        if let Some(actor) = self.0.take() {
+            let _ = actor.cast(PeerMsg::Lost); // dead already
         }
     }
 }
@@ -55,12 +64,11 @@ impl PeerActor {
         message: impl FnOnce(T) -> PeerMsg + Send + 'static,
     ) {
         let Some(flight) = self.flights.depart() else { return };
-        let mut landing = Landing { actor: myself.clone(), reported: false };
+        let landing = Landing::new(myself);
         tokio::spawn(async move {
             let result = work.await;
-            landing.reported = true;
             drop(flight);
-            let _ = landing.actor.cast(message(result)); // the actor has died meanwhile
+            landing.report(message(result));
         });
     }
 
@@ -206,8 +214,8 @@ impl PeerActor {
 }
 
 /// Answers a request, if its caller still waits.
-pub(super) fn answer(reply: Option<Reply>, answer: Option<Result<super::input::Accepted, FleetError>>) {
-    if let (Some(reply), Some(answer)) = (reply, answer) {
+pub(super) fn answer(reply: Reply, answer: Option<Result<super::input::Accepted, FleetError>>) {
+    if let Some(answer) = answer {
         let _ = reply.send(answer);
     }
 }
