@@ -126,7 +126,13 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
 /// The program left, or its session was closed: the server is ended, claimed, and the policy decides the rest.
 pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: SessionExit) {
     let Some(live) = turn.live_of(generation) else { return };
-    if matches!(live.stage, Stage::Stopping { .. }) || live.ending.is_some() {
+    if let Stage::Stopping { claim, .. } = &mut live.stage {
+        // There is nothing to go on with any more, should this end fail: it is the fleet's own now.
+        claim.by = BY_FLEET.into();
+        return;
+    }
+    if let Some((claim, _)) = &mut live.ending {
+        claim.by = BY_FLEET.into();
         return;
     }
     let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;

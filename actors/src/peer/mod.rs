@@ -16,4 +16,6 @@ mod show;
 mod starting;
 pub mod step;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 pub mod watch;

@@ -1,8 +1,8 @@
 //! `peers/<identity>/` in memory.
 
-use super::{Op, Script};
+use super::{FakeRegistryFile, Op, Script};
 use crate::{
-    names::{Generation, Identity},
+    names::Identity,
     peer::file::PeerFile,
     ports::{Answer, PeerStore},
 };
@@ -15,6 +15,8 @@ use std::{
 #[derive(Clone)]
 pub struct FakePeerStore {
     pub(super) script: Script,
+    /// Names the generations of what was removed.
+    registry: FakeRegistryFile,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -23,13 +25,11 @@ struct Inner {
     files: HashMap<Identity, PeerFile>,
     /// What this store was given last, also where the file is gone.
     revisions: HashMap<Identity, u64>,
-    /// What traces other than the file would say.
-    traces: HashMap<Identity, Generation>,
 }
 
 impl FakePeerStore {
-    pub(super) fn new(script: Script) -> Self {
-        Self { script, inner: Arc::default() }
+    pub(super) fn new(script: Script, registry: FakeRegistryFile) -> Self {
+        Self { script, registry, inner: Arc::default() }
     }
 
     /// What is on disk.
@@ -40,11 +40,6 @@ impl FakePeerStore {
     /// Puts a file there, as an earlier daemon would have.
     pub fn put(&self, identity: &Identity, file: PeerFile) {
         self.lock().files.insert(identity.clone(), PeerFile { revision: 0, ..file });
-    }
-
-    /// Where a missing file starts from.
-    pub fn trace(&self, identity: &Identity, highest: Generation) {
-        self.lock().traces.insert(identity.clone(), highest);
     }
 
     pub(super) fn write(&self, identity: &Identity, file: PeerFile) {
@@ -69,7 +64,7 @@ impl PeerStore for FakePeerStore {
             call.await?;
             let inner = store.lock();
             let missing = || {
-                let highest = inner.traces.get(&identity).copied().unwrap_or_default();
+                let highest = store.registry.document().retired.get(&identity).copied().unwrap_or_default();
                 PeerFile { highest, ..PeerFile::default() }
             };
             let file = inner.files.get(&identity).cloned().unwrap_or_else(missing);

@@ -46,7 +46,8 @@ impl FakeWorld {
     /// A world whose registry holds `document`.
     pub fn with(document: Document) -> Self {
         let (script, lives) = (Script::default(), Lives::default());
-        let store = FakePeerStore::new(script.clone());
+        let registry = FakeRegistryFile::new(document);
+        let store = FakePeerStore::new(script.clone(), registry.clone());
         Self {
             servers: FakeServers {
                 script: script.clone(),
@@ -56,7 +57,7 @@ impl FakeWorld {
                 ready_at_once: Arc::new(Mutex::new(true)),
             },
             witness: FakeWitness { script: script.clone(), lives: lives.clone() },
-            registry: FakeRegistryFile::new(document),
+            registry,
             journal: FakeJournalFile::new(),
             clock: FakeClock::new(),
             script,
