@@ -14,6 +14,7 @@ use super::{
     phase::PeerState,
     show::show,
     step::step,
+    vigil::Vigil,
     watch::{ProcessEnded, ProcessWatch},
 };
 use crate::{
@@ -60,7 +61,9 @@ pub(crate) struct PeerMemory {
     waiting: Vec<PeerMsg>,
     watches: HashMap<ActorId, Watched>,
     /// The task that asks a silent server; aborted when its life ends.
-    probe: Option<(Generation, AbortHandle)>,
+    probe: Vigil,
+    /// The task that judges the screen of a starting peer; aborted when nobody waits for it any more.
+    screen: Vigil,
     /// Once it is being removed: who waits until nothing is under way.
     retiring: Option<Vec<RpcReplyPort<Result<Generation, FleetError>>>>,
 }
@@ -74,7 +77,14 @@ impl Actor for PeerActor {
         let entry = Entry { actor: myself.clone(), view: Arc::clone(&self.view) };
         self.directory.insert(self.identity.clone(), entry);
         myself.cast(PeerMsg::Boot)?;
-        Ok(PeerMemory { state: None, waiting: Vec::new(), watches: HashMap::new(), probe: None, retiring: None })
+        Ok(PeerMemory {
+            state: None,
+            waiting: Vec::new(),
+            watches: HashMap::new(),
+            probe: Vigil::default(),
+            screen: Vigil::default(),
+            retiring: None,
+        })
     }
 
     async fn handle(
@@ -275,7 +285,7 @@ impl PeerActor {
         for action in actions {
             self.perform(myself, action, &mut done);
         }
-        self.keep_probe(memory, done.probe);
+        Self::keep_vigils(memory, done.probe, done.screen);
         let refused = done.answer.as_ref().and_then(|answer| answer.as_ref().err().cloned());
         match reply {
             None => Self::retire(memory, refused),
@@ -300,19 +310,13 @@ impl PeerActor {
         }
     }
 
-    fn keep_probe(&self, memory: &mut PeerMemory, new: Option<AbortHandle>) {
-        let silent = memory.state.as_ref().and_then(PeerState::live).filter(|live| live.unreachable);
-        let silent = silent.map(|live| live.generation);
-        if let Some((generation, probe)) = memory.probe.take() {
-            if silent == Some(generation) && new.is_none() {
-                memory.probe = Some((generation, probe));
-            } else {
-                probe.abort();
-            }
-        }
-        if let (Some(probe), Some(generation)) = (new, silent) {
-            memory.probe = Some((generation, probe));
-        }
+    /// Ends what watches for a reason that has passed.
+    fn keep_vigils(memory: &mut PeerMemory, probe: Option<AbortHandle>, screen: Option<AbortHandle>) {
+        let live = memory.state.as_ref().and_then(PeerState::live);
+        let silent = live.filter(|live| live.unreachable).map(|live| live.generation);
+        let judged = live.filter(|live| live.awaits_its_program()).map(|live| live.generation);
+        memory.probe.keep(silent, probe);
+        memory.screen.keep(judged, screen);
     }
 
     /// Answers who waits for a removal: it is at rest, or `refused` to be ended.
@@ -342,13 +346,5 @@ fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
             None
         }
         other => Some(other),
-    }
-}
-
-impl Drop for PeerMemory {
-    fn drop(&mut self) {
-        if let Some((_, probe)) = self.probe.take() {
-            probe.abort();
-        }
     }
 }

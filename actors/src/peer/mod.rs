@@ -18,4 +18,5 @@ pub mod step;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;
+mod vigil;
 pub mod watch;

@@ -29,6 +29,8 @@ pub(super) struct Performed {
     pub(super) answer: Option<Result<super::input::Accepted, FleetError>>,
     /// A probe that runs until the server answers, or its life ends.
     pub(super) probe: Option<AbortHandle>,
+    /// A look at the screen that lasts until the program is ready, or its life ends.
+    pub(super) screen: Option<AbortHandle>,
 }
 
 /// Sees to it that every action is reported: one that panicked would be waited for without end.
@@ -115,7 +117,7 @@ impl PeerActor {
                     })
                 });
             }
-            Action::WatchScreen(generation) => self.watch_screen(myself, generation),
+            Action::WatchScreen(generation) => done.screen = Some(self.watch_screen(myself, generation)),
             Action::EndLife(generation, claim) => {
                 let end = ports.servers.end(&self.life(generation), claim, self.config().stop.clone());
                 self.report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
@@ -149,7 +151,7 @@ impl PeerActor {
         }
     }
 
-    fn watch_screen(&self, myself: &ActorRef<PeerMsg>, generation: Generation) {
+    fn watch_screen(&self, myself: &ActorRef<PeerMsg>, generation: Generation) -> AbortHandle {
         use crate::ports::ScreenSign;
         let mut signs = self.ports.servers.watch_screen(&self.life(generation), self.config().screen.clone());
         let myself = myself.clone();
@@ -164,7 +166,8 @@ impl PeerActor {
                     return;
                 }
             }
-        });
+        })
+        .abort_handle()
     }
 
     /// A record that can not be written is owed: tried again, later each time, until it is on disk.

@@ -238,6 +238,13 @@ impl Phase {
     }
 }
 
+impl Live {
+    /// Whether its program runs and is not ready yet.
+    pub fn awaits_its_program(&self) -> bool {
+        matches!(self.stage, Stage::Booting | Stage::NeedsAttention { .. })
+    }
+}
+
 impl PeerState {
     /// A peer as its file describes it, before anything of its lives was found again.
     pub fn resting(file: PeerFile, now_boot_ms: u64) -> Self {

@@ -101,7 +101,7 @@ impl House {
         let ports = world.ports();
         let (directory, registry) = (Directory::default(), RegistryHandle::new());
         let fleet = FleetActor {
-            rules: Arc::new(rules()),
+            rules: tokio::sync::watch::Sender::new(Arc::new(rules())).subscribe(),
             journal: JournalHandle::new(Arc::clone(&ports.clock)),
             registry: registry.clone(),
             directory: directory.clone(),
