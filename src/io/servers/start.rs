@@ -1,6 +1,6 @@
 //! Starts a server and opens its one session (spec 01 §3).
 
-use super::{Shared, environment};
+use super::{Shared, environment, pane};
 use crate::io::{
     lock::{self, NotLocked},
     pidfd::Pidfd,
@@ -111,6 +111,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
         let args = [
             "new-session".as_ref(),
             "-d".as_ref(),
+            "-P".as_ref(),
+            "-F".as_ref(),
+            "#{pane_pid}".as_ref(),
             "-s".as_ref(),
             "main".as_ref(),
             "-x".as_ref(),
@@ -127,7 +130,10 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
             PANE_LOG_COMMAND.as_ref(),
         ];
         match shared.tmux.call(&socket, args, START_DEADLINE).await {
-            Ok(_) => return Ok(()),
+            Ok(pane_pid) => {
+                pane::watch(shared, life, &pane_pid);
+                return Ok(());
+            }
             // Bound and not listening yet: the moment between the two is over in microseconds.
             Err(TmuxError::Refused(why)) if is_absent(&why) && Instant::now() < deadline => {
                 tokio::time::sleep(SOCKET_LOOK).await;
