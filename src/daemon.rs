@@ -1,7 +1,8 @@
 //! The daemon: hardened first, then the fleet, then its API; ended in the opposite order, each step with a deadline.
 //!
 //! ```text
-//! harden → config → fleet (lock, adoption) → API → "ready" ─┬─ SIGHUP: read the config again
+//! harden → config → fleet (lock, adoption) → API → "ready" ─┬─ SIGHUP: read the config again, follow it
+//!                                                           ├─ the tree has failed: exit 1
 //!                                                           └─ SIGTERM, SIGINT, `down`:
 //!                                           API stops (5 s) → tree ends (10 s) → peers run on
 //! ```
@@ -79,7 +80,11 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = server.shutdown_requested() => break,
-            _ = signals.hang_up.recv() => reload(place, flags, &mut config),
+            _ = signals.hang_up.recv() => reload(&fleet, place, flags, &mut config).await,
+            () = fleet.ended() => {
+                server.stop(API_GRACE).await;
+                return Err(FleetError::Internal("the supervision tree has failed; the peers run on".into()));
+            }
         }
     }
     server.stop(API_GRACE).await;
@@ -88,15 +93,7 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
 }
 
 async fn start(place: &Place, config: &Config) -> Result<FleetHandle, FleetError> {
-    let mut builder = Fleet::builder()
-        .root(&place.root)
-        .restart(config.restart)
-        .restart_limit(config.limit)
-        .pass_env(config.pass_env.iter().cloned());
-    for (name, def) in &config.runtimes {
-        builder = builder.runtime(name.clone(), def.clone());
-    }
-    builder.start().await
+    Fleet::builder().root(&place.root).config(config.clone()).start().await
 }
 
 async fn listen(fleet: &FleetHandle, place: &Place) -> Result<api::ApiServer, FleetError> {
@@ -115,15 +112,21 @@ fn load(place: &Place, flags: &Overrides) -> Result<Config, FleetError> {
     config::load(&place.config, &|name| std::env::var(name).ok(), flags)
 }
 
-/// Reads the config again. A bad file changes nothing.
-fn reload(place: &Place, flags: &Overrides, config: &mut Config) {
-    match load(place, flags) {
-        Err(error) => tracing::error!(hint = error.hint(), "the config stays as it was: {}", error.chain()),
-        Ok(new) if new == *config => tracing::info!("the config has not changed"),
-        Ok(new) => {
-            tracing::warn!("the config is good and has changed; the next daemon runs by it (the peers survive that)");
+/// Reads the config again and follows it. A bad file changes nothing.
+async fn reload(fleet: &FleetHandle, place: &Place, flags: &Overrides, config: &mut Config) {
+    let new = match load(place, flags) {
+        Ok(new) if new == *config => return tracing::info!("the config has not changed"),
+        Ok(new) => new,
+        Err(error) => {
+            return tracing::error!(hint = error.hint(), "the config stays as it was: {}", error.chain());
+        }
+    };
+    match fleet.reload(&new).await {
+        Ok(()) => {
+            tracing::info!("the config has changed; each peer follows it from its next life on");
             *config = new;
         }
+        Err(error) => tracing::error!(hint = error.hint(), "the config can not be followed now: {}", error.chain()),
     }
 }
 

@@ -114,7 +114,7 @@ pub struct Program {
 }
 
 /// How a peer's screen is judged while it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScreenRules {
     /// When it counts as ready.
     pub readiness: Readiness,

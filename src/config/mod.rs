@@ -38,6 +38,18 @@ pub struct Config {
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
+impl Default for Config {
+    /// The built-in runtimes; restarted on failure, at most 5 deaths in 300 s.
+    fn default() -> Self {
+        Self {
+            restart: RestartPolicy::default(),
+            limit: RestartLimit::default(),
+            pass_env: Vec::new(),
+            runtimes: crate::runtimes::built_in(),
+        }
+    }
+}
+
 /// Reads the file at `path` (a missing one is empty) and lays environment and flags over it.
 ///
 /// # Errors

@@ -2,13 +2,15 @@
 
 use super::handle::{FleetHandle, Inner};
 use crate::{
-    config::place::{Place, PlaceFlags},
+    config::{
+        Config,
+        place::{Place, PlaceFlags},
+    },
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
         private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
     },
     paths::Paths,
-    runtimes,
 };
 use coalmine_actors::{
     error::FleetError,
@@ -25,7 +27,8 @@ use coalmine_actors::{
     runtime::RuntimeDef,
 };
 use ractor::{Actor, rpc::CallResult};
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// How long the registry and the peers' files may take to be read.
 const BOOT_DEADLINE: Duration = Duration::from_secs(30);
@@ -45,10 +48,7 @@ impl Fleet {
 pub struct FleetBuilder {
     root: Option<PathBuf>,
     helper: Option<PathBuf>,
-    runtimes: BTreeMap<Runtime, RuntimeDef>,
-    restart: Option<RestartPolicy>,
-    limit: Option<RestartLimit>,
-    pass_env: Vec<String>,
+    config: Config,
 }
 
 impl FleetBuilder {
@@ -66,31 +66,38 @@ impl FleetBuilder {
         self
     }
 
+    /// Everything that a configuration file can say, in place of what was said so far.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
     /// Defines a runtime, or replaces a built-in one.
     #[must_use]
     pub fn runtime(mut self, name: Runtime, def: RuntimeDef) -> Self {
-        self.runtimes.insert(name, def);
+        self.config.runtimes.insert(name, def);
         self
     }
 
     /// What happens after a death where a peer does not say; `on-failure` by default.
     #[must_use]
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
-        self.restart = Some(policy);
+        self.config.restart = policy;
         self
     }
 
     /// How many deaths a window may hold; 5 in 300 s by default.
     #[must_use]
     pub fn restart_limit(mut self, limit: RestartLimit) -> Self {
-        self.limit = Some(limit);
+        self.config.limit = limit;
         self
     }
 
     /// Variables of this process that peers get besides PATH, HOME, LANG and the like.
     #[must_use]
     pub fn pass_env(mut self, names: impl IntoIterator<Item = String>) -> Self {
-        self.pass_env.extend(names);
+        self.config.pass_env.extend(names);
         self
     }
 
@@ -110,24 +117,13 @@ impl FleetBuilder {
         let helper = find::helper(self.helper.as_deref())?;
         lay_out(&paths)?;
 
-        let mut runtimes = runtimes::built_in();
-        runtimes.extend(self.runtimes);
-        let rules = Arc::new(FleetRules {
-            runtimes,
-            restart: self.restart.unwrap_or_default(),
-            limit: self.limit.unwrap_or_default(),
-            boot_id: boot_id()
-                .map_err(|source| FleetError::io("read", "/proc/sys/kernel/random/boot_id", source))?
-                .into(),
-            helper_version: find::VERSION.into(),
-            shell: std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into()),
-        });
-        let ports = adapters(&paths, tmux, helper, &self.pass_env)?;
+        let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
+        let (ports, servers) = adapters(&paths, tmux, helper, &self.config.pass_env)?;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
         let actor = FleetActor {
-            rules: Arc::clone(&rules),
+            rules: rules.subscribe(),
             ports: ports.clone(),
             journal: journal.clone(),
             registry: registry.clone(),
@@ -138,12 +134,27 @@ impl FleetBuilder {
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
-        let handle = FleetHandle::new(Inner { paths, rules, ports, journal, registry, directory, fleet, since, lock });
+        let handle =
+            FleetHandle::new(Inner { paths, rules, ports, servers, journal, registry, directory, fleet, since, lock });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
             Ok(CallResult::Success(booted)) => booted.map(|()| handle),
             _ => Err(FleetError::TimedOut { what: "reading the fleet".into(), after: BOOT_DEADLINE }),
         }
     }
+}
+
+/// What a configuration means for every peer.
+pub(super) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
+    let boot_id = boot_id().map_err(|source| FleetError::io("read", "/proc/sys/kernel/random/boot_id", source))?;
+    let shell = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty());
+    Ok(FleetRules {
+        runtimes: config.runtimes.clone(),
+        restart: config.restart,
+        limit: config.limit,
+        boot_id: boot_id.into(),
+        helper_version: find::VERSION.into(),
+        shell: shell.unwrap_or_else(|| "/bin/sh".into()),
+    })
 }
 
 /// One fleet a root: the lock is the truth, and it is let go by the kernel whatever becomes of us.
@@ -169,17 +180,23 @@ fn lay_out(paths: &Paths) -> Result<(), FleetError> {
     private_file::write(&conf, tmux::CONF.as_bytes()).map_err(|source| FleetError::io("write", conf, source))
 }
 
-fn adapters(paths: &Paths, tmux: PathBuf, helper: PathBuf, pass_env: &[String]) -> Result<Ports, FleetError> {
+fn adapters(
+    paths: &Paths,
+    tmux: PathBuf,
+    helper: PathBuf,
+    pass_env: &[String],
+) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
     let tmux = tmux::Tmux::new(tmux);
     let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
-    Ok(Ports {
+    let ports = Ports {
         clock: Arc::new(HostClock),
         store: Arc::new(files),
-        servers: Arc::new(servers),
+        servers: Arc::new(servers.clone()),
         witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),
         registry: Arc::new(JsonRegistry::new(paths.registry())),
         journal: Arc::new(JournalFolder::new(paths.journal())),
-    })
+    };
+    Ok((ports, servers))
 }

@@ -1,7 +1,11 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
-use super::{admit, wait};
-use crate::{io::find::VERSION, paths::Paths};
+use super::{admit, builder::rules, wait};
+use crate::{
+    config::Config,
+    io::{find::VERSION, servers::TmuxServers},
+    paths::Paths,
+};
 use coalmine_actors::{
     error::FleetError,
     fleet::{
@@ -24,6 +28,7 @@ use coalmine_actors::{
 use jiff::Timestamp;
 use ractor::{ActorRef, rpc::CallResult};
 use std::{collections::BTreeMap, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use tokio::sync::watch;
 use tokio_stream::{
     Stream, StreamExt,
     wrappers::{BroadcastStream, errors::BroadcastStreamRecvError},
@@ -42,8 +47,9 @@ pub struct FleetHandle(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) paths: Paths,
-    pub(super) rules: Arc<FleetRules>,
+    pub(super) rules: watch::Sender<Arc<FleetRules>>,
     pub(super) ports: Ports,
+    pub(super) servers: TmuxServers,
     pub(super) journal: JournalHandle,
     pub(super) registry: RegistryHandle,
     pub(super) directory: Directory,
@@ -91,7 +97,7 @@ impl FleetHandle {
     /// Bad input, of which nothing is left behind; a store that can not serve; a start that failed.
     pub async fn create(&self, peer: CreatePeer) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
-        let (spec, identity) = admit::spec(peer, &self.0.rules)?;
+        let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
         let created = self.0.fleet.call(|reply| FleetMsg::Create(spec, reply), Some(CONDUCT_DEADLINE)).await;
         let new = answered("create", &name, created)??;
         let peer = if start {
@@ -283,6 +289,26 @@ impl FleetHandle {
         };
         read.map_err(|join| FleetError::Internal(join.to_string()))?
             .map_err(|source| FleetError::io("read", journal, source))
+    }
+
+    /// Follows another configuration: what changes is followed by every peer's next decision and next life.
+    ///
+    /// # Errors
+    /// The registry can not be read now.
+    pub async fn reload(&self, config: &Config) -> Result<(), FleetError> {
+        self.0.rules.send_replace(Arc::new(rules(config)?));
+        self.0.servers.pass_env(&config.pass_env);
+        let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
+        answered("reload", "fleet", reloaded)??;
+        self.0.journal.record(Draft::new("reloaded"));
+        Ok(())
+    }
+
+    /// Resolves when the tree has ended: by `shutdown`, or because an actor without which there is no fleet failed
+    /// too often. Whoever serves this fleet should end then.
+    pub async fn ended(&self) {
+        // An error says that it has ended already.
+        let _ = self.0.fleet.get_cell().wait(None).await;
     }
 
     /// Ends the tree and leaves the peers running; returns how many still run.

@@ -21,13 +21,17 @@ use crate::{
     view::Event,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
-use tokio::{sync::broadcast::error::RecvError, task::AbortHandle, time::Instant};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use tokio::{
+    sync::{broadcast::error::RecvError, watch},
+    task::AbortHandle,
+    time::Instant,
+};
 
 /// What the tree is made of.
 pub struct FleetActor {
-    /// What holds for every peer.
-    pub rules: Arc<FleetRules>,
+    /// What holds for every peer, now.
+    pub rules: watch::Receiver<Arc<FleetRules>>,
     /// The world.
     pub ports: Ports,
     /// The way to the journal.
@@ -37,6 +41,9 @@ pub struct FleetActor {
     /// The shared snapshot.
     pub directory: Directory,
 }
+
+/// How long one child may take to end with the fleet.
+const CHILD_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// A child without which there is no fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,6 +132,10 @@ impl Actor for FleetActor {
                     let _ = reply.send(created); // the peer is made, whoever still listens
                 });
             }
+            FleetMsg::Reload(reply) => {
+                let conductor = self.conductor(&memory.peers);
+                tokio::spawn(async move { reply.send(conductor.boot().await) });
+            }
             FleetMsg::Remove(name, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
                 tokio::spawn(async move {
@@ -135,6 +146,19 @@ impl Actor for FleetActor {
                     let _ = reply.send(removed);
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// An orderly end: nothing is decided any more, then what was noted becomes durable. Peers' processes live on.
+    async fn post_stop(&self, _myself: ActorRef<FleetMsg>, memory: &mut FleetMemory) -> Result<(), ActorProcessingErr> {
+        let peers = memory.peers.get_cell();
+        peers.stop(None);
+        if peers.wait(Some(CHILD_STOP_MAX)).await.is_err() {
+            peers.kill();
+        }
+        if let Err(error) = self.journal.flush(CHILD_STOP_MAX).await {
+            tracing::warn!(error = error.chain(), "the journal's last events may be missing");
         }
         Ok(())
     }
@@ -188,7 +212,7 @@ impl FleetActor {
 
     fn conductor(&self, peers: &ActorRef<PeersMsg>) -> Conductor {
         Conductor {
-            rules: Arc::clone(&self.rules),
+            rules: Arc::clone(&self.rules.borrow()),
             ports: self.ports.clone(),
             registry: self.registry.clone(),
             peers: peers.clone(),

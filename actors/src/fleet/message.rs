@@ -12,6 +12,8 @@ pub enum FleetMsg {
     Create(PeerSpec, RpcReplyPort<Result<bool, FleetError>>),
     /// Remove a peer.
     Remove(Personality, RpcReplyPort<Result<Removed, FleetError>>),
+    /// What holds for every peer has changed: follow it.
+    Reload(RpcReplyPort<Result<(), FleetError>>),
     /// Read the registry again after it could not be read.
     Boot,
     /// The registry was read, and every peer has its actor.

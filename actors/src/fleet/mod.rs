@@ -4,3 +4,5 @@ mod conduct;
 pub mod message;
 pub mod request;
 pub mod resolve;
+#[cfg(test)]
+mod tests;

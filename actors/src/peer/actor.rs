@@ -20,7 +20,7 @@ use crate::{
     error::FleetError,
     exit::{self, Exit},
     journal::JournalHandle,
-    names::Generation,
+    names::{Generation, Identity},
     ports::{Found, LifeKey, Ports, Process},
     view::PeerView,
 };
@@ -35,7 +35,9 @@ const WAITING_MAX: usize = 64;
 
 /// What a peer works with.
 pub(crate) struct PeerActor {
-    pub(super) config: PeerConfig,
+    pub(super) identity: Identity,
+    /// What it is now; what changes here is followed by the next decision, and by the next life.
+    pub(super) config: view_channel::Receiver<Arc<PeerConfig>>,
     pub(super) ports: Ports,
     pub(super) journal: JournalHandle,
     pub(super) directory: Directory,
@@ -70,7 +72,7 @@ impl Actor for PeerActor {
 
     async fn pre_start(&self, myself: ActorRef<PeerMsg>, (): ()) -> Result<PeerMemory, ActorProcessingErr> {
         let entry = Entry { actor: myself.clone(), view: Arc::clone(&self.view) };
-        self.directory.insert(self.config.rules.identity.clone(), entry);
+        self.directory.insert(self.identity.clone(), entry);
         myself.cast(PeerMsg::Boot)?;
         Ok(PeerMemory { state: None, waiting: Vec::new(), watches: HashMap::new(), probe: None, retiring: None })
     }
@@ -82,10 +84,11 @@ impl Actor for PeerActor {
         memory: &mut PeerMemory,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            PeerMsg::Configured => self.publish(memory),
             PeerMsg::Boot => self.boot(&myself),
             PeerMsg::Booted(Ok((file, found))) => self.booted(&myself, memory, file, found).await?,
             PeerMsg::Booted(Err(error)) => {
-                tracing::warn!(identity = %self.config.rules.identity, error = error.chain(), "state unreadable");
+                tracing::warn!(identity = %self.identity, error = error.chain(), "state unreadable");
                 self.view.send_modify(|view| view.detail = error.chain());
                 let waiting = std::mem::take(&mut memory.waiting);
                 memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, &error)).collect();
@@ -150,9 +153,13 @@ impl Actor for PeerActor {
 }
 
 impl PeerActor {
+    pub(super) fn config(&self) -> Arc<PeerConfig> {
+        Arc::clone(&self.config.borrow())
+    }
+
     /// Reads the file and looks for every life in it, before anything is decided.
     fn boot(&self, myself: &ActorRef<PeerMsg>) {
-        let (ports, identity) = (self.ports.clone(), self.config.rules.identity.clone());
+        let (ports, identity) = (self.ports.clone(), self.identity.clone());
         let (flights, landing) = (self.flights.clone(), Landing::new(myself));
         tokio::spawn(async move {
             flights.landed().await;
@@ -178,7 +185,7 @@ impl PeerActor {
         file: PeerFile,
         found: Vec<(Generation, Found)>,
     ) -> Result<(), ActorProcessingErr> {
-        let file = PeerFile { highest: file.highest.max(self.config.retired), ..file };
+        let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
         let wanted_up = file.desired == Desired::Up;
         memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
         for (generation, found) in found {
@@ -212,7 +219,7 @@ impl PeerActor {
         };
         match reply {
             Some(reply) if memory.retiring.is_some() && matches!(input, Input::Start | Input::Restart) => {
-                let identity = self.config.rules.identity.clone();
+                let identity = self.identity.clone();
                 let hint = format!("wait until it is gone, then `coalmine create {}`", identity.personality());
                 let phase = "being removed".into();
                 let _ = reply.send(Err(FleetError::WrongPhase { identity, phase, hint }));
@@ -260,7 +267,7 @@ impl PeerActor {
     /// One decision and everything that follows from it.
     fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
         let Some(before) = memory.state.take() else { return };
-        let (state, actions) = step(before, input, self.ports.clock.now(), &self.config.rules);
+        let (state, actions) = step(before, input, self.ports.clock.now(), &self.config().rules);
         memory.state = Some(state);
         // Published first: whoever is answered finds the state that the answer speaks of.
         self.publish(memory);
@@ -281,7 +288,7 @@ impl PeerActor {
 
     fn publish(&self, memory: &PeerMemory) {
         if let Some(state) = &memory.state {
-            let view = show(state, &self.config, self.ports.clock.now());
+            let view = show(state, &self.config(), self.ports.clock.now());
             self.view.send_if_modified(|before| {
                 // `since` is computed from the clock and may differ by its grain.
                 let changed = PeerView { since: before.since, ..view.clone() } != *before;

@@ -30,7 +30,7 @@ pub struct FleetRules {
 }
 
 /// One identity, ready to be started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PeerConfig {
     /// What its decisions follow.
     pub rules: PeerRules,

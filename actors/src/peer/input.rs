@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What a peer's decisions follow; fixed for the life of its actor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRules {
     /// Which peer.
     pub identity: Identity,

@@ -73,7 +73,7 @@ impl PeerActor {
     }
 
     fn life(&self, generation: Generation) -> LifeKey {
-        LifeKey { identity: self.config.rules.identity.clone(), generation }
+        LifeKey { identity: self.identity.clone(), generation }
     }
 
     /// Carries out one action.
@@ -84,7 +84,7 @@ impl PeerActor {
             Action::Tell(draft) => self.journal.record(draft),
             Action::Save(file) => {
                 let Some(flight) = self.flights.depart() else { return };
-                let save = ports.store.save(&self.config.rules.identity, file);
+                let save = ports.store.save(&self.identity, file);
                 tokio::spawn(async move {
                     let _flight = flight;
                     // Not durable yet is not lost: every later save holds the same, and a start waits for its own.
@@ -107,7 +107,7 @@ impl PeerActor {
                 self.report(myself, arm, move |result| PeerMsg::Canary(generation, result));
             }
             Action::OpenSession(generation) => {
-                let open = ports.servers.open_session(&self.life(generation), self.config.program.clone());
+                let open = ports.servers.open_session(&self.life(generation), self.config().program.clone());
                 self.report(myself, open, move |result| {
                     PeerMsg::Happened(match result {
                         Ok(()) => Input::SessionOpened(generation),
@@ -117,7 +117,7 @@ impl PeerActor {
             }
             Action::WatchScreen(generation) => self.watch_screen(myself, generation),
             Action::EndLife(generation, claim) => {
-                let end = ports.servers.end(&self.life(generation), claim, self.config.stop.clone());
+                let end = ports.servers.end(&self.life(generation), claim, self.config().stop.clone());
                 self.report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
             }
             Action::Sweep(generation) => {
@@ -151,7 +151,7 @@ impl PeerActor {
 
     fn watch_screen(&self, myself: &ActorRef<PeerMsg>, generation: Generation) {
         use crate::ports::ScreenSign;
-        let mut signs = self.ports.servers.watch_screen(&self.life(generation), self.config.screen.clone());
+        let mut signs = self.ports.servers.watch_screen(&self.life(generation), self.config().screen.clone());
         let myself = myself.clone();
         // Ends with the channel: the port drops its sender when the program is ready or its server is gone.
         tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! The decisions of a peer: `step(state, input, now, rules) -> (state, actions)`. Pure.
 //!
-//! Requests are decided in `requests.rs`, the way up in `starting.rs`, every kind of end in `ending.rs`.
+//! Requests are decided in `requests.rs`, the way up in `starting.rs`, every kind of end in `ending.rs`, and what
+//! an earlier actor or daemon left in `adopting.rs`.
 //! A message about another life than the one in hand is stale and changes nothing.
 
 use super::{

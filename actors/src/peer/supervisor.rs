@@ -2,8 +2,13 @@
 //! its server and canary never notice.
 
 use super::{
-    actor::PeerActor, config::PeerConfig, directory::Directory, in_flight::InFlight, message::PeerMsg,
-    phase::PeerState, show::show,
+    actor::PeerActor,
+    config::PeerConfig,
+    directory::{Directory, Entry},
+    in_flight::InFlight,
+    message::PeerMsg,
+    phase::PeerState,
+    show::show,
 };
 use crate::{
     error::FleetError,
@@ -21,7 +26,7 @@ use tokio::{sync::watch, time::Instant};
 
 /// What `Peers` can be asked.
 pub enum PeersMsg {
-    /// Take these identities in; those that are here already stay as they are.
+    /// Take these identities in; those that are here already go on, as they are described now.
     Spawn(Vec<PeerConfig>, RpcReplyPort<()>),
     /// End these identities and let them go once nothing of them is under way; answers with the highest generations
     /// of those that have an actor.
@@ -47,7 +52,9 @@ pub struct Peers {
 }
 
 struct Child {
-    config: PeerConfig,
+    identity: Identity,
+    /// Outlives the actor; a changed one reaches whichever serves.
+    config: watch::Sender<Arc<PeerConfig>>,
     view: Arc<watch::Sender<PeerView>>,
     budget: RestartBudget,
 }
@@ -56,6 +63,23 @@ struct Child {
 #[derive(Default)]
 pub struct PeersMemory {
     children: HashMap<ActorId, Child>,
+}
+
+impl PeersMemory {
+    /// What changed is followed by the peer's next decision; its present life goes on as it is.
+    fn configure(&self, entry: &Entry, config: PeerConfig) {
+        let Some(child) = self.children.get(&entry.actor.get_id()) else { return };
+        let changed = child.config.send_if_modified(|now| {
+            let changed = **now != config;
+            if changed {
+                *now = Arc::new(config);
+            }
+            changed
+        });
+        if changed {
+            let _ = entry.actor.cast(PeerMsg::Configured); // ended: its successor reads the new one
+        }
+    }
 }
 
 impl Actor for Peers {
@@ -85,9 +109,9 @@ impl Actor for Peers {
         match message {
             PeersMsg::Spawn(configs, reply) => {
                 for config in configs {
-                    if self.directory.get(&config.rules.identity).is_none() {
-                        let view = Arc::new(watch::Sender::new(self.first_view(&config)));
-                        self.spawn(&myself, memory, Child { config, view, budget: RestartBudget::default() }).await?;
+                    match self.directory.get(&config.rules.identity) {
+                        Some(entry) => memory.configure(&entry, config),
+                        None => self.spawn(&myself, memory, self.child(config)).await?,
                     }
                 }
                 let _ = reply.send(());
@@ -120,7 +144,7 @@ impl Actor for Peers {
             Exit::Killed => "killed".into(),
             Exit::Clean { .. } => "stopped".into(),
         };
-        let identity = &child.config.rules.identity;
+        let identity = &child.identity;
         self.journal.record(Draft::new("actor-failed").about(identity).with("reason", &why));
         if child.budget.allows(Instant::now()) {
             self.spawn(&myself, memory, child).await?;
@@ -145,16 +169,23 @@ impl Peers {
         child: Child,
     ) -> Result<(), ActorProcessingErr> {
         let peer = PeerActor {
-            config: child.config.clone(),
+            identity: child.identity.clone(),
+            config: child.config.subscribe(),
             ports: self.ports.clone(),
             journal: self.journal.clone(),
             directory: self.directory.clone(),
             view: Arc::clone(&child.view),
-            flights: self.in_flight.of(&child.config.rules.identity),
+            flights: self.in_flight.of(&child.identity),
         };
         let (actor, _) = Actor::spawn_linked(None, peer, (), myself.get_cell()).await?;
         memory.children.insert(actor.get_id(), child);
         Ok(())
+    }
+
+    fn child(&self, config: PeerConfig) -> Child {
+        let view = Arc::new(watch::Sender::new(self.first_view(&config)));
+        let identity = config.rules.identity.clone();
+        Child { identity, config: watch::Sender::new(Arc::new(config)), view, budget: RestartBudget::default() }
     }
 
     /// What is shown until the peer has read its file.

@@ -23,7 +23,10 @@ use coalmine_actors::{
     runtime::StopRecipe,
 };
 use dashmap::DashMap;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Starts that may be under way at once: more would only make one another slow.
@@ -40,7 +43,7 @@ struct Shared {
     reaper: Reaper,
     files: PeerFiles,
     /// What every server's environment begins with.
-    base_env: Vec<(String, String)>,
+    base_env: RwLock<Vec<(String, String)>>,
     /// One start, end or search of an identity at a time, whoever asks.
     turns: DashMap<Identity, Arc<Mutex<()>>>,
     starts: Arc<Semaphore>,
@@ -67,7 +70,7 @@ impl TmuxServers {
     ) -> Result<Self, FleetError> {
         let watcher = heal::RunFolder::new(paths.run())?;
         Ok(Self(Arc::new(Shared {
-            base_env: environment::base(pass_env),
+            base_env: RwLock::new(environment::base(pass_env)),
             paths,
             tmux,
             helper,
@@ -80,6 +83,11 @@ impl TmuxServers {
             outputs: output::Outputs::default(),
             log_before: DashMap::new(),
         })))
+    }
+
+    /// Changes what passes from this process's environment to servers that start from now on.
+    pub fn pass_env(&self, names: &[String]) {
+        *self.0.base_env.write().unwrap_or_else(PoisonError::into_inner) = environment::base(names);
     }
 }
 

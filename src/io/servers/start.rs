@@ -18,7 +18,7 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -85,7 +85,7 @@ fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::
         .arg(shared.paths.tmux_conf())?
         .stderr(errors.as_fd())
         .pass(lock.as_fd());
-    for (key, value) in &shared.base_env {
+    for (key, value) in shared.base_env.read().unwrap_or_else(PoisonError::into_inner).iter() {
         spawn = spawn.env(key, value)?;
     }
     for (key, value) in environment::tools(shared, life).into_iter().chain(environment::marks(shared, life)) {
