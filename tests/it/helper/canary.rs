@@ -26,6 +26,7 @@ fn arm(root: &Root, server: &Guard) -> Guard {
     command.args(["--identity", "claude-bob", "--gen", "7", "--started-boot-ms", "0", "--server-pid"]);
     command.arg(server.pid().to_string()).arg("--pane-log").arg(root.peer().join("pane.log"));
     let passed = [(pidfd.as_raw_fd(), 3), (lock.as_raw_fd(), 4)];
+    #[allow(clippy::disallowed_methods, reason = "the canary is tested without the daemon's own way to start it")]
     // SAFETY: between fork and exec only dup2 runs, which is async-signal-safe; the sources live until after the spawn.
     unsafe {
         command.pre_exec(move || {

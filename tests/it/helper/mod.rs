@@ -75,6 +75,7 @@ impl Guard {
         i32::try_from(self.0.id()).unwrap()
     }
 
+    #[allow(clippy::disallowed_methods, reason = "our own child, which nobody has reaped: its pid is its own")]
     fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
     }
