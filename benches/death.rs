@@ -128,6 +128,7 @@ fn tables(ours: &[Death], by_hand: &ByHand, shell: &Samples) -> (Vec<Row>, Vec<R
         Row::new("death event in the daemon", "ms", &event)
             .reach(Reach::below("p50", event.p50(), 1.5, "ms"))
             .reach(Reach::below("p99", event.p99(), 10.0, "ms")),
+        Row::new("of that until the peer's actor decided", "ms", &samples(ours, |death| death.decided)),
         Row::new("baseline: a bare pidfd wakes", "ms", &by_hand.pidfd),
         Row::new("record fsynced, with forensics", "ms", &record).reach(Reach::below("p99", record.p99(), 100.0, "ms")),
         Row::new("baseline: the shell canary's line", "ms", shell),

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 /// What followed one kill, milliseconds after it.
 #[derive(Debug, Clone, Copy)]
 pub struct Death {
-    /// `ev=death` was heard in the daemon.
+    /// The peer's actor decided on it: the event's own time.
+    pub decided: f64,
+    /// `ev=death` was heard by a follower of the daemon's events, which is after it was written to the journal.
     pub event: f64,
     /// The record and its line in exits.log are on disk: the `.logged` mark was made.
     pub record: f64,
@@ -49,7 +51,7 @@ impl Deaths {
         let (old, new) = (view.generation.to_string(), view.generation.next().to_string());
         let identity = view.identity.to_string();
 
-        let killed = Instant::now();
+        let (killed, killed_ts) = (Instant::now(), Timestamp::now());
         pidfd_send_signal(&pidfd, Signal::KILL)?;
 
         let (event_at, death) = self.next("death", &identity, &old).await?;
@@ -58,6 +60,7 @@ impl Deaths {
         let (up_at, up) = self.next("up", &identity, &new).await?;
         let record_at = self.marks.appeared(&format!("{identity}-g{old}.logged"), PATIENCE).await?;
         Ok(Death {
+            decided: between(killed_ts, death.ts),
             event: ms(event_at - killed),
             record: ms(record_at - killed),
             up: ms(up_at - killed),
