@@ -6,7 +6,7 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity},
-    peer::file::PeerFile,
+    peer::{file::PeerFile, input::SessionExit},
     registry::document::Document,
     runtime::{Attention, Readiness, StopRecipe},
 };
@@ -222,6 +222,19 @@ pub struct DeathNotice {
     pub canary: Option<ProcessId>,
 }
 
+/// What a live server says of the one session of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundSession {
+    /// There is none: not opened yet, or closed from outside.
+    Missing,
+    /// Open, and its program runs.
+    Open,
+    /// Its program has left (`#{pane_dead}`).
+    Exited(SessionExit),
+    /// The server does not answer in time: nothing is known, and nothing is decided.
+    Silent,
+}
+
 /// What a restarted actor finds of a life that its predecessor knew.
 pub enum Found {
     /// The server lives, perhaps with its canary.
@@ -230,6 +243,8 @@ pub enum Found {
         server: Box<dyn Process>,
         /// The canary, borrowed again.
         canary: Option<Box<dyn Process>>,
+        /// What became of its session.
+        session: FoundSession,
     },
     /// The server is gone.
     Dead(ProcessEnd),
@@ -240,7 +255,8 @@ pub enum Found {
 /// What a peer is on disk: `peers/<identity>/`.
 pub trait PeerStore: Send + Sync + 'static {
     /// Reads `state.json`; a missing file is a peer that never lived, with the highest generation that
-    /// any trace of it names.
+    /// any trace of it names. Its revision is the last one that this store was given for the identity, so that
+    /// what the reader saves next is newer.
     fn load(&self, identity: &Identity) -> Answer<PeerFile>;
     /// Replaces `state.json` atomically and durably, unless a later revision was written before.
     fn save(&self, identity: &Identity, file: PeerFile) -> Answer<()>;

@@ -41,7 +41,7 @@ async fn once(context: &Context) -> Outcome {
     context.answer_read(&read, |peers| text(peers, Timestamp::now()))
 }
 
-fn text(peers: &[PeerView], now: Timestamp) -> String {
+pub(super) fn text(peers: &[PeerView], now: Timestamp) -> String {
     if peers.is_empty() {
         return "no peers yet\ncreate one: `coalmine create NAME --start`, or with a command of its own: \
                 `coalmine create NAME --start -- COMMAND`"

@@ -89,6 +89,7 @@ enum Verb {
     Daemon(daemon::Args),
     Verify(verify::Args),
     Doctor(doctor::Args),
+    Demo(demo::Args),
 }
 
 /// Runs the program with this process's arguments; the whole of `main`.
@@ -136,6 +137,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Down(args) => down::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args),
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Demo(args) => demo::run(context, args).await,
         Verb::Daemon(_) => unreachable!("the daemon has its own runtime"),
     }
 }

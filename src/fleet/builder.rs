@@ -5,7 +5,7 @@ use crate::{
     config::place::{Place, PlaceFlags},
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
-        private, private_dir, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
+        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
     },
     paths::Paths,
     runtimes,
@@ -103,7 +103,7 @@ impl FleetBuilder {
             Some(root) => root,
             None => Place::find(PlaceFlags::default(), &|name| std::env::var(name).ok())?.root,
         };
-        private::root(&root)?;
+        private_dir::root(&root)?;
         let paths = Paths::new(&root)?;
         let lock = take_root(&paths).await?;
         let tmux = find::tmux()?;
@@ -166,7 +166,7 @@ fn lay_out(paths: &Paths) -> Result<(), FleetError> {
         private_dir::ensure(folder)?;
     }
     let conf = paths.tmux_conf();
-    private::write(&conf, tmux::CONF.as_bytes()).map_err(|source| FleetError::io("write", conf, source))
+    private_file::write(&conf, tmux::CONF.as_bytes()).map_err(|source| FleetError::io("write", conf, source))
 }
 
 fn adapters(paths: &Paths, tmux: PathBuf, helper: PathBuf, pass_env: &[String]) -> Result<Ports, FleetError> {

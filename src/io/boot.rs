@@ -1,5 +1,6 @@
 //! Which boot of the host this is.
 
+use super::witness;
 use std::{io, sync::OnceLock};
 
 /// The kernel's id of this boot, read once.
@@ -11,6 +12,6 @@ pub fn boot_id() -> io::Result<&'static str> {
     if let Some(id) = BOOT_ID.get() {
         return Ok(id);
     }
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    let id = witness::clock::boot_id()?;
     Ok(BOOT_ID.get_or_init(|| id))
 }

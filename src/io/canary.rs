@@ -1,7 +1,7 @@
 //! Starts canaries, and finds or makes the record of a death (spec 01 §4).
 
 use super::{
-    life_paths,
+    exits, life_paths,
     lock::{self, NotLocked},
     pidfd::{Pidfd, to_witness},
     reaper::{Reaper, Role},
@@ -11,8 +11,11 @@ use super::{
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
+    names::Identity,
+    peer::file::PeerFile,
     ports::{Answer, DeathNotice, LifeKey, Process, ProcessEnd, ProcessId, Settlement, Witness, WitnessedBy},
 };
+use jiff::Timestamp;
 use std::{
     io,
     os::fd::AsFd,
@@ -74,6 +77,18 @@ impl Canaries {
         Pidfd::open(spawn.start()?)
     }
 
+    /// Keeps records and lines within their limits; nobody waits for it, and what fails is tried after the next death.
+    fn tidy(&self) {
+        let paths = self.paths.clone();
+        tokio::task::spawn_blocking(move || {
+            let tidied = witness::retention::prune(&paths.journal(), Timestamp::now())
+                .and_then(|_| exits::trim(&paths.journal(), &unsettled(&paths)));
+            if let Err(error) = tidied {
+                tracing::warn!(%error, "old records could not be cleared away");
+            }
+        });
+    }
+
     /// Gives the canary a moment: it was nearer.
     async fn let_canary_finish(&self, life: &LifeKey) {
         if let Some(canary) = self.reaper.get(life, Role::Canary) {
@@ -89,6 +104,21 @@ impl Canaries {
         };
         let _ = tokio::time::timeout(CANARY_GRACE, free).await;
     }
+}
+
+/// Every life that some peer's file still names.
+fn unsettled(paths: &Paths) -> Vec<LifeKey> {
+    let folders = std::fs::read_dir(paths.peers()).into_iter().flatten().flatten();
+    let files = folders.filter_map(|folder| {
+        let identity: Identity = folder.file_name().to_str()?.parse().ok()?;
+        let file: PeerFile = serde_json::from_slice(&std::fs::read(folder.path().join("state.json")).ok()?).ok()?;
+        Some((identity, file.lives))
+    });
+    files
+        .flat_map(|(identity, lives)| {
+            lives.into_iter().map(move |life| LifeKey { identity: identity.clone(), generation: life.generation })
+        })
+        .collect()
 }
 
 /// When a process started, milliseconds since boot.
@@ -125,6 +155,7 @@ impl Witness for Canaries {
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
             let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
             this.reaper.forget(&notice.life);
+            this.tidy();
             Ok(settlement(settled))
         })
     }

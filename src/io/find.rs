@@ -1,11 +1,14 @@
 //! Finds programs: in PATH, and the helper, which must be of our own version.
 
+use super::tmux_version;
 use coalmine_actors::error::FleetError;
 use rustix::fs::Access;
 use std::path::{Path, PathBuf};
 
 /// The version of this build; the helper's must be the same.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const HELPER: &str = "coalmine-helper";
 
 /// The first executable file of this name in the process's PATH.
 pub fn in_path(name: &str) -> Option<PathBuf> {
@@ -25,12 +28,21 @@ pub fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file()) && rustix::fs::access(path, Access::EXEC_OK).is_ok()
 }
 
-/// tmux, which must be 3.2 or later.
+/// tmux, wherever it is in PATH.
+///
+/// # Errors
+/// It is not there.
+pub fn tmux_program() -> Result<PathBuf, FleetError> {
+    in_path("tmux").ok_or(FleetError::TmuxMissing)
+}
+
+/// tmux, of a version that serves.
 ///
 /// # Errors
 /// Missing, or too old.
 pub fn tmux() -> Result<PathBuf, FleetError> {
-    in_path("tmux").ok_or(FleetError::TmuxMissing)
+    let program = tmux_program()?;
+    tmux_version::check(&program).map(|_| program)
 }
 
 /// The helper: the one that was named, else beside the current executable, else in PATH; checked once.
@@ -38,39 +50,33 @@ pub fn tmux() -> Result<PathBuf, FleetError> {
 /// # Errors
 /// Missing, or of another version.
 pub fn helper(named: Option<&Path>) -> Result<PathBuf, FleetError> {
-    let mut looked = Vec::new();
-    let found = match named {
-        Some(path) => {
-            looked.push(path.to_owned());
-            is_program(path).then(|| path.to_owned())
-        }
-        None => beside_executable().or_else(|| {
-            looked.extend(executable_folder().map(|folder| folder.join("coalmine-helper")));
-            looked.push(PathBuf::from("PATH"));
-            in_path("coalmine-helper")
-        }),
+    let looked = match named {
+        Some(path) => vec![path.to_owned()],
+        None => helper_places(),
     };
-    let path = found.ok_or(FleetError::HelperMissing { looked })?;
+    let Some(path) = looked.iter().find(|path| is_program(path)).cloned() else {
+        return Err(FleetError::HelperMissing { looked });
+    };
     let found = helper_version(&path);
     if found == VERSION { Ok(path) } else { Err(FleetError::HelperVersion { path, found, wanted: VERSION.into() }) }
 }
 
-/// The folder of the running program. It is only looked into, never executed from without the version's check.
+/// Beside the running program, then every folder of PATH.
 #[allow(clippy::disallowed_methods, reason = "a place to look for the helper; the program itself is never executed")]
-fn executable_folder() -> Option<PathBuf> {
-    Some(std::env::current_exe().ok()?.parent()?.to_owned())
-}
-
-fn beside_executable() -> Option<PathBuf> {
-    let helper = executable_folder()?.join("coalmine-helper");
-    is_program(&helper).then_some(helper)
+fn helper_places() -> Vec<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let beside = program.and_then(|program| program.parent().map(Path::to_owned));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    beside.into_iter().chain(folders).map(|folder| folder.join(HELPER)).collect()
 }
 
 /// What `coalmine-helper --version` says after its name; empty where it says something else.
 fn helper_version(path: &Path) -> String {
     let output = std::process::Command::new(path).arg("--version").env_clear().output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.trim().strip_prefix("coalmine-helper ").unwrap_or("unknown").to_owned()
+    let version = text.trim().strip_prefix(HELPER).map(str::trim).filter(|version| !version.is_empty());
+    version.unwrap_or("unknown").to_owned()
 }
 
 #[cfg(test)]

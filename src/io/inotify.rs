@@ -7,6 +7,7 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd, RawFd},
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -29,8 +30,8 @@ pub struct Change {
 #[derive(Debug)]
 pub struct Watcher {
     inotify: AsyncFd<Descriptor>,
-    /// Read and not handed out yet.
-    queue: VecDeque<Change>,
+    /// Read and not handed out yet. Never held across a wait.
+    queue: Mutex<VecDeque<Change>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Watcher {
         // SAFETY: the `Inotify` owns an open descriptor, answers with that same one every time, and nothing takes
         // it out or closes it while the `AsyncFd` holds it.
         let inotify = unsafe { AsyncFd::register_with_interest(inotify, Interest::READABLE) }?;
-        Ok(Self { inotify, queue: VecDeque::new() })
+        Ok(Self { inotify, queue: Mutex::default() })
     }
 
     /// Watches a file or a folder's entries. A path that is watched already gets the new mask.
@@ -75,20 +76,24 @@ impl Watcher {
     ///
     /// # Errors
     /// When the kernel's queue can not be read.
-    pub async fn next(&mut self) -> io::Result<Change> {
+    pub async fn next(&self) -> io::Result<Change> {
         loop {
-            if let Some(change) = self.queue.pop_front() {
+            if let Some(change) = self.queue().pop_front() {
                 return Ok(change);
             }
             let mut ready = self.inotify.readable().await?;
             // `Err` is a false alarm: nothing was there to read, wait on.
             let Ok(read) = ready.try_io(|inotify| Ok(inotify.get_ref().0.read_events()?)) else { continue };
-            self.queue.extend(read?.into_iter().map(|event| Change {
+            self.queue().extend(read?.into_iter().map(|event| Change {
                 watch: event.wd,
                 mask: event.mask,
                 name: event.name,
             }));
         }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

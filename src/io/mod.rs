@@ -14,13 +14,14 @@ pub mod lock;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;
-pub mod private;
 pub mod private_dir;
+pub mod private_file;
 pub mod reaper;
 pub mod registry_file;
 pub mod servers;
 pub mod spawn;
 pub mod tmux;
+pub mod tmux_version;
 pub mod witness;
 
 use crate::paths::Paths;

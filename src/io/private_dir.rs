@@ -3,7 +3,7 @@
 use coalmine_actors::error::FleetError;
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::Path,
 };
 
@@ -19,6 +19,21 @@ pub fn ensure(path: &Path) -> Result<(), FleetError> {
         Err(source) => return Err(FleetError::io("create", path, source)),
     }
     check(path)
+}
+
+/// Makes the state root, or checks it. An empty folder of ours that others may enter is made private; one that
+/// holds something is somebody's, and stays as it is.
+///
+/// # Errors
+/// It can not be made, or is not private.
+pub fn root(path: &Path) -> Result<(), FleetError> {
+    let empty = fs::read_dir(path).is_ok_and(|mut files| files.next().is_none());
+    let ours = path.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+    if empty && ours {
+        let private = PermissionsExt::from_mode(0o700);
+        fs::set_permissions(path, private).map_err(|source| FleetError::io("make private", path, source))?;
+    }
+    ensure(path)
 }
 
 /// Checks that the folder is ours alone, without following a link.

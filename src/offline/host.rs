@@ -1,8 +1,8 @@
 //! What a reader must know of the host: its boot, its clocks, and whether a process is the one that a file names.
 
-use coalmine_actors::ports::ProcessId;
+use crate::io::{boot::boot_id, clock::HostClock, witness::proc_stat};
+use coalmine_actors::ports::{Clock, Moment, ProcessId};
 use jiff::{SignedDuration, Timestamp};
-use std::fs;
 
 /// The host at one moment.
 #[derive(Debug, Clone)]
@@ -18,11 +18,8 @@ pub struct Host {
 impl Host {
     /// The host now.
     pub fn now() -> Self {
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
-        let seconds: f64 = uptime.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        // Positive and far below 2^53, so nothing is lost.
-        Self { boot_id, now: Timestamp::now(), boot_ms: (seconds * 1000.0) as u64 }
+        let Moment { wall, boot_ms } = HostClock.now();
+        Self { boot_id: boot_id().unwrap_or_default().to_owned(), now: wall, boot_ms }
     }
 
     /// The wall time of a moment in this boot.
@@ -35,19 +32,8 @@ impl Host {
     pub fn lives(&self, process: ProcessId, boot_id: &str) -> bool {
         !boot_id.is_empty()
             && self.boot_id == boot_id
-            && fs::read_to_string(format!("/proc/{}/stat", process.pid))
-                .is_ok_and(|stat| start_ticks(&stat) == Some(process.start_ticks))
-    }
-}
-
-/// The start time of a live process from its `/proc/<pid>/stat`; its name, which may hold anything, ends at the
-/// last `)`.
-fn start_ticks(stat: &str) -> Option<u64> {
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
-    // Field 3, the state, comes first here; the start time is field 22.
-    match fields.next()? {
-        "Z" | "X" | "x" => None,
-        _ => fields.nth(18)?.parse().ok(),
+            && proc_stat::read(process.pid)
+                .is_ok_and(|stat| stat.start_ticks == process.start_ticks && !matches!(stat.state, 'Z' | 'X' | 'x'))
     }
 }
 
@@ -59,19 +45,11 @@ mod tests {
     fn a_process_is_known_by_its_start_and_not_by_its_pid() {
         let host = Host::now();
         let pid = i32::try_from(std::process::id()).unwrap();
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        let me = ProcessId { pid, start_ticks: start_ticks(&stat).unwrap(), pidfd_inode: None };
+        let start_ticks = proc_stat::read(pid).unwrap().start_ticks;
+        let me = ProcessId { pid, start_ticks, pidfd_inode: None };
         assert!(host.lives(me, &host.boot_id));
         assert!(!host.lives(ProcessId { start_ticks: me.start_ticks + 1, ..me }, &host.boot_id));
         assert!(!host.lives(me, "another boot"));
         assert!(!host.lives(me, ""));
-    }
-
-    #[test]
-    fn a_name_can_not_forge_the_fields_and_a_zombie_does_not_live() {
-        let rest = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
-        assert_eq!(start_ticks(&format!("7 (a) Z 1) S {rest}")), Some(4711));
-        assert_eq!(start_ticks(&format!("7 (a) Z {rest}")), None);
-        assert_eq!(start_ticks("garbage"), None);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{conduct::Conductor, message::FleetMsg};
 use crate::{
+    backoff::backoff,
     error::FleetError,
     exit,
     journal::{Draft, JournalHandle},
@@ -10,6 +11,7 @@ use crate::{
     peer::{
         config::FleetRules,
         directory::Directory,
+        in_flight::InFlight,
         input::SessionExit,
         supervisor::{Peers, PeersMsg},
     },
@@ -49,14 +51,18 @@ pub struct FleetMemory {
     children: HashMap<ActorId, Child>,
     budgets: HashMap<Child, RestartBudget>,
     peers: ActorRef<PeersMsg>,
+    in_flight: InFlight,
     router: AbortHandle,
     boot: Boot,
+    /// What an earlier daemon left half done is finished, or being finished.
+    finished: bool,
 }
 
 /// How far the start is.
 enum Boot {
     Loading(Vec<RpcReplyPort<Result<(), FleetError>>>),
-    Done(Result<(), FleetError>),
+    Failed { failures: u32, error: FleetError },
+    Done,
 }
 
 impl Drop for FleetMemory {
@@ -74,7 +80,8 @@ impl Actor for FleetActor {
         let supervisor = myself.get_cell();
         let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
         let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?;
-        let peers = self.spawn_peers(&myself).await?;
+        let in_flight = InFlight::default();
+        let peers = self.spawn_peers(&myself, &in_flight).await?;
         let children = HashMap::from([
             (journal.get_id(), Child::Journal),
             (registry.get_id(), Child::Registry),
@@ -82,7 +89,15 @@ impl Actor for FleetActor {
         ]);
         let router = self.route_session_exits(&peers);
         self.boot(&myself, &peers);
-        Ok(FleetMemory { children, budgets: HashMap::new(), peers, router, boot: Boot::Loading(Vec::new()) })
+        Ok(FleetMemory {
+            children,
+            budgets: HashMap::new(),
+            peers,
+            in_flight,
+            router,
+            boot: Boot::Loading(Vec::new()),
+            finished: false,
+        })
     }
 
     async fn handle(
@@ -91,20 +106,14 @@ impl Actor for FleetActor {
         message: FleetMsg,
         memory: &mut FleetMemory,
     ) -> Result<(), ActorProcessingErr> {
-        let _ = myself;
         match message {
             FleetMsg::Booted(reply) => match &mut memory.boot {
                 Boot::Loading(waiting) => waiting.push(reply),
-                Boot::Done(result) => drop(reply.send(result.clone())),
+                Boot::Failed { error, .. } => drop(reply.send(Err(error.clone()))),
+                Boot::Done => drop(reply.send(Ok(()))),
             },
-            FleetMsg::Loaded(result) => {
-                let before = std::mem::replace(&mut memory.boot, Boot::Done(result.clone()));
-                if let Boot::Loading(waiting) = before {
-                    for reply in waiting {
-                        let _ = reply.send(result.clone());
-                    }
-                }
-            }
+            FleetMsg::Boot => self.boot(&myself, &memory.peers),
+            FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
                 tokio::spawn(async move {
@@ -149,7 +158,7 @@ impl Actor for FleetActor {
             Child::Peers => {
                 // Every peer died with it; their successors find servers and canaries alive.
                 self.directory.clear();
-                memory.peers = self.spawn_peers(&myself).await?;
+                memory.peers = self.spawn_peers(&myself, &memory.in_flight).await?;
                 memory.router.abort();
                 memory.router = self.route_session_exits(&memory.peers);
                 self.boot(&myself, &memory.peers);
@@ -163,9 +172,17 @@ impl Actor for FleetActor {
 }
 
 impl FleetActor {
-    async fn spawn_peers(&self, myself: &ActorRef<FleetMsg>) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
-        let peers =
-            Peers { ports: self.ports.clone(), journal: self.journal.clone(), directory: self.directory.clone() };
+    async fn spawn_peers(
+        &self,
+        myself: &ActorRef<FleetMsg>,
+        in_flight: &InFlight,
+    ) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
+        let peers = Peers {
+            ports: self.ports.clone(),
+            journal: self.journal.clone(),
+            directory: self.directory.clone(),
+            in_flight: in_flight.clone(),
+        };
         Ok(Actor::spawn_linked(None, peers, (), myself.get_cell()).await?.0)
     }
 
@@ -186,7 +203,30 @@ impl FleetActor {
         });
     }
 
-    /// Hands every session exit that the journal imports to the peer that it is about.
+    fn loaded(&self, myself: &ActorRef<FleetMsg>, memory: &mut FleetMemory, result: Result<(), FleetError>) {
+        let after = match &result {
+            Ok(()) => Boot::Done,
+            Err(error) => {
+                let before = if let Boot::Failed { failures, .. } = memory.boot { failures } else { 0 };
+                let failures = before.saturating_add(1);
+                myself.send_after(backoff(failures), || FleetMsg::Boot);
+                Boot::Failed { failures, error: error.clone() }
+            }
+        };
+        if let Boot::Loading(waiting) = std::mem::replace(&mut memory.boot, after) {
+            for reply in waiting {
+                let _ = reply.send(result.clone());
+            }
+        }
+        // Not again when the peers' supervisor was restarted.
+        if result.is_ok() && !std::mem::replace(&mut memory.finished, true) {
+            let conductor = self.conductor(&memory.peers);
+            tokio::spawn(async move { conductor.finish().await });
+        }
+    }
+
+    /// Hands every session exit that the journal imports to the peer that it is about. One that finds no actor is
+    /// not lost: whoever adopts the life sees that its program has left.
     fn route_session_exits(&self, peers: &ActorRef<PeersMsg>) -> AbortHandle {
         let (mut events, peers) = (self.journal.subscribe(), peers.clone());
         let route = async move {

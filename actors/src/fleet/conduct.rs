@@ -34,22 +34,31 @@ pub(super) struct Conductor {
 }
 
 impl Conductor {
-    /// Every settled peer gets its actor; what was half made or half removed is finished.
+    /// Every settled peer gets its actor.
     pub(super) async fn boot(&self) -> Result<(), FleetError> {
-        self.registry.ready().await?;
-        let document = self.registry.snapshot();
-        for spec in &document.peers {
-            match spec.phase {
-                None => self.spawn(spec).await?,
-                // Its maker never heard that it was made: the name is free again.
-                Some(RegistryPhase::Newborn) => self.registry.forget(&spec.personality, Vec::new()).await?,
-                Some(RegistryPhase::Leaving) => {
-                    self.spawn(spec).await?;
-                    self.leave(spec).await?;
-                }
-            }
+        let document = self.registry.ready().await?;
+        for spec in document.peers.iter().filter(|spec| spec.phase.is_none()) {
+            self.spawn(spec).await?;
         }
         Ok(())
+    }
+
+    /// Finishes what an earlier daemon had half made or half removed. Once a daemon, so that it can not meet one
+    /// that is being made now; beside the fleet's start, since a removal takes as long as its peer's end; and each
+    /// on its own, so that one which fails hides nobody.
+    pub(super) async fn finish(&self) {
+        let document = self.registry.snapshot();
+        for spec in &document.peers {
+            let finished = match spec.phase {
+                None => Ok(()),
+                // Its maker never heard that it was made: the name is free again.
+                Some(RegistryPhase::Newborn) => self.registry.forget(&spec.personality, Vec::new()).await,
+                Some(RegistryPhase::Leaving) => self.leave(spec).await,
+            };
+            if let Err(error) = finished {
+                tracing::warn!(peer = %spec.personality, error = error.chain(), "left half made or half removed");
+            }
+        }
     }
 
     /// Reserves the name, then announces it: a crash between the two leaves no half-made peer.
@@ -72,19 +81,41 @@ impl Conductor {
         Ok(Removed { name: name.to_string(), existed: true, kept_folder: Some(spec.cwd.clone()) })
     }
 
+    /// May be asked for again after any of its steps.
     async fn leave(&self, spec: &PeerSpec) -> Result<(), FleetError> {
+        self.spawn(spec).await?; // an earlier try may have let some of its identities go
         let identities: Vec<Identity> = spec.identities().collect();
-        let retired = self.retire(&identities).await?;
+        let mut retired = self.retire(&identities).await?;
+        for identity in &identities {
+            if retired.iter().all(|(known, _)| known != identity) {
+                retired.push((identity.clone(), self.highest_without_actor(identity).await?));
+            }
+        }
+        // Durable before the purge: a namesake's lives must not repeat a number, whenever the daemon dies.
+        self.registry.retire(retired).await?;
         for identity in &identities {
             self.ports.store.purge(identity).await?;
         }
-        self.registry.forget(&spec.personality, retired).await
+        self.registry.forget(&spec.personality, Vec::new()).await
+    }
+
+    /// An identity whose runtime is not defined any more has no actor that could end it.
+    async fn highest_without_actor(&self, identity: &Identity) -> Result<Generation, FleetError> {
+        let file = self.ports.store.load(identity).await?;
+        if file.lives.is_empty() {
+            return Ok(file.highest);
+        }
+        Err(FleetError::WrongPhase {
+            identity: identity.clone(),
+            phase: "not settled, and its runtime is not defined".into(),
+            hint: format!("define [runtime.{}] again, then `coalmine remove {identity}`", identity.runtime()),
+        })
     }
 
     async fn retire(&self, identities: &[Identity]) -> Result<Vec<(Identity, Generation)>, FleetError> {
         let asked = identities.to_vec();
         match self.peers.call(|reply| PeersMsg::Retire(asked, reply), Some(RETIRE_DEADLINE)).await {
-            Ok(CallResult::Success(retired)) => Ok(retired),
+            Ok(CallResult::Success(retired)) => retired,
             Ok(CallResult::Timeout) => {
                 Err(FleetError::TimedOut { what: "the end of a leaving peer".into(), after: RETIRE_DEADLINE })
             }

@@ -12,6 +12,8 @@ pub enum FleetMsg {
     Create(PeerSpec, RpcReplyPort<Result<bool, FleetError>>),
     /// Remove a peer.
     Remove(Personality, RpcReplyPort<Result<Removed, FleetError>>),
-    /// The registry was read.
+    /// Read the registry again after it could not be read.
+    Boot,
+    /// The registry was read, and every peer has its actor.
     Loaded(Result<(), FleetError>),
 }

@@ -7,9 +7,10 @@ use super::{
     config::PeerConfig,
     directory::{Directory, Entry},
     file::{Desired, PeerFile},
+    in_flight::Flights,
     input::{FoundLife, Input},
     message::{PeerMsg, Reply},
-    perform::{self, Performed},
+    perform::{self, Landing, Performed},
     phase::PeerState,
     show::show,
     step::step,
@@ -39,6 +40,7 @@ pub(crate) struct PeerActor {
     pub(super) journal: JournalHandle,
     pub(super) directory: Directory,
     pub(super) view: Arc<view_channel::Sender<PeerView>>,
+    pub(super) flights: Flights,
 }
 
 /// What a watch stands for.
@@ -57,8 +59,8 @@ pub(crate) struct PeerMemory {
     watches: HashMap<ActorId, Watched>,
     /// The task that asks a silent server; aborted when its life ends.
     probe: Option<(Generation, AbortHandle)>,
-    /// Who waits until nothing is under way.
-    retiring: Vec<RpcReplyPort<Generation>>,
+    /// Once it is being removed: who waits until nothing is under way.
+    retiring: Option<Vec<RpcReplyPort<Result<Generation, FleetError>>>>,
 }
 
 impl Actor for PeerActor {
@@ -70,7 +72,7 @@ impl Actor for PeerActor {
         let entry = Entry { actor: myself.clone(), view: Arc::clone(&self.view) };
         self.directory.insert(self.config.rules.identity.clone(), entry);
         myself.cast(PeerMsg::Boot)?;
-        Ok(PeerMemory { state: None, waiting: Vec::new(), watches: HashMap::new(), probe: None, retiring: Vec::new() })
+        Ok(PeerMemory { state: None, waiting: Vec::new(), watches: HashMap::new(), probe: None, retiring: None })
     }
 
     async fn handle(
@@ -79,32 +81,18 @@ impl Actor for PeerActor {
         message: PeerMsg,
         memory: &mut PeerMemory,
     ) -> Result<(), ActorProcessingErr> {
-        if memory.state.is_none() && !matches!(message, PeerMsg::Boot | PeerMsg::Booted(_)) {
-            if memory.waiting.len() < WAITING_MAX {
-                memory.waiting.push(message); // beyond that its reply port closes, which its caller sees
-            }
-            return Ok(());
-        }
         match message {
             PeerMsg::Boot => self.boot(&myself),
             PeerMsg::Booted(Ok((file, found))) => self.booted(&myself, memory, file, found).await?,
             PeerMsg::Booted(Err(error)) => {
                 tracing::warn!(identity = %self.config.rules.identity, error = error.chain(), "state unreadable");
                 self.view.send_modify(|view| view.detail = error.chain());
-                for message in memory.waiting.drain(..) {
-                    refuse(message, &error);
-                }
+                let waiting = std::mem::take(&mut memory.waiting);
+                memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, &error)).collect();
                 myself.send_after(BOOT_RETRY, || PeerMsg::Boot);
             }
-            PeerMsg::Start(reply) => self.turn(&myself, memory, Input::Start, Some(reply)),
-            PeerMsg::Stop(why, reply) => self.turn(&myself, memory, Input::Stop { why }, Some(reply)),
-            PeerMsg::Restart(reply) => self.turn(&myself, memory, Input::Restart, Some(reply)),
-            PeerMsg::Reset(reply) => self.turn(&myself, memory, Input::Reset, Some(reply)),
-            PeerMsg::Retire(reply) => {
-                memory.retiring.push(reply);
-                Self::retire(memory);
-            }
-            PeerMsg::Happened(input) => self.turn(&myself, memory, input, None),
+            PeerMsg::Lost => return Err("an action panicked".into()),
+            PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
             PeerMsg::Server(generation, result) => {
                 let input = match result {
                     Ok(server) => {
@@ -127,6 +115,13 @@ impl Actor for PeerActor {
                 };
                 self.turn(&myself, memory, input, None);
             }
+            // What asks for a decision waits until there is something to decide on.
+            message if memory.state.is_none() => {
+                if memory.waiting.len() < WAITING_MAX {
+                    memory.waiting.push(message); // beyond that its reply port closes, which its caller sees
+                }
+            }
+            message => self.decide(&myself, memory, message),
         }
         Ok(())
     }
@@ -157,8 +152,10 @@ impl Actor for PeerActor {
 impl PeerActor {
     /// Reads the file and looks for every life in it, before anything is decided.
     fn boot(&self, myself: &ActorRef<PeerMsg>) {
-        let (ports, identity, myself) = (self.ports.clone(), self.config.rules.identity.clone(), myself.clone());
+        let (ports, identity) = (self.ports.clone(), self.config.rules.identity.clone());
+        let (flights, landing) = (self.flights.clone(), Landing::new(myself));
         tokio::spawn(async move {
+            flights.landed().await;
             let booted = match ports.store.load(&identity).await {
                 Ok(file) => {
                     let mut found = Vec::with_capacity(file.lives.len());
@@ -170,7 +167,7 @@ impl PeerActor {
                 }
                 Err(error) => Err(error),
             };
-            let _ = myself.cast(PeerMsg::Booted(booted));
+            landing.report(PeerMsg::Booted(booted));
         });
     }
 
@@ -185,28 +182,65 @@ impl PeerActor {
         let wanted_up = file.desired == Desired::Up;
         memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
         for (generation, found) in found {
-            let found = match found {
-                Found::Alive { server, canary } => {
-                    let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
-                    self.watch(myself, memory, Watched::Server(generation), server).await?;
-                    if let Some(canary) = canary {
-                        self.watch(myself, memory, Watched::Canary(generation), canary).await?;
-                    }
-                    FoundLife::Alive { server: ids.0, canary: ids.1 }
-                }
-                Found::Dead(end) => FoundLife::Dead(end),
-                Found::Blocked(why) => FoundLife::Blocked(why),
-            };
-            self.turn(myself, memory, Input::Found(generation, found), None);
+            self.found(myself, memory, generation, found).await?;
         }
         let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
         if wanted_up && idle {
             self.turn(myself, memory, Input::Start, None);
         }
         self.publish(memory);
+        // Before whatever is in the mailbox: they came first.
         for message in std::mem::take(&mut memory.waiting) {
-            myself.cast(message)?;
+            self.decide(myself, memory, message);
         }
+        Ok(())
+    }
+
+    /// Answers, or takes in, what needs nothing but a decision.
+    fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
+        let (input, reply) = match message {
+            PeerMsg::Start(reply) => (Input::Start, Some(reply)),
+            PeerMsg::Stop(why, reply) => (Input::Stop { why }, Some(reply)),
+            PeerMsg::Restart(reply) => (Input::Restart, Some(reply)),
+            PeerMsg::Reset(reply) => (Input::Reset, Some(reply)),
+            PeerMsg::Happened(input) => (input, None),
+            PeerMsg::Retire(reply) => {
+                memory.retiring.get_or_insert_default().push(reply);
+                (Input::Stop { why: "remove" }, None)
+            }
+            _ => return, // the others have handlers of their own
+        };
+        match reply {
+            Some(reply) if memory.retiring.is_some() && matches!(input, Input::Start | Input::Restart) => {
+                let identity = self.config.rules.identity.clone();
+                let hint = format!("wait until it is gone, then `coalmine create {}`", identity.personality());
+                let phase = "being removed".into();
+                let _ = reply.send(Err(FleetError::WrongPhase { identity, phase, hint }));
+            }
+            reply => self.turn(myself, memory, input, reply),
+        }
+    }
+
+    async fn found(
+        &self,
+        myself: &ActorRef<PeerMsg>,
+        memory: &mut PeerMemory,
+        generation: Generation,
+        found: Found,
+    ) -> Result<(), ActorProcessingErr> {
+        let found = match found {
+            Found::Alive { server, canary, session } => {
+                let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
+                self.watch(myself, memory, Watched::Server(generation), server).await?;
+                if let Some(canary) = canary {
+                    self.watch(myself, memory, Watched::Canary(generation), canary).await?;
+                }
+                FoundLife::Alive { server: ids.0, canary: ids.1, session }
+            }
+            Found::Dead(end) => FoundLife::Dead(end),
+            Found::Blocked(why) => FoundLife::Blocked(why),
+        };
+        self.turn(myself, memory, Input::Found(generation, found), None);
         Ok(())
     }
 
@@ -235,8 +269,14 @@ impl PeerActor {
             self.perform(myself, action, &mut done);
         }
         self.keep_probe(memory, done.probe);
-        perform::answer(reply, done.answer);
-        Self::retire(memory);
+        let refused = done.answer.as_ref().and_then(|answer| answer.as_ref().err().cloned());
+        match reply {
+            None => Self::retire(memory, refused),
+            Some(reply) => {
+                perform::answer(reply, done.answer);
+                Self::retire(memory, None);
+            }
+        }
     }
 
     fn publish(&self, memory: &PeerMemory) {
@@ -268,21 +308,33 @@ impl PeerActor {
         }
     }
 
-    fn retire(memory: &mut PeerMemory) {
-        let Some(state) = memory.state.as_ref().filter(|state| state.at_rest()) else { return };
-        for reply in memory.retiring.drain(..) {
-            let _ = reply.send(state.file.highest);
+    /// Answers who waits for a removal: it is at rest, or `refused` to be ended.
+    fn retire(memory: &mut PeerMemory, refused: Option<FleetError>) {
+        let (Some(state), Some(retiring)) = (&memory.state, &mut memory.retiring) else { return };
+        let answer = match refused {
+            _ if state.at_rest() => Ok(state.file.highest),
+            Some(error) => Err(error),
+            None => return,
+        };
+        for reply in retiring.drain(..) {
+            let _ = reply.send(answer.clone());
         }
     }
 }
 
-/// Answers a request that can not be served, so that its caller does not wait for the deadline.
-fn refuse(message: PeerMsg, error: &FleetError) {
+/// Answers a request that can not be served, so that its caller does not wait for the deadline; gives back what
+/// is no request.
+fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
     match message {
         PeerMsg::Start(reply) | PeerMsg::Stop(_, reply) | PeerMsg::Restart(reply) | PeerMsg::Reset(reply) => {
             let _ = reply.send(Err(error.clone()));
+            None
         }
-        _ => {}
+        PeerMsg::Retire(reply) => {
+            let _ = reply.send(Err(error.clone()));
+            None
+        }
+        other => Some(other),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every way down: a claimed end, an unclaimed death, a program that left; and what follows each.
 
 use super::{
-    file::{Desired, Life, LifePhase},
+    file::{Desired, LifePhase},
     input::{Action, SessionExit},
     phase::{CanaryWatch, Next, Phase, Rest, Stage},
     restart_policy::RestartPolicy,
@@ -85,38 +85,24 @@ pub(super) fn server_ended(turn: &mut Turn<'_>, generation: Generation, end: Pro
 }
 
 /// An unclaimed death, as the daemon saw it: it is told, and its record is found or made.
-fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
-    turn.mark_phase(generation, LifePhase::Dead);
-    turn.tell(Draft::new("death").with("gen", generation).with("status", end));
-    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation) else { return };
+pub(super) fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd) {
+    let Some(life) = turn.state.file.lives.iter_mut().find(|life| life.generation == generation) else { return };
     let (server, canary, started_boot_ms) = (life.server, life.canary, life.started_boot_ms);
+    // One that is found again with its record still owed was told before.
+    if life.phase != LifePhase::Dead {
+        life.phase = LifePhase::Dead;
+        turn.tell(Draft::new("death").with("gen", generation).with("status", end));
+    }
     turn.act(Action::Settle { generation, server, canary, end, started_boot_ms });
 }
 
 /// Sweeps what the dead server left behind; `next` comes when that is done.
-fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
+pub(super) fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
     turn.state.file.desired = next.into();
     let note = std::mem::take(&mut turn.state.note);
     turn.enter(Phase::Clearing { generation, next }, note);
     turn.act(Action::Sweep(generation));
     turn.save();
-}
-
-/// A life that was dead when its peer came back. A claimed end is no death: the record's maker looks.
-pub(super) fn found_dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
-    death(turn, life.generation, end);
-    if life.phase == LifePhase::Dead {
-        return; // counted before; only its record was missing
-    }
-    let stopping = life.phase == LifePhase::Stopping;
-    let next = match turn.state.file.desired {
-        Desired::Up if stopping => Next::Start,
-        Desired::Up => starting::count(turn, &starting::describe(end)),
-        Desired::Asleep => Next::Rest(Rest::Asleep),
-        Desired::Stopped => Next::Rest(Rest::Stopped),
-        Desired::Quarantined => Next::Rest(Rest::Quarantined),
-    };
-    clear(turn, life.generation, next);
 }
 
 /// A canary that is gone while its server lives gets a successor at once.
@@ -131,7 +117,7 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
     let failures = if now.saturating_sub(since_boot_ms) < CANARY_HEALTHY_AFTER_MS { failures + 1 } else { 0 };
     if failures >= CANARY_FAILURES_MAX {
         let why = FleetError::Internal(format!("{failures} canaries in a row ended at once"));
-        return starting::canary_failed(turn, generation, &why);
+        return starting::unwatched(turn, generation, &why);
     }
     live.canary = CanaryWatch::Arming { failures };
     turn.act(Action::ArmCanary(generation, server));
@@ -140,7 +126,13 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
 /// The program left, or its session was closed: the server is ended, claimed, and the policy decides the rest.
 pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: SessionExit) {
     let Some(live) = turn.live_of(generation) else { return };
-    if matches!(live.stage, Stage::Stopping { .. }) || live.ending.is_some() {
+    if let Stage::Stopping { claim, .. } = &mut live.stage {
+        // There is nothing to go on with any more, should this end fail: it is the fleet's own now.
+        claim.by = BY_FLEET.into();
+        return;
+    }
+    if let Some((claim, _)) = &mut live.ending {
+        claim.by = BY_FLEET.into();
         return;
     }
     let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;
@@ -216,7 +208,7 @@ pub(super) fn try_again(turn: &mut Turn<'_>, until_boot_ms: u64) {
 }
 
 /// Without a claim on disk nothing was killed: the life goes on as it was, with what its end had interrupted.
-fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
+pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
     let Some(live) = turn.live_of(generation) else { return };
     live.stage = stage.clone();
     if let (CanaryWatch::Dismissed, Some(server)) = (live.canary, live.server) {
@@ -277,9 +269,21 @@ pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
 /// The death is accounted for: its life leaves the file.
 pub(super) fn settled(turn: &mut Turn<'_>, generation: Generation, settlement: &Settlement) {
     turn.state.owed.remove(&generation);
+    if !turn.state.owes_record_of(generation) {
+        return;
+    }
     turn.state.file.lives.retain(|life| life.generation != generation);
     if *settlement == Settlement::Claimed {
         turn.tell(Draft::new("claimed").with("gen", generation));
     }
     turn.save();
+}
+
+/// A record can not be written yet; it is told once, and again when the reason is another.
+pub(super) fn record_owed(turn: &mut Turn<'_>, generation: Generation, why: String) {
+    if !turn.state.owes_record_of(generation) || turn.state.owed.get(&generation) == Some(&why) {
+        return;
+    }
+    turn.tell(Draft::new("record-owed").with("gen", generation).with("reason", &why));
+    turn.state.owed.insert(generation, why);
 }

@@ -1,14 +1,14 @@
 //! What can happen to a peer, and what it can decide to do about it.
 
 use super::{
-    file::PeerFile,
+    file::{Life, PeerFile},
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
     error::FleetError,
     journal::Draft,
     names::{Generation, Identity},
-    ports::{Claim, LifeEnd, ProcessEnd, ProcessId, Settlement, SweepReport},
+    ports::{Claim, FoundSession, LifeEnd, ProcessEnd, ProcessId, Settlement, SweepReport},
     view::PhaseName,
 };
 
@@ -34,6 +34,8 @@ pub enum FoundLife {
         server: ProcessId,
         /// Its canary, where one lives.
         canary: Option<ProcessId>,
+        /// What became of its session.
+        session: FoundSession,
     },
     /// Its server is gone.
     Dead(ProcessEnd),
@@ -137,6 +139,8 @@ pub enum Action {
     Tell(Draft),
     /// Make this state durable; nobody waits for it.
     Save(PeerFile),
+    /// Look for a life whose server may live, with what the file knows of it.
+    Find(Life),
     /// Make this state durable, then start the server.
     StartServer(Generation, PeerFile),
     /// Start a canary beside the server.

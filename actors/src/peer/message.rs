@@ -24,16 +24,21 @@ pub enum PeerMsg {
     Restart(Reply),
     /// Forget the deaths.
     Reset(Reply),
-    /// Answer with the highest generation as soon as nothing is under way: the peer is about to be removed.
-    Retire(RpcReplyPort<Generation>),
+    /// End, and answer with the highest generation as soon as nothing is under way: the peer is being removed, and
+    /// is not started again.
+    Retire(RpcReplyPort<Result<Generation, FleetError>>),
     /// Something happened.
     Happened(Input),
     /// The server was started, or not.
     Server(Generation, Result<Box<dyn Process>, FleetError>),
     /// The canary was started, or not.
     Canary(Generation, Result<Box<dyn Process>, FleetError>),
+    /// A life was looked for again.
+    Found(Generation, Found),
     /// Its file was read, and its lives were looked for.
     Booted(Result<(PeerFile, Vec<(Generation, Found)>), FleetError>),
+    /// An action panicked and will never be reported: fail, and let the successor find what it did.
+    Lost,
     /// Read the file again after it could not be read.
     Boot,
 }

@@ -1,9 +1,11 @@
 //! One peer: the pure state machine, the actor that carries its actions out, and what it keeps on disk.
 mod actor;
+mod adopting;
 pub mod config;
 pub mod directory;
 mod ending;
 pub mod file;
+pub mod in_flight;
 pub mod input;
 pub mod message;
 mod perform;
@@ -14,4 +16,6 @@ mod show;
 mod starting;
 pub mod step;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 pub mod watch;

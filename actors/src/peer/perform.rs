@@ -31,20 +31,45 @@ pub(super) struct Performed {
     pub(super) probe: Option<AbortHandle>,
 }
 
+/// Sees to it that every action is reported: one that panicked would be waited for without end.
+pub(super) struct Landing(Option<ActorRef<PeerMsg>>);
+
+impl Landing {
+    pub(super) fn new(actor: &ActorRef<PeerMsg>) -> Self {
+        Self(Some(actor.clone()))
+    }
+
+    pub(super) fn report(mut self, message: PeerMsg) {
+        if let Some(actor) = self.0.take() {
+            let _ = actor.cast(message); // the actor has died meanwhile
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if let Some(actor) = self.0.take() {
+            let _ = actor.cast(PeerMsg::Lost); // dead already
+        }
+    }
+}
+
 impl PeerActor {
-    /// Runs `work` beside the actor and sends what it gives back.
+    /// Runs `work` beside the actor and sends what it gives back. A successor of this actor waits until it has
+    /// landed, and finds in the files and in the world what it did.
     fn report<T: Send + 'static>(
+        &self,
         myself: &ActorRef<PeerMsg>,
         work: impl Future<Output = T> + Send + 'static,
         message: impl FnOnce(T) -> PeerMsg + Send + 'static,
-    ) -> AbortHandle {
-        let myself = myself.clone();
+    ) {
+        let Some(flight) = self.flights.depart() else { return };
+        let landing = Landing::new(myself);
         tokio::spawn(async move {
             let result = work.await;
-            // The actor may have been restarted meanwhile; its successor finds the truth in the files.
-            let _ = myself.cast(message(result));
-        })
-        .abort_handle()
+            drop(flight);
+            landing.report(message(result));
+        });
     }
 
     fn life(&self, generation: Generation) -> LifeKey {
@@ -58,8 +83,10 @@ impl PeerActor {
             Action::Answer(answer) => done.answer = Some(answer),
             Action::Tell(draft) => self.journal.record(draft),
             Action::Save(file) => {
+                let Some(flight) = self.flights.depart() else { return };
                 let save = ports.store.save(&self.config.rules.identity, file);
                 tokio::spawn(async move {
+                    let _flight = flight;
                     // Not durable yet is not lost: every later save holds the same, and a start waits for its own.
                     if let Err(error) = save.await {
                         tracing::warn!(error = error.chain(), "a peer's state could not be saved");
@@ -68,15 +95,20 @@ impl PeerActor {
             }
             Action::StartServer(generation, file) => {
                 let start = ports.servers.start(&self.life(generation), file);
-                Self::report(myself, start, move |result| PeerMsg::Server(generation, result));
+                self.report(myself, start, move |result| PeerMsg::Server(generation, result));
+            }
+            Action::Find(known) => {
+                let generation = known.generation;
+                let find = ports.servers.find(&self.life(generation), &known);
+                self.report(myself, find, move |found| PeerMsg::Found(generation, found));
             }
             Action::ArmCanary(generation, server) => {
                 let arm = ports.witness.arm(&self.life(generation), server);
-                Self::report(myself, arm, move |result| PeerMsg::Canary(generation, result));
+                self.report(myself, arm, move |result| PeerMsg::Canary(generation, result));
             }
             Action::OpenSession(generation) => {
                 let open = ports.servers.open_session(&self.life(generation), self.config.program.clone());
-                Self::report(myself, open, move |result| {
+                self.report(myself, open, move |result| {
                     PeerMsg::Happened(match result {
                         Ok(()) => Input::SessionOpened(generation),
                         Err(error) => Input::StartFailed(generation, error),
@@ -86,11 +118,11 @@ impl PeerActor {
             Action::WatchScreen(generation) => self.watch_screen(myself, generation),
             Action::EndLife(generation, claim) => {
                 let end = ports.servers.end(&self.life(generation), claim, self.config.stop.clone());
-                Self::report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
+                self.report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
             }
             Action::Sweep(generation) => {
                 let sweep = ports.servers.sweep(&self.life(generation));
-                Self::report(myself, sweep, move |report| PeerMsg::Happened(Input::Swept(generation, report)));
+                self.report(myself, sweep, move |report| PeerMsg::Happened(Input::Swept(generation, report)));
             }
             Action::Settle { generation, server, canary, end, started_boot_ms } => {
                 let life = self.life(generation);
@@ -172,13 +204,18 @@ impl PeerActor {
                 wait = (wait * 2).min(PROBE_MAX);
             }
         };
-        Self::report(myself, answers, move |()| PeerMsg::Happened(Input::Reachable(generation, true)))
+        let myself = myself.clone();
+        tokio::spawn(async move {
+            answers.await;
+            let _ = myself.cast(PeerMsg::Happened(Input::Reachable(generation, true))); // the actor has died
+        })
+        .abort_handle()
     }
 }
 
 /// Answers a request, if its caller still waits.
-pub(super) fn answer(reply: Option<Reply>, answer: Option<Result<super::input::Accepted, FleetError>>) {
-    if let (Some(reply), Some(answer)) = (reply, answer) {
+pub(super) fn answer(reply: Reply, answer: Option<Result<super::input::Accepted, FleetError>>) {
+    if let Some(answer) = answer {
         let _ = reply.send(answer);
     }
 }

@@ -13,7 +13,7 @@
 //!      └──────────────────────────────────────────────────────── claimed ────────┘
 //! ```
 
-use super::file::{Desired, PeerFile};
+use super::file::{Desired, Life, LifePhase, PeerFile};
 use crate::{
     names::Generation,
     ports::{Claim, EndReport, ProcessEnd, ProcessId},
@@ -267,6 +267,16 @@ impl PeerState {
         }
     }
 
+    /// A life of the file whose server may live, as far as the file knows.
+    pub fn unsettled_life(&self) -> Option<&Life> {
+        self.file.lives.iter().find(|life| life.phase != LifePhase::Dead)
+    }
+
+    /// Whether the record of this life's death is still to be found or made.
+    pub fn owes_record_of(&self, generation: Generation) -> bool {
+        self.file.lives.iter().any(|life| life.generation == generation && life.phase == LifePhase::Dead)
+    }
+
     /// What comes after the end that is under way, or that waits for a step of the start.
     pub fn following(&self) -> Option<Next> {
         match &self.phase {
@@ -295,7 +305,7 @@ impl PeerState {
 
     /// Whether it died too often, also while its last end is still under way: only a reset leads out.
     pub fn quarantined(&self) -> bool {
-        self.phase == Phase::Quarantined || self.following() == Some(Next::Rest(Rest::Quarantined))
+        self.file.desired == Desired::Quarantined
     }
 
     /// Down, with every death accounted for: nothing of this peer is under way.

@@ -2,6 +2,7 @@
 
 use super::{
     ending::{self, BY_OPERATOR, claim},
+    file::Desired,
     input::{Accepted, Action},
     phase::{Next, Phase, Rest},
     starting,
@@ -43,19 +44,25 @@ pub(super) fn start(turn: &mut Turn<'_>) {
         accept(turn, following);
         return follow_with(turn, Next::Start);
     }
-    match turn.state.live().map(|live| live.generation) {
-        Some(generation) => accept(turn, generation),
-        None => {
-            accept(turn, following);
-            starting::begin(turn);
-        }
+    if let Some(generation) = turn.state.live().map(|live| live.generation) {
+        return accept(turn, generation);
     }
+    // What was in the way may be our own server, silent when it was looked for: never a second one beside it.
+    if let Some(life) = turn.state.unsettled_life().cloned() {
+        accept(turn, life.generation);
+        turn.state.file.desired = Desired::Up;
+        turn.save();
+        return turn.act(Action::Find(life));
+    }
+    accept(turn, following);
+    starting::begin(turn);
 }
 
 pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
     let rest = Next::Rest(Rest::Stopped);
     let highest = turn.state.file.highest;
-    if turn.state.phase == Phase::Blocked {
+    // What may be ours, and can not be proved to be, is not ended; a lock that others hold is no reason to wait.
+    if turn.state.phase == Phase::Blocked && turn.state.unsettled_life().is_some() {
         return refuse(turn, blocked_hint());
     }
     accept(turn, highest);

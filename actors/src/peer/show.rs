@@ -4,7 +4,7 @@ use super::{
     config::PeerConfig,
     phase::{CanaryWatch, PeerState, Phase, Stage},
 };
-use crate::{ports::Moment, view::PeerView};
+use crate::{names::Identity, ports::Moment, view::PeerView};
 use jiff::SignedDuration;
 
 /// The view of `state` at `now`.
@@ -16,7 +16,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         personality: identity.personality().clone(),
         runtime: identity.runtime().clone(),
         phase: state.phase.name(),
-        detail: detail(state, now),
+        detail: detail(state, &identity, now),
         generation: live.map_or(state.file.highest, |live| live.generation),
         since: now.wall - SignedDuration::from_millis(i64::try_from(age_ms).unwrap_or(0)),
         server_pid: live.and_then(|live| live.server).map(|server| server.pid),
@@ -26,7 +26,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         }),
         unreachable: live.is_some_and(|live| live.unreachable),
         unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),
-        deaths_recent: state.file.deaths_boot_ms.len(),
+        deaths_recent: deaths_recent(state, config, now),
         restarts: state.restarts,
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
@@ -39,7 +39,14 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
     }
 }
 
-fn detail(state: &PeerState, now: Moment) -> String {
+/// Those that count now: the ring is trimmed only by the next death.
+fn deaths_recent(state: &PeerState, config: &PeerConfig, now: Moment) -> usize {
+    let rules = &config.rules;
+    let recent = |at: &&u64| now.boot_ms.saturating_sub(**at) < rules.limit.window_ms;
+    if state.file.boot_id == rules.boot_id { state.file.deaths_boot_ms.iter().filter(recent).count() } else { 0 }
+}
+
+fn detail(state: &PeerState, identity: &Identity, now: Moment) -> String {
     match &state.phase {
         Phase::Backoff { until_boot_ms } => {
             let wait_s = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
@@ -49,6 +56,8 @@ fn detail(state: &PeerState, now: Moment) -> String {
             Stage::NeedsAttention { what } => what.clone(),
             _ => state.note.clone(),
         },
+        // Since an earlier daemon: what it died of is in the records.
+        Phase::Quarantined if state.note.is_empty() => format!("`coalmine reset {identity}` frees it"),
         _ => state.note.clone(),
     }
 }

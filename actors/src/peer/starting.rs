@@ -3,7 +3,7 @@
 use super::{
     ending::{self, BY_FLEET, claim},
     file::{Desired, Life, LifePhase},
-    input::{Action, FoundLife},
+    input::Action,
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
     restart_policy::{self, Verdict},
     step::Turn,
@@ -25,11 +25,11 @@ const ATTEMPT_DELAY_MS_MAX: u64 = 60_000;
 
 /// Begins the next life.
 pub(super) fn begin(turn: &mut Turn<'_>) {
+    forget_other_boots(turn);
     let generation = turn.state.file.highest.next();
     let file = &mut turn.state.file;
     file.highest = generation;
     file.desired = Desired::Up;
-    file.boot_id.clone_from(&turn.rules.boot_id);
     file.lives.push(Life {
         generation,
         boot_id: turn.rules.boot_id.clone(),
@@ -57,10 +57,13 @@ pub(super) fn begin(turn: &mut Turn<'_>) {
 }
 
 pub(super) fn server_started(turn: &mut Turn<'_>, generation: Generation, server: ProcessId) {
-    turn.state.failed_attempts = 0;
     let Some(live) = turn.live_of(generation) else { return };
+    if live.stage != Stage::Server {
+        return;
+    }
     live.server = Some(server);
     live.stage = Stage::Canary;
+    turn.state.failed_attempts = 0;
     turn.mark(generation, |life| life.server = Some(server));
     turn.save();
     turn.act(Action::ArmCanary(generation, server));
@@ -84,8 +87,14 @@ pub(super) fn canary_armed(turn: &mut Turn<'_>, generation: Generation, canary: 
     after_canary(turn, generation);
 }
 
-/// A server without a canary is marked `unwatched`: the daemon alone watches it.
 pub(super) fn canary_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
+    if turn.live_of(generation).is_some_and(|live| matches!(live.canary, CanaryWatch::Arming { .. })) {
+        unwatched(turn, generation, error);
+    }
+}
+
+/// A server without a canary is marked `unwatched`: the daemon alone watches it.
+pub(super) fn unwatched(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {
     let Some(live) = turn.live_of(generation) else { return };
     live.canary = CanaryWatch::Failed;
     let origin = origin(live);
@@ -211,16 +220,20 @@ pub(super) fn due(turn: &mut Turn<'_>, until_boot_ms: u64) {
     }
 }
 
-/// Counts one death, or failed boot, and says what comes after it.
-pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
+/// Milliseconds since boot mean nothing across boots.
+fn forget_other_boots(turn: &mut Turn<'_>) {
     let file = &mut turn.state.file;
     if file.boot_id != turn.rules.boot_id {
-        // Milliseconds since boot mean nothing across boots.
         file.deaths_boot_ms.clear();
         file.boot_id.clone_from(&turn.rules.boot_id);
     }
-    let verdict =
-        restart_policy::decide(turn.rules.restart, turn.rules.limit, &mut file.deaths_boot_ms, turn.now.boot_ms);
+}
+
+/// Counts one death, or failed boot, and says what comes after it.
+pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
+    forget_other_boots(turn);
+    let deaths = &mut turn.state.file.deaths_boot_ms;
+    let verdict = restart_policy::decide(turn.rules.restart, turn.rules.limit, deaths, turn.now.boot_ms);
     turn.state.note = why.to_owned();
     match verdict {
         Verdict::Rearm => {
@@ -239,57 +252,6 @@ pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
             turn.tell(Draft::new("quarantined").with("deaths", deaths).with("window_s", window_s).with("fix", reset));
             Next::Rest(Rest::Quarantined)
         }
-    }
-}
-
-/// Takes up a life that an earlier actor of this peer knew.
-pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLife) {
-    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation).cloned() else { return };
-    match found {
-        FoundLife::Alive { server, canary } => {
-            let stage = match life.phase {
-                LifePhase::Up => Stage::Up,
-                LifePhase::NeedsAttention => Stage::NeedsAttention { what: "unknown".into() },
-                // How far its start came is not known: its screen says.
-                _ => Stage::Booting,
-            };
-            let booting = stage == Stage::Booting;
-            let watch = match canary {
-                Some(process) => CanaryWatch::Armed { process, since_boot_ms: turn.now.boot_ms, failures: 0 },
-                None => CanaryWatch::Arming { failures: 0 },
-            };
-            turn.enter(
-                Phase::Live(Box::new(Live {
-                    generation,
-                    stage,
-                    started_boot_ms: life.started_boot_ms,
-                    server: Some(server),
-                    ended: None,
-                    canary: watch,
-                    unreachable: false,
-                    ending: None,
-                })),
-                "",
-            );
-            turn.tell(Draft::new("adopted").with("gen", generation).with("server_pid", server.pid));
-            if canary.is_none() {
-                turn.act(Action::ArmCanary(generation, server));
-            }
-            if life.phase == LifePhase::Stopping {
-                // Its claim stands: the end that was meant is carried out.
-                let next = match turn.state.file.desired {
-                    Desired::Up => Next::Start,
-                    Desired::Asleep => Next::Rest(Rest::Asleep),
-                    Desired::Stopped => Next::Rest(Rest::Stopped),
-                    Desired::Quarantined => Next::Rest(Rest::Quarantined),
-                };
-                ending::end(turn, claim("stop", BY_FLEET, next), next);
-            } else if booting {
-                turn.act(Action::WatchScreen(generation));
-            }
-        }
-        FoundLife::Dead(end) => ending::found_dead(turn, &life, end),
-        FoundLife::Blocked(why) => turn.enter(Phase::Blocked, why),
     }
 }
 

@@ -4,10 +4,10 @@
 //! A message about another life than the one in hand is stale and changes nothing.
 
 use super::{
-    ending,
+    adopting, ending,
     file::LifePhase,
     input::{Action, Input, PeerRules},
-    phase::{Live, PeerState, Phase},
+    phase::{Live, PeerState, Phase, Stage},
     requests, starting,
 };
 use crate::{journal::Draft, names::Generation, ports::Moment};
@@ -20,7 +20,7 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
         Input::Stop { why } => requests::stop(&mut turn, why),
         Input::Restart => requests::restart(&mut turn),
         Input::Reset => requests::reset(&mut turn),
-        Input::Found(generation, found) => starting::found(&mut turn, generation, found),
+        Input::Found(generation, found) => adopting::found(&mut turn, generation, found),
         Input::ServerStarted(generation, server) => starting::server_started(&mut turn, generation, server),
         Input::CanaryArmed(generation, canary) => starting::canary_armed(&mut turn, generation, canary),
         Input::CanaryFailed(generation, error) => starting::canary_failed(&mut turn, generation, &error),
@@ -35,24 +35,16 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
         Input::Ended(generation, result) => ending::ended(&mut turn, generation, result),
         Input::Swept(generation, report) => ending::swept(&mut turn, generation, &report),
         Input::Settled(generation, settlement) => ending::settled(&mut turn, generation, &settlement),
-        Input::RecordOwed(generation, why) => {
-            turn.tell(Draft::new("record-owed").with("gen", generation).with("reason", &why));
-            turn.state.owed.insert(generation, why);
-        }
+        Input::RecordOwed(generation, why) => ending::record_owed(&mut turn, generation, why),
         Input::Reachable(generation, answers) => reachable(&mut turn, generation, answers),
-        Input::SocketLost => {
-            if let Some(Live { generation, server: Some(_), .. }) = turn.state.live() {
-                let generation = *generation;
-                turn.act(Action::HealSocket(generation));
-            }
-        }
+        Input::SocketLost => socket_lost(&mut turn),
         Input::SocketHealed(generation) => turn.tell(Draft::new("socket-healed").with("gen", generation)),
     }
     (turn.state, turn.actions)
 }
 
 /// A server that does not answer is neither alive nor dead: it is marked, and asked until it answers.
-fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bool) {
+pub(super) fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bool) {
     let Some(live) = turn.live_of(generation) else { return };
     if live.unreachable != answers {
         return;
@@ -61,6 +53,18 @@ fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bool) {
     turn.tell(Draft::new(if answers { "reachable" } else { "unreachable" }).with("gen", generation));
     if !answers {
         turn.act(Action::ProbeUntilReachable(generation));
+    }
+}
+
+/// A deliberate end removes the socket itself; every other live server makes it again.
+fn socket_lost(turn: &mut Turn<'_>) {
+    match turn.state.live() {
+        Some(Live { stage: Stage::Stopping { .. }, .. }) | None => {}
+        Some(&Live { generation, server, .. }) => {
+            if server.is_some() {
+                turn.act(Action::HealSocket(generation));
+            }
+        }
     }
 }
 

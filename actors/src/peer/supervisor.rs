@@ -2,9 +2,11 @@
 //! its server and canary never notice.
 
 use super::{
-    actor::PeerActor, config::PeerConfig, directory::Directory, message::PeerMsg, phase::PeerState, show::show,
+    actor::PeerActor, config::PeerConfig, directory::Directory, in_flight::InFlight, message::PeerMsg,
+    phase::PeerState, show::show,
 };
 use crate::{
+    error::FleetError,
     exit::{self, Exit},
     journal::{Draft, JournalHandle},
     names::{Generation, Identity},
@@ -13,7 +15,7 @@ use crate::{
     restart_budget::RestartBudget,
     view::PeerView,
 };
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, rpc::CallResult};
 use std::{collections::HashMap, convert::Infallible, sync::Arc};
 use tokio::{sync::watch, time::Instant};
 
@@ -21,8 +23,9 @@ use tokio::{sync::watch, time::Instant};
 pub enum PeersMsg {
     /// Take these identities in; those that are here already stay as they are.
     Spawn(Vec<PeerConfig>, RpcReplyPort<()>),
-    /// Let these identities go once nothing of them is under way; answers with their highest generations.
-    Retire(Vec<Identity>, RpcReplyPort<Vec<(Identity, Generation)>>),
+    /// End these identities and let them go once nothing of them is under way; answers with the highest generations
+    /// of those that have an actor.
+    Retire(Vec<Identity>, RpcReplyPort<Result<Vec<(Identity, Generation)>, FleetError>>),
     /// A peer has answered that it is at rest, and may end.
     AtRest(Identity),
     /// Somebody removed this identity's socket.
@@ -39,6 +42,8 @@ pub struct Peers {
     pub journal: JournalHandle,
     /// The shared snapshot.
     pub directory: Directory,
+    /// What actors that have died may have left under way.
+    pub in_flight: InFlight,
 }
 
 struct Child {
@@ -145,6 +150,7 @@ impl Peers {
             journal: self.journal.clone(),
             directory: self.directory.clone(),
             view: Arc::clone(&child.view),
+            flights: self.in_flight.of(&child.config.rules.identity),
         };
         let (actor, _) = Actor::spawn_linked(None, peer, (), myself.get_cell()).await?;
         memory.children.insert(actor.get_id(), child);
@@ -167,18 +173,25 @@ impl Peers {
         &self,
         myself: &ActorRef<PeersMsg>,
         identities: Vec<Identity>,
-        reply: RpcReplyPort<Vec<(Identity, Generation)>>,
+        reply: RpcReplyPort<Result<Vec<(Identity, Generation)>, FleetError>>,
     ) {
-        let (directory, myself) = (self.directory.clone(), myself.clone());
+        let (directory, in_flight, myself) = (self.directory.clone(), self.in_flight.clone(), myself.clone());
         tokio::spawn(async move {
             let mut highest = Vec::with_capacity(identities.len());
             for identity in identities {
                 let Some(entry) = directory.get(&identity) else { continue };
                 // The caller's deadline bounds this: its port closes, and the call with it.
                 match entry.actor.call(PeerMsg::Retire, None).await {
-                    Ok(ractor::rpc::CallResult::Success(generation)) => {
-                        highest.push((identity.clone(), generation));
-                        let _ = myself.cast(PeersMsg::AtRest(identity));
+                    Ok(CallResult::Success(Ok(generation))) => {
+                        let _ = myself.cast(PeersMsg::AtRest(identity.clone()));
+                        // A save that is still in the air would come back after the purge.
+                        in_flight.of(&identity).landed().await;
+                        in_flight.forget(&identity);
+                        highest.push((identity, generation));
+                    }
+                    Ok(CallResult::Success(Err(error))) => {
+                        let _ = reply.send(Err(error));
+                        return;
                     }
                     _ => return, // the port drops: the caller sees that it did not work
                 }
@@ -186,7 +199,7 @@ impl Peers {
                     return;
                 }
             }
-            let _ = reply.send(highest);
+            let _ = reply.send(Ok(highest));
         });
     }
 }

@@ -158,6 +158,14 @@ impl RegistryHandle {
         self.change(Mutation::Leaving(name.clone())).await.map(drop)
     }
 
+    /// Notes generations that were given out, before anything that could say so is purged.
+    ///
+    /// # Errors
+    /// The store can not serve.
+    pub async fn retire(&self, retired: Vec<(Identity, Generation)>) -> Result<(), FleetError> {
+        self.change(Mutation::Retire(retired)).await.map(drop)
+    }
+
     /// Drops a peer's entry and keeps the last generations of its identities, so that a namesake starts after them.
     ///
     /// # Errors

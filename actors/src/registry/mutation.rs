@@ -25,6 +25,8 @@ pub enum Mutation {
     Announce(Personality),
     /// Its removal has begun.
     Leaving(Personality),
+    /// These generations were given out, whatever becomes of the peer.
+    Retire(Vec<(Identity, Generation)>),
     /// It is gone; these were the last generations of its identities.
     Forget(Personality, Vec<(Identity, Generation)>),
 }
@@ -40,7 +42,11 @@ impl Mutation {
             Self::Reserve(wanted) => upsert(&mut next, wanted)?,
             Self::Announce(name) => announce(&mut next, name)?,
             Self::Leaving(name) => peer_mut(&mut next, name)?.phase = Some(RegistryPhase::Leaving),
-            Self::Forget(name, retired) => forget(&mut next, name, retired),
+            Self::Retire(retired) => retire(&mut next, retired),
+            Self::Forget(name, retired) => {
+                next.peers.retain(|peer| peer.personality != *name);
+                retire(&mut next, retired);
+            }
         }
         Ok(next)
     }
@@ -59,9 +65,8 @@ fn announce(document: &mut Document, name: &Personality) -> Result<(), FleetErro
     Ok(())
 }
 
-/// Drops the entry. The marks only ever rise: a namesake's lives must not repeat a number.
-fn forget(document: &mut Document, name: &Personality, retired: &[(Identity, Generation)]) {
-    document.peers.retain(|peer| peer.personality != *name);
+/// The marks only ever rise: a namesake's lives must not repeat a number.
+fn retire(document: &mut Document, retired: &[(Identity, Generation)]) {
     for (identity, generation) in retired {
         let mark = document.retired.entry(identity.clone()).or_default();
         *mark = (*mark).max(*generation);
@@ -115,6 +120,7 @@ mod tests {
             reserve("bob"),
             Mutation::Announce(bob.clone()),
             Mutation::Leaving(bob.clone()),
+            Mutation::Retire(vec![("claude-bob".parse().unwrap(), Generation(2))]),
             Mutation::Forget(bob, vec![("claude-bob".parse().unwrap(), Generation(2))]),
         ] {
             let once = run(&[reserve("bob"), step.clone()]).unwrap();

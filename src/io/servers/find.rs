@@ -2,7 +2,7 @@
 //!
 //! Whatever can not be proved to be this life's server is never killed and never doubled: the peer is blocked.
 
-use super::Shared;
+use super::{Shared, pane};
 use crate::io::{
     boot::boot_id,
     lock::{self, NotLocked},
@@ -35,7 +35,12 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
         Err(NotLocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
         Err(NotLocked::Io(error)) => Found::Blocked(format!("its lock can not be tried: {error}")),
         Err(NotLocked::Held(holder)) => match adopt(shared, life, known) {
-            Ok(found) => found,
+            Ok(found) => {
+                // In the background: a server that does not answer must not hold the others' adoption up.
+                let (shared, life) = (Arc::clone(shared), life.clone());
+                tokio::spawn(async move { pane::watch_again(&shared, &life).await });
+                found
+            }
             Err(why) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
         },
     }

@@ -37,7 +37,7 @@ impl RunFolder {
     pub(super) fn lost_sockets(&self) -> mpsc::Receiver<Identity> {
         let (sender, receiver) = mpsc::channel(LOST_MAX);
         let watcher = self.0.lock().expect("nobody panics while holding this").take();
-        if let Some(mut watcher) = watcher {
+        if let Some(watcher) = watcher {
             tokio::spawn(async move {
                 while let Ok(event) = watcher.next().await {
                     let name = event.name.as_deref().and_then(|name| name.to_str());

@@ -4,6 +4,7 @@ mod end;
 mod environment;
 mod find;
 mod heal;
+mod output;
 mod pane;
 mod screen;
 mod start;
@@ -46,6 +47,7 @@ struct Shared {
     /// The right to be starting: held from the server's start until its session is open.
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
     watcher: heal::RunFolder,
+    outputs: output::Outputs,
     /// How long each pane log was when its present life began, bytes: only what follows is its output.
     log_before: DashMap<Identity, u64>,
 }
@@ -75,6 +77,7 @@ impl TmuxServers {
             starts: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
             starting: DashMap::new(),
             watcher,
+            outputs: output::Outputs::default(),
             log_before: DashMap::new(),
         })))
     }
@@ -123,7 +126,7 @@ impl Servers for TmuxServers {
     fn sweep(&self, life: &LifeKey) -> BoxFuture<SweepReport> {
         run!(self, life, shared, {
             let _ = std::fs::remove_file(shared.socket(&life));
-            sweep::sweep(shared.paths.life_mark(&life)).await
+            sweep::sweep(shared.paths.life_mark(&life), shared.helper.clone()).await
         })
     }
 

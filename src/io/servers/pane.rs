@@ -1,16 +1,95 @@
-//! The process in a peer's one pane.
+//! The process in a peer's one pane, and a second look at its end.
+//!
+//! tmux sometimes misses the end of a pane's program: the signal that its child has ended is lost between two of its
+//! own (3.3a under load: about one end in fifty), the pane stays half dead, and no hook runs. So the daemon hears of
+//! the end by itself and has the server look again; a server that still says nothing is asked, and the hook is run
+//! for it. Whoever comes second finds the line written.
 
-use super::Shared;
-use crate::io::{pidfd::Pidfd, tmux::CALL_DEADLINE};
+use super::{Shared, environment};
+use crate::io::{
+    pidfd::Pidfd,
+    reaper::{Known, Role},
+    tmux::CALL_DEADLINE,
+    witness::proc_stat,
+};
 use coalmine_actors::ports::LifeKey;
+use rustix::process::Signal;
+use std::{process::Stdio, sync::Arc, time::Duration};
+
+/// When the server is told to look again, after the program's end: most often it has looked before the first time.
+const LOOK_AGAIN: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(400), Duration::from_millis(1500)];
 
 /// The pane's process, proved to be of this life; nothing where it can not be proved.
 pub(super) async fn main_pane(shared: &Shared, life: &LifeKey) -> Option<Pidfd> {
     let args = ["display-message", "-p", "-t", "%0", "#{pane_pid}"];
     let pid = shared.tmux.call(&shared.socket(life), args, CALL_DEADLINE).await.ok()?;
+    let server = shared.reaper.get(life, Role::Server)?;
+    child_of(&server, &pid)
+}
+
+/// The process that tmux names, if it is a child of this server. Opened first, looked at then: what is watched or
+/// signalled is what was proved.
+fn child_of(server: &Known, pid: &str) -> Option<Pidfd> {
     let pidfd = Pidfd::open(pid.trim().parse().ok()?).ok()?;
-    // Opened first, read then: what is signalled is what bears the mark.
-    let environ = std::fs::read(format!("/proc/{}/environ", pidfd.id().pid)).ok()?;
-    let mark = format!("COALMINE_LIFE={}", shared.paths.life_mark(life));
-    environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()).then_some(pidfd)
+    let parent = proc_stat::read(pidfd.id().pid).ok()?.ppid;
+    (parent == server.pidfd().id().pid).then_some(pidfd)
+}
+
+/// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told.
+pub(super) fn watch(shared: &Arc<Shared>, life: &LifeKey, pane_pid: &str) {
+    let Some(server) = shared.reaper.get(life, Role::Server) else { return };
+    // A process that is gone already has ended: there is nothing to wait for.
+    let pane = child_of(&server, pane_pid);
+    let (shared, life) = (Arc::clone(shared), life.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = server.wait() => return,
+            () = async { if let Some(pane) = &pane { pane.ended().await } } => {}
+        }
+        tokio::select! {
+            _ = server.wait() => {}
+            () = see_to_it(&shared, &life, &server) => {}
+        }
+    });
+}
+
+/// The same for a life that an earlier daemon started; its program may have ended meanwhile.
+pub(super) async fn watch_again(shared: &Arc<Shared>, life: &LifeKey) {
+    let args = ["display-message", "-p", "-t", "%0", "#{pane_pid}"];
+    if let Ok(pane_pid) = shared.tmux.call(&shared.socket(life), args, CALL_DEADLINE).await {
+        watch(shared, life, &pane_pid);
+    }
+}
+
+async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
+    for pause in LOOK_AGAIN {
+        tokio::time::sleep(pause).await;
+        // What the kernel sends anyway: the server looks for children that have ended.
+        let _ = server.pidfd().signal(Signal::CHILD);
+    }
+    let args = ["display-message", "-p", "-t", "%0", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
+    // A pane that is alive belongs to a program that has left its first process; one that can not be asked about is
+    // looked at when its server answers again, or when it is adopted.
+    let Ok(said) = shared.tmux.call(&shared.socket(life), args, CALL_DEADLINE).await else { return };
+    if let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
+        run_hook(shared, life, status, signal).await;
+    }
+}
+
+/// Runs the hook that the server did not: it looks for a claim and writes the line once.
+async fn run_hook(shared: &Shared, life: &LifeKey, status: &str, signal: &str) {
+    let hook = tokio::process::Command::new(&shared.helper)
+        .args(["hook", "pane-died", "%0", status, signal])
+        .env_clear()
+        .envs(environment::tools(shared, life))
+        .envs(environment::marks(shared, life))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await;
+    if let Err(error) = hook {
+        tracing::warn!(%life, %error, "the end of a program could not be written down");
+    }
 }

@@ -3,7 +3,6 @@
 use super::Shared;
 use crate::{
     io::{
-        inotify::{Mask, Watcher},
         reaper::Role,
         tmux::{CALL_DEADLINE, TmuxError},
     },
@@ -16,7 +15,7 @@ use coalmine_actors::{
 };
 
 use regex::Regex;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 /// Least time between two looks at a screen that changes.
@@ -64,7 +63,7 @@ async fn judge(
     let judge = Judge::new(rules)?;
     let log = shared.paths.pane_log(&life.identity);
     let before = shared.log_before.get(&life.identity).map_or(0, |before| *before);
-    let mut output = PaneOutput::new(&log, before).map_err(|error| error.to_string())?;
+    let output = shared.outputs.listen(&log).map_err(|error| error.to_string())?;
     let slow = tokio::time::sleep(rules.deadline);
     tokio::pin!(slow);
     let mut is_slow = false;
@@ -79,9 +78,9 @@ async fn judge(
                 // Alive and not ready: a person should look; nothing is typed and nothing is killed.
                 let _ = sender.send(ScreenSign::Attention("slow".into())).await;
             }
-            more = output.next() => more.map_err(|error| error.to_string())?,
+            () = output.grown() => {}
         }
-        if rules.readiness == Readiness::Output && output.seen() {
+        if rules.readiness == Readiness::Output && std::fs::metadata(&log).is_ok_and(|log| log.len() > before) {
             let _ = sender.send(ScreenSign::Ready).await;
             return Ok(());
         }
@@ -140,40 +139,6 @@ fn bottom(screen: &str) -> String {
     let mut lines: Vec<_> = screen.lines().rev().skip_while(|line| line.trim().is_empty()).take(BOTTOM_LINES).collect();
     lines.reverse();
     lines.join("\n")
-}
-
-/// The growth of a pane log since this life began.
-struct PaneOutput {
-    watcher: Watcher,
-    log: std::path::PathBuf,
-    before: u64,
-    /// The first look needs no event: output may have come before the watch.
-    first: bool,
-}
-
-impl PaneOutput {
-    fn new(log: &Path, before: u64) -> std::io::Result<Self> {
-        let folder = log.parent().unwrap_or(log);
-        let watcher = Watcher::new()?;
-        watcher.add(folder, Mask::IN_MODIFY | Mask::IN_CREATE | Mask::IN_MOVED_TO)?;
-        Ok(Self { watcher, log: log.to_owned(), before, first: true })
-    }
-
-    async fn next(&mut self) -> std::io::Result<()> {
-        if std::mem::take(&mut self.first) {
-            return Ok(());
-        }
-        loop {
-            let event = self.watcher.next().await?;
-            if event.name.as_deref() == self.log.file_name() {
-                return Ok(());
-            }
-        }
-    }
-
-    fn seen(&self) -> bool {
-        std::fs::metadata(&self.log).is_ok_and(|meta| meta.len() > self.before)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Starts a server and opens its one session (spec 01 §3).
 
-use super::{Shared, environment};
+use super::{Shared, environment, pane};
 use crate::io::{
     lock::{self, NotLocked},
     pidfd::Pidfd,
-    private,
+    private_file,
     reaper::Role,
     spawn::Spawn,
     tmux::{PANE_LOG_COMMAND, TmuxError},
@@ -76,7 +76,7 @@ fn remove_stale(socket: &Path) -> io::Result<()> {
 /// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
 /// inherits is its lock, which it keeps for life and passes to nobody.
 fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::Result<Pidfd> {
-    let errors = private::create_truncated(errors)?;
+    let errors = private_file::create_truncated(errors)?;
     let mut spawn = Spawn::new(shared.tmux.program())?
         .arg("-D")?
         .arg("-S")?
@@ -103,7 +103,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
     let pane_file = folder.join(format!("pane-g{}", life.generation));
-    private::write(&pane_file, &environment::pane_file(shared, life, program))
+    private_file::write(&pane_file, &environment::pane_file(shared, life, program))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
     wait_for_socket(shared, life, &socket, deadline).await.map_err(|why| failed(with_words(why, &folder)))?;
@@ -111,6 +111,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
         let args = [
             "new-session".as_ref(),
             "-d".as_ref(),
+            "-P".as_ref(),
+            "-F".as_ref(),
+            "#{pane_pid}".as_ref(),
             "-s".as_ref(),
             "main".as_ref(),
             "-x".as_ref(),
@@ -127,7 +130,10 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
             PANE_LOG_COMMAND.as_ref(),
         ];
         match shared.tmux.call(&socket, args, START_DEADLINE).await {
-            Ok(_) => return Ok(()),
+            Ok(pane_pid) => {
+                pane::watch(shared, life, &pane_pid);
+                return Ok(());
+            }
             // Bound and not listening yet: the moment between the two is over in microseconds.
             Err(TmuxError::Refused(why)) if is_absent(&why) && Instant::now() < deadline => {
                 tokio::time::sleep(SOCKET_LOOK).await;

@@ -7,9 +7,17 @@ use rustix::{
     fs::{Mode, OFlags},
     process::{Pid, PidfdFlags, Signal},
 };
-use std::{collections::BTreeSet, io::Read, os::fd::AsFd, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::time::Instant;
 
+/// How long one of our own tools has to go by itself.
+const TOOL_GRACE: Duration = Duration::from_millis(250);
 /// How long a process has after TERM, and after KILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
 const KILL_GRACE: Duration = Duration::from_millis(500);
@@ -18,44 +26,72 @@ const ROUNDS_MAX: usize = 4;
 /// Most of an environment that is read, bytes; the kernel allows an argument area of this size by default.
 const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
-/// Ends every process of this user that carries `mark`, on a thread of its own.
-pub(super) async fn sweep(mark: String) -> SweepReport {
-    tokio::task::spawn_blocking(move || blocking(&mark)).await.unwrap_or_default()
+/// Ends every process of this user that carries `mark`, on a thread of its own. Our own tools (`helper`: the pane
+/// log, a hook) go by themselves when their work is done, and are not worth a word then.
+pub(super) async fn sweep(mark: String, helper: PathBuf) -> SweepReport {
+    tokio::task::spawn_blocking(move || blocking(&mark, &helper)).await.unwrap_or_default()
 }
 
-fn blocking(mark: &str) -> SweepReport {
+fn blocking(mark: &str, helper: &Path) -> SweepReport {
     let mut swept = BTreeSet::new();
-    let mut left = bearers(mark);
+    let mut left = bearers(mark, helper);
     for _ in 0..ROUNDS_MAX {
-        if left.is_empty() {
-            break;
+        let (tools, mut others): (Vec<_>, Vec<_>) = left.into_iter().partition(|bearer| bearer.tool);
+        signal(&others, Signal::TERM);
+        wait(&tools, TOOL_GRACE);
+        let lingering: Vec<_> = tools.into_iter().filter(Bearer::lives).collect();
+        signal(&lingering, Signal::TERM);
+        others.extend(lingering);
+        if others.is_empty() {
+            return report(swept, &[]);
         }
-        end_all(&left, Signal::TERM, TERM_GRACE);
-        end_all(&left, Signal::KILL, KILL_GRACE);
-        swept.extend(left.iter().map(|(pid, _)| *pid));
-        left = bearers(mark);
+        wait(&others, TERM_GRACE);
+        signal(&others, Signal::KILL);
+        wait(&others, KILL_GRACE);
+        swept.extend(others.iter().map(|bearer| bearer.pid));
+        left = bearers(mark, helper);
     }
-    let escaped: Vec<_> = left.into_iter().map(|(pid, _)| pid).collect();
+    report(swept, &left)
+}
+
+fn report(mut swept: BTreeSet<i32>, left: &[Bearer]) -> SweepReport {
+    let escaped: Vec<_> = left.iter().map(|bearer| bearer.pid).collect();
     swept.retain(|pid| !escaped.contains(pid));
     SweepReport { swept: swept.into_iter().collect(), escaped }
 }
 
-/// Signals all that live, then waits for them together.
-fn end_all(processes: &[(i32, OwnedFd)], signal: Signal, grace: Duration) {
-    let deadline = Instant::now() + grace;
-    for (_, pidfd) in processes {
-        if !dead_within(pidfd.as_fd(), Duration::ZERO) {
-            let _ = rustix::process::pidfd_send_signal(pidfd, signal); // ended meanwhile
-        }
+/// A living process that carries the mark.
+struct Bearer {
+    pid: i32,
+    pidfd: OwnedFd,
+    /// One of ours.
+    tool: bool,
+}
+
+impl Bearer {
+    fn lives(&self) -> bool {
+        !dead_within(self.pidfd.as_fd(), Duration::ZERO)
     }
-    for (_, pidfd) in processes {
-        dead_within(pidfd.as_fd(), deadline.saturating_duration_since(Instant::now()));
+}
+
+/// Signals all that live.
+fn signal(bearers: &[Bearer], signal: Signal) {
+    for bearer in bearers.iter().filter(|bearer| bearer.lives()) {
+        let _ = rustix::process::pidfd_send_signal(&bearer.pidfd, signal); // ended meanwhile
+    }
+}
+
+/// Waits until all have ended, at most this long together.
+fn wait(bearers: &[Bearer], grace: Duration) {
+    let deadline = Instant::now() + grace;
+    for bearer in bearers {
+        dead_within(bearer.pidfd.as_fd(), deadline.saturating_duration_since(Instant::now()));
     }
 }
 
 /// Living processes that carry the mark. Each pidfd was opened before the environment was read that proves it:
 /// what is signalled is what was read.
-fn bearers(mark: &str) -> Vec<(i32, OwnedFd)> {
+fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
     let entry = format!("COALMINE_LIFE={mark}");
     let Ok(proc_folder) = std::fs::read_dir("/proc") else { return Vec::new() };
     let own = std::process::id();
@@ -63,13 +99,15 @@ fn bearers(mark: &str) -> Vec<(i32, OwnedFd)> {
     proc_folder
         .filter_map(|file| file.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| *pid != own)
-        .filter_map(|pid| {
+        .filter_map(|number| {
             // A cheap look first; only what bears the mark is opened and read again.
-            carries(pid, entry.as_bytes(), &mut buffer).then_some(())?;
-            let pid_i32 = i32::try_from(pid).ok()?;
-            let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid_i32)?, PidfdFlags::empty()).ok()?;
-            let proven = carries(pid, entry.as_bytes(), &mut buffer) && !dead_within(pidfd.as_fd(), Duration::ZERO);
-            proven.then_some((pid_i32, pidfd))
+            carries(number, entry.as_bytes(), &mut buffer).then_some(())?;
+            let pid = i32::try_from(number).ok()?;
+            let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+            carries(number, entry.as_bytes(), &mut buffer).then_some(())?;
+            let tool = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == helper);
+            let bearer = Bearer { pid, pidfd, tool };
+            bearer.lives().then_some(bearer)
         })
         .collect()
 }
@@ -99,7 +137,7 @@ mod tests {
             .unwrap();
         let mut stranger =
             Command::new("/bin/sleep").arg("60").env("COALMINE_LIFE", format!("{mark}0")).spawn().unwrap();
-        let report = blocking(&mark);
+        let report = blocking(&mark, Path::new("/no/helper"));
         assert!(report.swept.contains(&i32::try_from(stubborn.id()).unwrap()), "{report:?}");
         assert!(report.escaped.is_empty(), "{report:?}");
         assert!(stranger.try_wait().unwrap().is_none(), "a stranger was ended");

@@ -63,13 +63,21 @@ impl Rig {
         self.fleet.show(name).unwrap().remove(0)
     }
 
-    /// Waits until NAME satisfies the condition.
+    /// Waits until NAME satisfies the condition; a failure tells all that is known.
     pub async fn until(&self, name: &str, what: &str, condition: impl Fn(&PeerView) -> bool) -> PeerView {
-        eventually(&format!("{name} {what}"), || async {
+        let deadline = tokio::time::Instant::now() + super::PATIENCE;
+        loop {
             let view = self.view(name);
-            condition(&view).then_some(view)
-        })
-        .await
+            if condition(&view) {
+                return view;
+            }
+            if tokio::time::Instant::now() > deadline {
+                let panes = self.outsider(&view, &["list-panes", "-a", "-F", "#{pane_id} dead=#{pane_dead}"]);
+                let (events, exits) = (self.events().await, self.exits());
+                panic!("{name} is never {what}:\n{view:#?}\n{panes:?}\n{exits:#?}\n{events:#?}");
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until NAME lives its `generation`th life and is up.

@@ -1,0 +1,101 @@
+//! Taking up what an earlier actor, daemon or boot of the host left: lives that are found alive, dead, or held by
+//! somebody who can not be proved to be ours.
+
+use super::{
+    ending::{self, BY_FLEET, claim},
+    file::{Life, LifePhase},
+    input::{Action, FoundLife, SessionExit},
+    phase::{CanaryWatch, Live, Next, Phase, Stage},
+    starting,
+    step::{self, Turn},
+};
+use crate::{
+    journal::Draft,
+    names::Generation,
+    ports::{FoundSession, ProcessEnd, ProcessId},
+};
+
+/// Takes up one life of the file. A life that is in hand already is known better than it can be found.
+pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLife) {
+    let Some(life) = turn.state.file.lives.iter().find(|life| life.generation == generation).cloned() else { return };
+    let busy = turn.state.live().is_some();
+    match found {
+        FoundLife::Dead(end) if turn.live_of(generation).is_none() => dead(turn, &life, end),
+        // Dead stays dead: this was seen, and written down, before.
+        _ if life.phase == LifePhase::Dead => dead(turn, &life, ProcessEnd::Vanished),
+        FoundLife::Alive { server, canary, session } if !busy => alive(turn, &life, server, canary, session),
+        FoundLife::Blocked(why) if !busy => turn.enter(Phase::Blocked, why),
+        _ => {}
+    }
+}
+
+fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<ProcessId>, session: FoundSession) {
+    let generation = life.generation;
+    let wanted = Next::from(turn.state.file.desired);
+    let stage = match (life.phase, &session) {
+        (LifePhase::Up, _) => Stage::Up,
+        (LifePhase::NeedsAttention, _) => Stage::NeedsAttention { what: "unknown".into() },
+        (_, FoundSession::Missing) => Stage::Session { ready: false },
+        // How far its program came is not known: its screen says.
+        _ => Stage::Booting,
+    };
+    let watch = match canary {
+        Some(process) => CanaryWatch::Armed { process, since_boot_ms: turn.now.boot_ms, failures: 0 },
+        None => CanaryWatch::Dismissed,
+    };
+    let live = Live {
+        generation,
+        stage: stage.clone(),
+        started_boot_ms: life.started_boot_ms,
+        server: Some(server),
+        ended: None,
+        canary: watch,
+        unreachable: false,
+        ending: None,
+    };
+    turn.enter(Phase::Live(Box::new(live)), "");
+    turn.mark(generation, |life| {
+        life.server = Some(server);
+        life.canary = canary.or(life.canary);
+    });
+    turn.tell(Draft::new("adopted").with("gen", generation).with("server_pid", server.pid));
+    if session == FoundSession::Silent {
+        step::reachable(turn, generation, false);
+    }
+    // Its claim may stand, or a stop that was accepted has not begun: the end that was meant is carried out.
+    if life.phase == LifePhase::Stopping || wanted != Next::Start {
+        return ending::end_now(turn, claim("stop", BY_FLEET, wanted), wanted);
+    }
+    ending::go_on(turn, generation, stage.clone());
+    match session {
+        FoundSession::Exited(exit) => ending::session_exited(turn, generation, exit),
+        // It had one; a life never gets a second.
+        FoundSession::Missing if !matches!(stage, Stage::Session { .. }) => {
+            ending::session_exited(turn, generation, SessionExit::Killed);
+        }
+        _ => {}
+    }
+}
+
+/// A life that was dead when its peer came back. A claimed end is no death: the record's maker looks.
+fn dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
+    let generation = life.generation;
+    let host_restarted = life.boot_id != turn.rules.boot_id;
+    if host_restarted && life.phase != LifePhase::Dead {
+        // Everything on the host ended, and nobody killed it: no death, no record, nothing counted.
+        turn.state.file.lives.retain(|life| life.generation != generation);
+        turn.tell(Draft::new("host-restart").with("gen", generation));
+    } else {
+        ending::death(turn, generation, end);
+    }
+    if turn.state.live().is_some() || turn.state.unsettled_life().is_some() {
+        // Another life is in hand, or is looked at next: what follows is decided there.
+        return turn.act(Action::Sweep(generation));
+    }
+    let meant = matches!(life.phase, LifePhase::Stopping | LifePhase::Dead) || host_restarted;
+    let next = match Next::from(turn.state.file.desired) {
+        Next::Start if !meant => starting::count(turn, &starting::describe(end)),
+        wanted => wanted,
+    };
+    ending::clear(turn, generation, next);
+}

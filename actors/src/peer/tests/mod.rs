@@ -1,0 +1,13 @@
+//! The peer's contract: its decisions as rows, its invariants as a model, its actor with fakes and a paused clock.
+
+mod adopting;
+mod canary;
+mod dying;
+mod lab;
+mod model;
+mod odds;
+mod quarantine;
+mod session;
+mod starting;
+mod stopping;
+mod truth;

@@ -1,1 +1,0 @@
-//! `coalmine demo`: three peers, three ends, one table. Not registered yet.
