@@ -12,7 +12,7 @@ use dashmap::DashMap;
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// The adapter. Clones share it.
@@ -37,9 +37,9 @@ impl PeerStore for PeerFiles {
     fn load(&self, identity: &Identity) -> Answer<PeerFile> {
         let (shared, identity) = (Arc::clone(&self.0), identity.clone());
         blocking::answer(move || {
-            // Revisions count within one owner of the file; a new owner starts again.
-            shared.written.remove(&identity);
-            load(&shared.paths, &identity)
+            let written = shared.written.get(&identity).map(|written| Arc::clone(written.value()));
+            let revision = written.map_or(0, |written| *written.lock().unwrap_or_else(PoisonError::into_inner));
+            Ok(PeerFile { revision, ..load(&shared.paths, &identity)? })
         })
     }
 
@@ -47,7 +47,7 @@ impl PeerStore for PeerFiles {
         let (shared, identity) = (Arc::clone(&self.0), identity.clone());
         blocking::answer(move || {
             let written = Arc::clone(shared.written.entry(identity.clone()).or_default().value());
-            let mut last = written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut last = written.lock().unwrap_or_else(PoisonError::into_inner);
             if file.revision < *last {
                 return Ok(());
             }

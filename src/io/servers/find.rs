@@ -24,7 +24,7 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     if let Some(server) = shared.reaper.get(life, Role::Server) {
         return match server.end() {
             Some(end) => Found::Dead(end),
-            None => alive(server, shared.reaper.get(life, Role::Canary)),
+            None => alive(shared, life, server, shared.reaper.get(life, Role::Canary)).await,
         };
     }
     if boot_id().is_ok_and(|boot| boot != known.boot_id) {
@@ -34,29 +34,21 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
         Ok(_free) => Found::Dead(ProcessEnd::Vanished),
         Err(NotLocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
         Err(NotLocked::Io(error)) => Found::Blocked(format!("its lock can not be tried: {error}")),
-        Err(NotLocked::Held(holder)) => match adopt(shared, life, known) {
-            Ok(found) => {
-                // In the background: a server that does not answer must not hold the others' adoption up.
-                let (shared, life) = (Arc::clone(shared), life.clone());
-                tokio::spawn(async move { pane::watch_again(&shared, &life).await });
-                found
-            }
+        Err(NotLocked::Held(holder)) => match adopt(shared, life, known).await {
+            Ok(found) => found,
             Err(why) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
         },
     }
 }
 
-fn alive(server: Known, canary: Option<Known>) -> Found {
-    let canary = canary.filter(|canary| canary.end().is_none());
-    Found::Alive { server: Box::new(server), canary: canary.map(|canary| Box::new(canary) as Box<dyn Process>) }
+async fn alive(shared: &Shared, life: &LifeKey, server: Known, canary: Option<Known>) -> Found {
+    let canary = canary.filter(|canary| canary.end().is_none()).map(|canary| Box::new(canary) as Box<dyn Process>);
+    let session = pane::session(shared, life).await;
+    Found::Alive { server: Box::new(server), canary, session }
 }
 
-fn adopt(shared: &Shared, life: &LifeKey, known: &Life) -> Result<Found, String> {
-    let server = match known.server {
-        Some(id) => proved(id),
-        None => None,
-    };
-    let server = match server {
+async fn adopt(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Result<Found, String> {
+    let server = match known.server.and_then(proved) {
         Some(server) => server,
         None => at_socket(shared, life).map_err(|error| format!("its socket does not lead to it: {error}"))?,
     };
@@ -68,7 +60,11 @@ fn adopt(shared: &Shared, life: &LifeKey, known: &Life) -> Result<Found, String>
     let take = |role, pidfd| shared.reaper.take(life, role, pidfd).map_err(|error| error.to_string());
     let server = take(Role::Server, server)?;
     let canary = known.canary.and_then(proved).and_then(|canary| take(Role::Canary, canary).ok());
-    Ok(alive(server, canary))
+    let found = alive(shared, life, server, canary).await;
+    // In the background: a server that does not answer must not hold up whoever waits for this.
+    let (shared, life) = (Arc::clone(shared), life.clone());
+    tokio::spawn(async move { pane::watch_again(&shared, &life).await });
+    Ok(found)
 }
 
 /// The process with this pid, if it is the very one that was written down.

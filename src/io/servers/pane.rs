@@ -9,16 +9,23 @@ use super::{Shared, environment};
 use crate::io::{
     pidfd::Pidfd,
     reaper::{Known, Role},
-    tmux::CALL_DEADLINE,
+    tmux::{CALL_DEADLINE, TmuxError},
     witness::proc_stat,
 };
-use coalmine_actors::ports::LifeKey;
+use coalmine_actors::{
+    peer::input::SessionExit,
+    ports::{FoundSession, LifeKey},
+};
 use rustix::process::Signal;
 use std::{process::Stdio, sync::Arc, time::Duration};
 
 /// When the server is told to look again, after the program's end: most often it has looked before the first time.
 const LOOK_AGAIN: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(400), Duration::from_millis(1500)];
+
+/// Whether the pane's program has left, and how.
+const ASK_PANE: [&str; 5] =
+    ["display-message", "-p", "-t", "%0", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
 
 /// The pane's process, proved to be of this life; nothing where it can not be proved.
 pub(super) async fn main_pane(shared: &Shared, life: &LifeKey) -> Option<Pidfd> {
@@ -34,6 +41,27 @@ fn child_of(server: &Known, pid: &str) -> Option<Pidfd> {
     let pidfd = Pidfd::open(pid.trim().parse().ok()?).ok()?;
     let parent = proc_stat::read(pidfd.id().pid).ok()?.ppid;
     (parent == server.pidfd().id().pid).then_some(pidfd)
+}
+
+/// What a live server says of the one session of its life.
+pub(super) async fn session(shared: &Shared, life: &LifeKey) -> FoundSession {
+    match shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await {
+        Ok(said) => exit(&said).map_or(FoundSession::Open, FoundSession::Exited),
+        // It answers, and has no such pane.
+        Err(TmuxError::Refused(why)) if why.contains("can't find") => FoundSession::Missing,
+        Err(_) => FoundSession::Silent,
+    }
+}
+
+/// How the program of a dead pane ended; nothing while it lives.
+fn exit(said: &str) -> Option<SessionExit> {
+    let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] else { return None };
+    Some(match (status.parse(), signal.parse()) {
+        (_, Ok(signal)) => SessionExit::Signal(signal),
+        (Ok(status), Err(_)) => SessionExit::Status(status),
+        // The server missed how: an end without a status is no content one.
+        (Err(_), Err(_)) => SessionExit::Killed,
+    })
 }
 
 /// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told.
@@ -68,10 +96,9 @@ async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
         // What the kernel sends anyway: the server looks for children that have ended.
         let _ = server.pidfd().signal(Signal::CHILD);
     }
-    let args = ["display-message", "-p", "-t", "%0", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
     // A pane that is alive belongs to a program that has left its first process; one that can not be asked about is
     // looked at when its server answers again, or when it is adopted.
-    let Ok(said) = shared.tmux.call(&shared.socket(life), args, CALL_DEADLINE).await else { return };
+    let Ok(said) = shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await else { return };
     if let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
         run_hook(shared, life, status, signal).await;
     }
@@ -91,5 +118,23 @@ async fn run_hook(shared: &Shared, life: &LifeKey, status: &str, signal: &str) {
         .await;
     if let Err(error) = hook {
         tracing::warn!(%life, %error, "the end of a program could not be written down");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pane_says_is_understood() {
+        for (said, means) in [
+            ("0,,\n", None),
+            ("1,3,\n", Some(SessionExit::Status(3))),
+            ("1,,9\n", Some(SessionExit::Signal(9))),
+            ("1,,\n", Some(SessionExit::Killed)),
+            ("", None),
+        ] {
+            assert_eq!(exit(said), means, "{said:?}");
+        }
     }
 }
