@@ -8,7 +8,8 @@ use crate::{
     },
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
-        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
+        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, socket_folder,
+        tmux,
     },
     paths::Paths,
 };
@@ -168,11 +169,7 @@ async fn take_root(paths: &Paths) -> Result<OwnedFd, FleetError> {
 
 /// Makes the folders and the servers' configuration.
 fn lay_out(paths: &Paths) -> Result<(), FleetError> {
-    if paths.run_is_elsewhere()
-        && let Some(shared) = paths.run().parent()
-    {
-        private_dir::ensure(shared)?;
-    }
+    socket_folder::ensure(paths, &paths.daemon_socket())?;
     for folder in [paths.run(), &paths.journal(), &paths.journal().join("server-deaths"), &paths.peers()] {
         private_dir::ensure(folder)?;
     }

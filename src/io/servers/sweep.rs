@@ -20,7 +20,9 @@ use tokio::time::Instant;
 const TOOL_GRACE: Duration = Duration::from_millis(250);
 /// How long a process has after TERM, and after KILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
-const KILL_GRACE: Duration = Duration::from_millis(500);
+const KILL_GRACE: Duration = Duration::from_millis(250);
+/// How long all of it may take: whoever waits for the next life waits for this (spec 01 §4).
+const SWEEP_MAX: Duration = Duration::from_secs(3);
 /// Looks at the process table: a process may fork between the look and the signal.
 const ROUNDS_MAX: usize = 4;
 /// Most of an environment that is read, bytes; the kernel allows an argument area of this size by default.
@@ -34,6 +36,8 @@ pub(super) async fn sweep(mark: String, helper: PathBuf) -> SweepReport {
 
 fn blocking(mark: &str, helper: &Path) -> SweepReport {
     let mut swept = BTreeSet::new();
+    let deadline = Instant::now() + SWEEP_MAX;
+    let mut term_grace = TERM_GRACE;
     let mut left = bearers(mark, helper);
     for _ in 0..ROUNDS_MAX {
         let (tools, mut others): (Vec<_>, Vec<_>) = left.into_iter().partition(|bearer| bearer.tool);
@@ -45,11 +49,16 @@ fn blocking(mark: &str, helper: &Path) -> SweepReport {
         if others.is_empty() {
             return report(swept, &[]);
         }
-        wait(&others, TERM_GRACE);
+        wait(&others, term_grace);
         signal(&others, Signal::KILL);
         wait(&others, KILL_GRACE);
         swept.extend(others.iter().map(|bearer| bearer.pid));
         left = bearers(mark, helper);
+        // What was forked meanwhile has had its warning.
+        term_grace = Duration::ZERO;
+        if Instant::now() >= deadline {
+            break;
+        }
     }
     report(swept, &left)
 }
