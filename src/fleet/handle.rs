@@ -81,6 +81,17 @@ impl FleetHandle {
         &self.0.fleet
     }
 
+    /// Waits until every peer knows its lives, or could not read its file; at most `patience`.
+    pub(super) async fn know(&self, patience: Duration) {
+        let asked = self.0.directory.identities().into_iter().filter_map(|identity| self.0.directory.get(&identity));
+        let asked: Vec<_> = asked
+            .map(|entry| tokio::spawn(async move { entry.actor.call(PeerMsg::Known, Some(patience)).await }))
+            .collect();
+        for answer in asked {
+            let _ = answer.await; // one that does not know yet shows so in its view, sooner or later
+        }
+    }
+
     /// The state root.
     pub fn root(&self) -> &Path {
         self.0.paths.root()

@@ -30,7 +30,14 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     if boot_id().is_ok_and(|boot| boot != known.boot_id) {
         return Found::Dead(ProcessEnd::Vanished);
     }
-    match lock::lock(&shared.paths.peer(&life.identity).join("server.lock")).await {
+    let path = shared.paths.peer(&life.identity).join("server.lock");
+    // A lock that is held by its server is no lock to wait for.
+    if let Err(NotLocked::Held(_)) = lock::try_lock(&path)
+        && let Ok(found) = adopt(shared, life, known).await
+    {
+        return found;
+    }
+    match lock::lock(&path).await {
         Ok(_free) => Found::Dead(ProcessEnd::Vanished),
         Err(NotLocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
         Err(NotLocked::Io(error)) => Found::Blocked(format!("its lock can not be tried: {error}")),
