@@ -36,7 +36,7 @@ use tokio_stream::{
 
 /// How long a peer may take to accept or refuse a request; carrying it out is another matter.
 const ASK_DEADLINE: Duration = Duration::from_secs(5);
-/// How long `create` waits for the start that it was asked for, and `remove --force` for the end.
+/// How long `create` waits for the start that it was asked for where nobody says, and `remove --force` for the end.
 const CONDUCT_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the tree may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -107,12 +107,20 @@ impl FleetHandle {
     /// # Errors
     /// Bad input, of which nothing is left behind; a store that can not serve; a start that failed.
     pub async fn create(&self, peer: CreatePeer) -> Result<Created, FleetError> {
+        self.create_within(peer, CONDUCT_DEADLINE).await
+    }
+
+    /// The same, with a wait of its own for the start.
+    ///
+    /// # Errors
+    /// As `create`, or not up within `patience`: the peer is made and its start goes on.
+    pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
         let created = self.0.fleet.call(|reply| FleetMsg::Create(spec, reply), Some(CONDUCT_DEADLINE)).await;
-        let new = answered("create", &name, created)??;
+        let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
-            self.start(&identity.to_string(), CONDUCT_DEADLINE).await?
+            self.start(&identity.to_string(), patience).await?
         } else {
             self.entry(&identity)?.view.borrow().clone()
         };
@@ -210,7 +218,7 @@ impl FleetHandle {
         }
         self.stop_because("remove", personality.as_str(), CONDUCT_DEADLINE).await?;
         let removed = self.0.fleet.call(|reply| FleetMsg::Remove(personality, reply), Some(CONDUCT_DEADLINE)).await;
-        answered("remove", name, removed)?
+        answered("remove", name, CONDUCT_DEADLINE, removed)?
     }
 
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.
@@ -223,7 +231,8 @@ impl FleetHandle {
     /// # Errors
     /// Unknown name, with the nearest ones.
     pub fn show(&self, name: &str) -> Result<Vec<PeerView>, FleetError> {
-        let identities = resolve::all(&self.0.registry.snapshot(), name)?;
+        let mut identities = resolve::all(&self.0.registry.snapshot(), name)?;
+        identities.sort();
         identities.iter().map(|identity| Ok(self.entry(identity)?.view.borrow().clone())).collect()
     }
 
@@ -310,7 +319,7 @@ impl FleetHandle {
         self.0.rules.send_replace(Arc::new(rules(config)?));
         self.0.servers.pass_env(&config.pass_env);
         let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
-        answered("reload", "fleet", reloaded)??;
+        answered("reload", "fleet", CONDUCT_DEADLINE, reloaded)??;
         self.0.journal.record(Draft::new("reloaded"));
         Ok(())
     }
@@ -363,7 +372,7 @@ impl FleetHandle {
     async fn ask(&self, entry: &Entry, message: impl FnOnce(Reply) -> PeerMsg) -> Result<Accepted, FleetError> {
         let identity = entry.view.borrow().identity.clone();
         let answer = entry.actor.call(message, Some(ASK_DEADLINE)).await;
-        answered("ask", &identity.to_string(), answer)?
+        answered("ask", &identity.to_string(), ASK_DEADLINE, answer)?
     }
 }
 
@@ -374,11 +383,12 @@ fn restarting(identity: &Identity) -> FleetError {
 fn answered<T, M>(
     op: &str,
     name: &str,
+    after: Duration,
     answer: Result<CallResult<T>, ractor::MessagingErr<M>>,
 ) -> Result<T, FleetError> {
     match answer {
         Ok(CallResult::Success(value)) => Ok(value),
-        Ok(CallResult::Timeout) => Err(FleetError::TimedOut { what: format!("{op} {name}"), after: CONDUCT_DEADLINE }),
+        Ok(CallResult::Timeout) => Err(FleetError::TimedOut { what: format!("{op} {name}"), after }),
         Ok(CallResult::SenderError) | Err(_) => {
             Err(FleetError::Unavailable { store: "fleet", why: "an actor is being restarted".into() })
         }
@@ -390,7 +400,7 @@ fn concern(view: &PeerView) -> Option<String> {
     let mut why = Vec::new();
     match view.phase {
         PhaseName::NeedsAttention | PhaseName::Quarantined | PhaseName::Blocked | PhaseName::Backoff => {
-            why.push(format!("{}: {}", view.phase, view.detail));
+            why.push(wait::with_detail(view));
         }
         _ => {}
     }
