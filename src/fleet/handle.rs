@@ -1,11 +1,7 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
 use super::{admit, builder::rules, wait};
-use crate::{
-    config::Config,
-    io::{find::VERSION, servers::TmuxServers},
-    paths::Paths,
-};
+use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
     error::FleetError,
     fleet::{
@@ -23,11 +19,11 @@ use coalmine_actors::{
     },
     ports::{LifeKey, Ports},
     registry::RegistryHandle,
-    view::{Event, FleetStatus, PeerView, PhaseName, Streamed},
+    view::{Event, PeerView, Streamed},
 };
 use jiff::Timestamp;
 use ractor::{ActorRef, rpc::CallResult};
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_stream::{
     Stream, StreamExt,
@@ -75,6 +71,10 @@ impl std::fmt::Debug for FleetHandle {
 impl FleetHandle {
     pub(super) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     pub(super) fn fleet(&self) -> &ActorRef<FleetMsg> {
@@ -236,29 +236,6 @@ impl FleetHandle {
         identities.iter().map(|identity| Ok(self.entry(identity)?.view.borrow().clone())).collect()
     }
 
-    /// The fleet as a whole.
-    pub fn status(&self) -> FleetStatus {
-        let views = self.list();
-        let mut phases: BTreeMap<&str, (PhaseName, usize)> = BTreeMap::new();
-        for view in &views {
-            phases.entry(view.phase.as_str()).or_insert((view.phase, 0)).1 += 1;
-        }
-        let journal = self.0.journal.status();
-        let unavailable = [("journal", journal.unavailable), ("registry", self.0.registry.unavailable())];
-        FleetStatus {
-            daemon_pid: Some(std::process::id()),
-            since: Some(self.0.since),
-            version: VERSION.into(),
-            root: self.root().to_owned(),
-            phases: phases.into_values().collect(),
-            attention: views.iter().filter_map(|view| Some((view.identity.clone(), concern(view)?))).collect(),
-            last_seq: journal.last_seq,
-            records_owed: views.iter().map(|view| view.records_owed).sum(),
-            unavailable: unavailable.into_iter().filter_map(|(store, why)| Some((store.to_owned(), why?))).collect(),
-            problems: self.0.registry.problems(),
-        }
-    }
-
     /// The text on a peer's screen, made harmless.
     ///
     /// # Errors
@@ -393,25 +370,4 @@ fn answered<T, M>(
             Err(FleetError::Unavailable { store: "fleet", why: "an actor is being restarted".into() })
         }
     }
-}
-
-/// Why somebody should look at this peer.
-fn concern(view: &PeerView) -> Option<String> {
-    let mut why = Vec::new();
-    match view.phase {
-        PhaseName::NeedsAttention | PhaseName::Quarantined | PhaseName::Blocked | PhaseName::Backoff => {
-            why.push(wait::with_detail(view));
-        }
-        _ => {}
-    }
-    if view.unreachable {
-        why.push("its server does not answer".into());
-    }
-    if view.unwatched {
-        why.push("no canary watches it".into());
-    }
-    if view.records_owed > 0 {
-        why.push(format!("{} records could not be written yet", view.records_owed));
-    }
-    (!why.is_empty()).then(|| why.join("; "))
 }
