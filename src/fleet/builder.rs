@@ -34,6 +34,9 @@ use tokio::sync::watch;
 /// How long the registry and the peers' files may take to be read.
 const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long the peers of an earlier daemon may take to be found again, before the fleet serves without them.
+const KNOWN_DEADLINE: Duration = Duration::from_secs(3);
+
 /// The entry to everything: see [`Fleet::builder`].
 pub struct Fleet;
 
@@ -138,7 +141,12 @@ impl FleetBuilder {
         let handle =
             FleetHandle::new(Inner { paths, rules, ports, servers, journal, registry, directory, fleet, since, lock });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
-            Ok(CallResult::Success(booted)) => booted.map(|()| handle),
+            Ok(CallResult::Success(booted)) => {
+                booted?;
+                // Whoever asks first must not be told that what runs is asleep.
+                handle.know(KNOWN_DEADLINE).await;
+                Ok(handle)
+            }
             _ => Err(FleetError::TimedOut { what: "reading the fleet".into(), after: BOOT_DEADLINE }),
         }
     }
