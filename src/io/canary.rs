@@ -1,12 +1,14 @@
 //! Starts canaries, and finds or makes the record of a death (spec 01 §4).
 
 use super::{
-    exits, journal, life_paths,
+    exits,
+    fault::{self, FaultPoint},
+    journal, life_paths,
     lock::{self, NotLocked},
     pidfd::{Pidfd, to_witness},
     reaper::{Reaper, Role},
     spawn::Spawn,
-    witness::{self, Death, Settled, WitnessedBy as Seen},
+    witness::{self, Death, Settled, WitnessedBy as Seen, settle::Step},
 };
 use crate::paths::Paths;
 use coalmine_actors::{
@@ -63,7 +65,7 @@ impl Canaries {
             NotLocked::Io(error) => error,
         })?;
         let started = started_boot_ms(server);
-        let spawn = Spawn::new(&self.helper)?
+        let mut spawn = Spawn::new(&self.helper)?
             .arg("canary")?
             .arg("--journal")?
             .arg(self.paths.journal())?
@@ -81,7 +83,13 @@ impl Canaries {
             .arg(self.paths.pane_log(&life.identity))?
             .pass(known.pidfd().as_fd())
             .pass(lock.as_fd());
-        Pidfd::open(spawn.start()?)
+        if let Some((key, value)) = fault::passed_on() {
+            spawn = spawn.env(key, value)?;
+        }
+        fault::reached(FaultPoint::CanaryDue);
+        let pid = spawn.start()?;
+        fault::reached(FaultPoint::CanarySpawned);
+        Pidfd::open(pid)
     }
 
     /// Adds what the daemon knows to a record that is settled, and keeps records and lines within their limits.
@@ -182,7 +190,11 @@ impl Witness for Canaries {
                 death.window = this.blind_since.map(|from| (from, death.noticed));
             }
             death.pane_log = Some(this.paths.pane_log(&notice.life.identity));
-            let settled = tokio::task::spawn_blocking(move || witness::settle(&paths, &death, seen)).await;
+            let settled = tokio::task::spawn_blocking(move || {
+                let mut kernel_log = witness::forensics::KernelLog::open();
+                witness::settle::settle_watched(&paths, &death, seen, &mut kernel_log, &mut fault_point)
+            });
+            let settled = settled.await;
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
             let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
             this.reaper.forget(&notice.life);
@@ -190,6 +202,17 @@ impl Witness for Canaries {
             Ok(settlement(settled))
         })
     }
+}
+
+/// Where a test may stop the daemon while it records.
+fn fault_point(step: Step) -> io::Result<()> {
+    fault::reached(match step {
+        Step::TempWritten => FaultPoint::RecordWritten,
+        Step::Linked => FaultPoint::RecordLinked,
+        Step::LineWritten => FaultPoint::RecordTold,
+        Step::Marked => FaultPoint::RecordMarked,
+    });
+    Ok(())
 }
 
 fn owed(journal: &Path, source: io::Error) -> FleetError {

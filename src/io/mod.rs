@@ -6,6 +6,7 @@ pub mod boot;
 pub mod canary;
 pub mod clock;
 pub mod exits;
+pub mod fault;
 pub mod find;
 pub mod harden;
 pub mod inotify;

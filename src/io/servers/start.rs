@@ -2,6 +2,7 @@
 
 use super::{Shared, environment, pane};
 use crate::io::{
+    fault::{self, FaultPoint},
     lock::{self, NotLocked},
     pidfd::Pidfd,
     private_file,
@@ -42,6 +43,7 @@ pub(super) async fn start(
     // On disk before anything exists: whoever finds the process later finds the life that it belongs to.
     let unsettled: Vec<Generation> = file.lives.iter().map(|life| life.generation).collect();
     shared.files.save(&life.identity, file).await?;
+    fault::reached(FaultPoint::LifeSaved);
     let folder = shared.paths.peer(&life.identity);
     let lock = take_lock(&folder.join("server.lock")).await.map_err(|why| blocked(life, why))?;
     let socket = shared.socket(life);
@@ -53,9 +55,11 @@ pub(super) async fn start(
     forget_old_lives(&folder, &unsettled);
     let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
     shared.log_before.insert(life.identity.clone(), log_before);
+    fault::reached(FaultPoint::ServerDue);
     let known = spawn(shared, life, &lock, &folder.join("server.err"))
         .and_then(|pidfd| shared.reaper.take(life, Role::Server, pidfd))
         .map_err(|source| FleetError::io("start", shared.tmux.program(), source))?;
+    fault::reached(FaultPoint::ServerSpawned);
     // Ours closes here; from now on the lock is held exactly as long as the server lives.
     drop(lock);
     shared.starting.insert(life.clone(), permit);
@@ -122,6 +126,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let _turn = shared.turn(&life.identity).await;
     // Given back when the session is open, or could not be opened.
     let _permit = shared.starting.remove(life);
+    fault::reached(FaultPoint::SessionDue);
     let deadline = Instant::now() + START_DEADLINE;
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
@@ -154,6 +159,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
         ];
         match shared.tmux.call(&socket, args, START_DEADLINE).await {
             Ok(pane_pid) => {
+                fault::reached(FaultPoint::SessionOpened);
                 pane::watch(shared, life, &pane_pid);
                 return Ok(());
             }
