@@ -17,8 +17,12 @@ use super::{
     args::{Usage, number, required, text, value_of},
     fault::{self, FaultPoint},
     witness::{
-        Death, EndStatus, LifePaths, WitnessedBy, clock, death::Usage as ResourceUsage, forensics::KernelLog,
-        oom::OomBaseline, pidfd, proc_stat, settle::{Step, settle_watched},
+        Death, EndStatus, LifePaths, WitnessedBy, clock,
+        death::Usage as ResourceUsage,
+        forensics::KernelLog,
+        oom::OomBaseline,
+        pidfd, proc_stat,
+        settle::{Step, settle_watched},
     },
 };
 use nix::sys::{

@@ -5,8 +5,9 @@ use super::{
     fault::{self, FaultPoint},
     journal, life_paths,
     lock::{self, NotLocked},
+    lock_holder,
     pidfd::{Pidfd, to_witness},
-    reaper::{Reaper, Role},
+    reaper::{Known, Reaper, Role},
     spawn::Spawn,
     witness::{self, Death, Settled, WitnessedBy as Seen, settle::Step},
 };
@@ -18,6 +19,7 @@ use coalmine_actors::{
     ports::{Answer, DeathNotice, LifeKey, Process, ProcessEnd, ProcessId, Settlement, Witness, WitnessedBy},
 };
 use jiff::Timestamp;
+use rustix::process::Signal;
 use std::{
     io::{self, Write},
     os::fd::AsFd,
@@ -29,7 +31,6 @@ use std::{
 const CANARY_GRACE: Duration = Duration::from_millis(500);
 /// Events of the identity that are added to its record.
 const EVENTS_IN_RECORD_MAX: usize = 20;
-const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The adapter. Clones share it.
 #[derive(Debug, Clone)]
@@ -106,20 +107,21 @@ impl Canaries {
         });
     }
 
-    /// Gives the canary a moment: it was nearer.
-    async fn let_canary_finish(&self, life: &LifeKey) {
-        if let Some(canary) = self.reaper.get(life, Role::Canary) {
-            let _ = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
-            return;
-        }
-        // One that an earlier daemon started is known by its lock alone.
-        let lock = self.lock_path(life);
-        let free = async {
-            while lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_))) {
-                tokio::time::sleep(LOCK_LOOK).await;
-            }
+    /// Gives the canary a moment: it was nearer. Says which one is still there after that.
+    async fn let_canary_finish(&self, life: &LifeKey) -> Option<Known> {
+        let canary = match self.reaper.get(life, Role::Canary) {
+            Some(canary) => canary,
+            // One that an earlier daemon started is known by its lock.
+            None => self.reaper.take(life, Role::Canary, self.lock_holder(life)?).ok()?,
         };
-        let _ = tokio::time::timeout(CANARY_GRACE, free).await;
+        let ended = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
+        ended.is_err().then_some(canary)
+    }
+
+    fn lock_holder(&self, life: &LifeKey) -> Option<Pidfd> {
+        let lock = self.lock_path(life);
+        let held = lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_)));
+        held.then(|| lock_holder::find(&lock, lock_holder::CANARY_FD)).flatten()
     }
 }
 
@@ -174,7 +176,7 @@ impl Witness for Canaries {
     fn settle(&self, notice: DeathNotice) -> Answer<Settlement> {
         let this = self.clone();
         Box::pin(async move {
-            this.let_canary_finish(&notice.life).await;
+            let lingering = this.let_canary_finish(&notice.life).await;
             let server = this.reaper.get(&notice.life, Role::Server);
             // Somebody who saw it end is a witness; somebody who comes to its ruins is not.
             let seen = if server.is_some() { Seen::Daemon } else { Seen::Recovery };
@@ -197,6 +199,12 @@ impl Witness for Canaries {
             let settled = settled.await;
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
             let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
+            if let Some(canary) = lingering {
+                // All that it could still do is done. Stopped now, and continued when the claim that silences it has
+                // been cleared away, it would tell of a death that was meant.
+                let _ = canary.pidfd().signal(Signal::KILL);
+                let _ = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
+            }
             this.reaper.forget(&notice.life);
             this.tidy(&notice.life);
             Ok(settlement(settled))

@@ -12,6 +12,7 @@ pub mod harden;
 pub mod inotify;
 pub mod journal;
 pub mod lock;
+pub mod lock_holder;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;

@@ -9,9 +9,9 @@ use std::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::task::LocalSet;
+use tokio::{task::LocalSet, time::Instant};
 
 /// How long a fleet may take to come to rest after a schedule.
 const REST: Duration = Duration::from_secs(45);

@@ -102,7 +102,7 @@ pub fn complaints(ledger: &Ledger, sight: &Sight) -> Vec<String> {
 
 /// Every unclaimed death has exactly one record, no other end has one, and each tells how where that could be known.
 fn deaths(ledger: &Ledger, files: &Files, wrong: &mut Vec<String>) {
-    for (life, Killed { owed, seen }) in &ledger.killed {
+    for (life, Killed { owed, seen_by }) in &ledger.killed {
         let lines = files.told.get(life).map_or(&[][..], Vec::as_slice);
         if *owed && lines.is_empty() {
             wrong.push(format!("{life:?}: its server was killed, and exits.log does not tell"));
@@ -111,7 +111,7 @@ fn deaths(ledger: &Ledger, files: &Files, wrong: &mut Vec<String>) {
             || files.events.iter().any(|event| {
                 field(event, "ev") == "death" && life_of(event) == *life && field(event, "status") == "signal:9"
             });
-        if *owed && *seen && !lines.is_empty() && !told_exactly {
+        if *owed && seen_by.is_some() && !lines.is_empty() && !told_exactly {
             wrong.push(format!("{life:?}: killed by signal 9 before everybody's eyes, and told as {lines:?}"));
         }
         if lines.iter().any(|line| !matches!(field(line, "status"), "signal:9" | "unknown")) {
@@ -205,7 +205,8 @@ fn up(view: &PeerView, state: Option<&Value>, sight: &Sight, wrong: &mut Vec<Str
         wrong.push(format!("{identity}: up, and its program does not run"));
     }
     let lives = state.and_then(|state| state["lives"].as_array()).map_or(&[][..], Vec::as_slice);
-    let named = |life: &Value| life["gen"] == view.generation.0 && life["server"]["pid"] == view.server_pid.unwrap_or(0);
+    let named =
+        |life: &Value| life["gen"] == view.generation.0 && life["server"]["pid"] == view.server_pid.unwrap_or(0);
     if lives.len() != 1 || !named(&lives[0]) {
         wrong.push(format!("{identity}: up, and state.json says {lives:?}"));
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 pub struct Killed {
     /// Nobody had meant to end this life: there must be a record. Otherwise there may be one.
     pub owed: bool,
-    /// Somebody watched who could know the status.
-    pub seen: bool,
+    /// The daemon that watched, where one did: if it is still there in the end, it must have told the status.
+    pub seen_by: Option<u32>,
 }
 
 /// What one peer should be.
@@ -61,10 +61,14 @@ impl Ledger {
     }
 
     pub fn answered(&mut self, peer: usize, verb: Verb, answer: Result<(), ClientError>) {
-        self.said.push(format!("{verb:?} {}: {}", PEERS[peer], match &answer {
-            Ok(()) => "done".to_owned(),
-            Err(error) => error.to_string(),
-        }));
+        self.said.push(format!(
+            "{verb:?} {}: {}",
+            PEERS[peer],
+            match &answer {
+                Ok(()) => "done".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        ));
         let requests = &mut self.peers[peer];
         requests.under_way -= 1;
         match answer {
@@ -83,11 +87,18 @@ impl Ledger {
         }
     }
 
-    pub fn server_killed(&mut self, life: &LifeKey, seen: bool) {
+    pub fn server_killed(&mut self, life: &LifeKey, seen_by: Option<u32>) {
         let requests = self.peer(life);
         let meant = requests.ends && (requests.under_way > 0 || requests.lost);
         let owed = !meant && !self.exited.contains(life);
-        self.killed.entry(key(life)).or_insert(Killed { owed, seen });
+        self.killed.entry(key(life)).or_insert(Killed { owed, seen_by });
+    }
+
+    /// This daemon did not see everything.
+    pub fn blinded(&mut self, daemon: u32) {
+        for killed in self.killed.values_mut().filter(|killed| killed.seen_by == Some(daemon)) {
+            killed.seen_by = None;
+        }
     }
 
     pub fn program_killed(&mut self, life: &LifeKey) {

@@ -63,7 +63,10 @@ impl Yard {
 
     /// Whether a daemon runs; one that has died is reaped.
     pub fn has_daemon(&mut self) -> bool {
-        if self.daemon.as_mut().is_some_and(|daemon| daemon.try_wait().unwrap().is_some()) {
+        if let Some(daemon) = &mut self.daemon
+            && daemon.try_wait().unwrap().is_some()
+        {
+            self.ledger.borrow_mut().blinded(daemon.id());
             self.daemon = None;
             self.frozen = false;
         }
@@ -89,6 +92,7 @@ impl Yard {
         if let Some(mut daemon) = self.daemon.take() {
             let _ = daemon.kill();
             let _ = daemon.wait();
+            self.ledger.borrow_mut().blinded(daemon.id());
         }
         self.frozen = false;
     }
@@ -166,13 +170,14 @@ impl Yard {
             return self.end_daemon();
         }
         let Some(member) = find(census, peer, target) else { return };
-        let daemon_sees = self.has_daemon() && !self.frozen;
+        let watches = self.has_daemon() && !self.frozen;
+        let seen_by = self.daemon.as_ref().filter(|_| watches).map(Child::id);
         if !self.send(&member, Signal::KILL) {
             return;
         }
         let mut ledger = self.ledger.borrow_mut();
         match &member.kind {
-            Kind::Server(life) => ledger.server_killed(life, daemon_sees),
+            Kind::Server(life) => ledger.server_killed(life, seen_by),
             Kind::Program(life) => ledger.program_killed(life),
             _ => {}
         }

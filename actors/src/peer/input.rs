@@ -39,6 +39,8 @@ pub enum FoundLife {
     },
     /// Its server is gone.
     Dead(ProcessEnd),
+    /// It never had one.
+    NeverLived,
     /// Its lock is held by somebody who can not be proved to be ours.
     Blocked(String),
 }
@@ -63,6 +65,8 @@ pub enum Input {
     ServerStarted(Generation, ProcessId),
     /// The session is open and its program runs.
     SessionOpened(Generation),
+    /// A server that had been silent was asked for its session.
+    SessionSeen(Generation, FoundSession),
     /// A step of the start failed.
     StartFailed(Generation, FleetError),
     /// The canary watches.
@@ -147,6 +151,8 @@ pub enum Action {
     ArmCanary(Generation, ProcessId),
     /// Open the session.
     OpenSession(Generation),
+    /// Ask the server for its session, which it may have or not.
+    LookAtSession(Generation),
     /// Judge the screen until the program is ready.
     WatchScreen(Generation),
     /// End the life on purpose.

@@ -17,8 +17,8 @@ use coalmine_actors::{
     names::Identity,
     peer::file::{Life, PeerFile},
     ports::{
-        Answer, BoxFuture, Claim, Found, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign, Servers,
-        SweepReport,
+        Answer, BoxFuture, Claim, Found, FoundSession, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign,
+        Servers, SweepReport,
     },
     runtime::StopRecipe,
 };
@@ -121,6 +121,17 @@ impl Servers for TmuxServers {
 
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()> {
         run!(self, life, shared, start::open_session(&shared, &life, &program).await)
+    }
+
+    fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession> {
+        run!(self, life, shared, {
+            let _turn = shared.turn(&life.identity).await;
+            let session = pane::session(&shared, &life).await;
+            if session == FoundSession::Open {
+                pane::watch_again(&shared, &life).await;
+            }
+            session
+        })
     }
 
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign> {

@@ -24,8 +24,10 @@ const LOOK_AGAIN: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(400), Duration::from_millis(1500)];
 
 /// Whether the pane's program has left, and how.
+///
+/// Where there is no such pane tmux does not refuse: every field is empty then, the id too.
 const ASK_PANE: [&str; 5] =
-    ["display-message", "-p", "-t", "%0", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
+    ["display-message", "-p", "-t", "%0", "#{pane_id},#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
 
 /// The pane's process, proved to be of this life; nothing where it can not be proved.
 pub(super) async fn main_pane(shared: &Shared, life: &LifeKey) -> Option<Pidfd> {
@@ -46,22 +48,25 @@ fn child_of(server: &Known, pid: &str) -> Option<Pidfd> {
 /// What a live server says of the one session of its life.
 pub(super) async fn session(shared: &Shared, life: &LifeKey) -> FoundSession {
     match shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await {
-        Ok(said) => exit(&said).map_or(FoundSession::Open, FoundSession::Exited),
+        Ok(said) => understood(&said),
         // It answers, and has no such pane.
         Err(TmuxError::Refused(why)) if why.contains("can't find") => FoundSession::Missing,
         Err(_) => FoundSession::Silent,
     }
 }
 
-/// How the program of a dead pane ended; nothing while it lives.
-fn exit(said: &str) -> Option<SessionExit> {
-    let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] else { return None };
-    Some(match (status.parse(), signal.parse()) {
-        (_, Ok(signal)) => SessionExit::Signal(signal),
-        (Ok(status), Err(_)) => SessionExit::Status(status),
-        // The server missed how: an end without a status is no content one.
-        (Err(_), Err(_)) => SessionExit::Killed,
-    })
+/// What [`ASK_PANE`] was answered with.
+fn understood(said: &str) -> FoundSession {
+    match said.trim_end().split(',').collect::<Vec<_>>()[..] {
+        ["%0", "1", status, signal] => FoundSession::Exited(match (status.parse(), signal.parse()) {
+            (_, Ok(signal)) => SessionExit::Signal(signal),
+            (Ok(status), Err(_)) => SessionExit::Status(status),
+            // The server missed how: an end without a status is no content one.
+            (Err(_), Err(_)) => SessionExit::Killed,
+        }),
+        ["%0", ..] => FoundSession::Open,
+        _ => FoundSession::Missing,
+    }
 }
 
 /// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told.
@@ -99,7 +104,7 @@ async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
     // A pane that is alive belongs to a program that has left its first process; one that can not be asked about is
     // looked at when its server answers again, or when it is adopted.
     let Ok(said) = shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await else { return };
-    if let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
+    if let ["%0", "1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
         run_hook(shared, life, status, signal).await;
     }
 }
@@ -128,13 +133,14 @@ mod tests {
     #[test]
     fn what_a_pane_says_is_understood() {
         for (said, means) in [
-            ("0,,\n", None),
-            ("1,3,\n", Some(SessionExit::Status(3))),
-            ("1,,9\n", Some(SessionExit::Signal(9))),
-            ("1,,\n", Some(SessionExit::Killed)),
-            ("", None),
+            ("%0,0,,\n", FoundSession::Open),
+            ("%0,1,3,\n", FoundSession::Exited(SessionExit::Status(3))),
+            ("%0,1,,9\n", FoundSession::Exited(SessionExit::Signal(9))),
+            ("%0,1,,\n", FoundSession::Exited(SessionExit::Killed)),
+            (",,,\n", FoundSession::Missing),
+            ("", FoundSession::Missing),
         ] {
-            assert_eq!(exit(said), means, "{said:?}");
+            assert_eq!(understood(said), means, "{said:?}");
         }
     }
 }

@@ -134,7 +134,13 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     private_file::write(&pane_file, &environment::pane_file(shared, life, program))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
-    wait_for_socket(shared, life, &socket, deadline).await.map_err(|why| failed(with_words(why, &folder)))?;
+    if !wait_for_socket(shared, life, &socket, deadline).await {
+        return Err(match dead(shared, life) {
+            true => failed(with_words("its tmux server ended at once".into(), &folder)),
+            // Slow is not dead.
+            false => FleetError::ServerSilent { identity: life.identity.clone() },
+        });
+    }
     loop {
         let args = [
             "new-session".as_ref(),
@@ -170,6 +176,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
                     return Err(failed(with_words("its tmux server ended at once".into(), &folder)));
                 }
             }
+            Err(TmuxError::Silent(_)) if !dead(shared, life) => {
+                return Err(FleetError::ServerSilent { identity: life.identity.clone() });
+            }
             Err(error) => return Err(failed(with_words(error.to_string(), &folder))),
         }
     }
@@ -183,17 +192,15 @@ fn dead(shared: &Shared, life: &LifeKey) -> bool {
     shared.reaper.get(life, Role::Server).is_none_or(|server| server.pidfd().is_dead())
 }
 
-async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadline: Instant) -> Result<(), String> {
+/// Whether the server made its socket in time.
+async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadline: Instant) -> bool {
     while !socket.exists() {
-        if dead(shared, life) {
-            return Err("its tmux server ended at once".into());
-        }
-        if Instant::now() >= deadline {
-            return Err(format!("its tmux server made no socket within {START_DEADLINE:?}"));
+        if dead(shared, life) || Instant::now() >= deadline {
+            return false;
         }
         tokio::time::sleep(SOCKET_LOOK).await;
     }
-    Ok(())
+    true
 }
 
 /// Adds what the server wrote to its standard error.
