@@ -9,7 +9,7 @@ use crate::{
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
         private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, socket_folder,
-        tmux,
+        tmux, turns::Turns,
     },
     paths::Paths,
 };
@@ -194,12 +194,14 @@ fn adapters(
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
     let tmux = tmux::Tmux::new(tmux);
-    let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
+    let turns = Turns::default();
+    let servers =
+        TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         store: Arc::new(files),
         servers: Arc::new(servers.clone()),
-        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),
+        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper, turns)),
         registry: Arc::new(JsonRegistry::new(paths.registry())),
         journal: Arc::new(JournalFolder::new(paths.journal())),
     };

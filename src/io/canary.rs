@@ -9,6 +9,7 @@ use super::{
     pidfd::{Pidfd, to_witness},
     reaper::{Known, Reaper, Role},
     spawn::Spawn,
+    turns::Turns,
     witness::{self, Death, Settled, WitnessedBy as Seen, settle::Step},
 };
 use crate::paths::Paths;
@@ -38,17 +39,18 @@ pub struct Canaries {
     paths: Paths,
     helper: PathBuf,
     reaper: Reaper,
+    turns: Turns,
     /// When the last daemon was last heard of: since then nobody looked.
     blind_since: Option<Timestamp>,
 }
 
 impl Canaries {
     /// Canaries of the fleet at `paths`, by this helper.
-    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper) -> Self {
+    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper, turns: Turns) -> Self {
         // The last thing that a daemon wrote. A hint for people: no decision rests on it.
         let last_word = std::fs::metadata(paths.journal().join("lifecycle.log")).and_then(|log| log.modified());
         let blind_since = last_word.ok().and_then(|at| Timestamp::try_from(at).ok());
-        Self { paths, helper, reaper, blind_since }
+        Self { paths, helper, reaper, turns, blind_since }
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
@@ -166,6 +168,8 @@ impl Witness for Canaries {
     fn arm(&self, life: &LifeKey, server: ProcessId) -> Answer<Box<dyn Process>> {
         let (this, life) = (self.clone(), life.clone());
         Box::pin(async move {
+            // Not beside an end: a canary that is armed after the others were dismissed would take our kill for a death.
+            let _turn = this.turns.of(&life.identity).await;
             this.reaper.note_oom(&life, server.pid);
             let pidfd = this.spawn(&life, server).map_err(|source| FleetError::io("start", &this.helper, source))?;
             let known = this.reaper.take(&life, Role::Canary, pidfd);

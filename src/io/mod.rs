@@ -25,6 +25,7 @@ pub mod socket_folder;
 pub mod spawn;
 pub mod tmux;
 pub mod tmux_version;
+pub mod turns;
 pub mod witness;
 
 use crate::paths::Paths;

@@ -25,6 +25,8 @@ pub enum Wish {
 #[derive(Debug, Default)]
 struct Requests {
     under_way: usize,
+    /// Some of those that are under way, or were together with one, overlap: who can say which came last?
+    overlap: bool,
     /// A request was lost with its daemon: what it meant may happen, or not.
     lost: bool,
     /// Some request of this schedule was, or may be, an end.
@@ -55,6 +57,7 @@ impl Ledger {
 
     pub fn asked(&mut self, peer: usize, verb: Verb) {
         let requests = &mut self.peers[peer];
+        requests.overlap |= requests.under_way > 0;
         requests.under_way += 1;
         requests.ends |= matches!(verb, Verb::Stop | Verb::Restart | Verb::Remove);
         requests.wish = None;
@@ -71,9 +74,10 @@ impl Ledger {
         ));
         let requests = &mut self.peers[peer];
         requests.under_way -= 1;
+        let alone = !requests.overlap;
+        requests.overlap &= requests.under_way > 0;
         match answer {
-            // Of requests that overlap, who can say which came last?
-            Ok(()) if requests.under_way == 0 && !requests.lost => {
+            Ok(()) if alone && !requests.lost => {
                 requests.wish = Some(match verb {
                     Verb::Create | Verb::Start | Verb::Restart => Wish::Up,
                     Verb::Stop => Wish::Down,

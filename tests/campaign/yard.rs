@@ -6,7 +6,9 @@ use super::{
     schedule::{Fault, PEERS, Step, Target, Verb},
     support::{Root, gone_within},
 };
-use coalmine::{actors::fleet::request::CreatePeer, api::client::Client, io::fault, paths::Paths};
+use coalmine::{
+    actors::fleet::request::CreatePeer, api::client::Client, io::fault, io::witness::proc_stat, paths::Paths,
+};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     cell::RefCell,
@@ -170,8 +172,10 @@ impl Yard {
             return self.end_daemon();
         }
         let Some(member) = find(census, peer, target) else { return };
+        // Another one's child is reaped by whoever inherited it, perhaps too late for anybody to learn its status.
+        let parent = proc_stat::read(member.pid).map_or(0, |stat| stat.ppid.cast_unsigned());
         let watches = self.has_daemon() && !self.frozen;
-        let seen_by = self.daemon.as_ref().filter(|_| watches).map(Child::id);
+        let seen_by = self.daemon.as_ref().map(Child::id).filter(|daemon| watches && *daemon == parent);
         if !self.send(&member, Signal::KILL) {
             return;
         }

@@ -10,7 +10,7 @@ mod screen;
 mod start;
 mod sweep;
 
-use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, witness::life::LifePaths};
+use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, turns::Turns, witness::life::LifePaths};
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
@@ -27,7 +27,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Starts that may be under way at once: more would only make one another slow.
 pub const STARTS_AT_ONCE_MAX: usize = 8;
@@ -44,8 +44,7 @@ struct Shared {
     files: PeerFiles,
     /// What every server's environment begins with.
     base_env: RwLock<Vec<(String, String)>>,
-    /// One start, end or search of an identity at a time, whoever asks.
-    turns: DashMap<Identity, Arc<Mutex<()>>>,
+    turns: Turns,
     starts: Arc<Semaphore>,
     /// The right to be starting: held from the server's start until its session is open.
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
@@ -66,6 +65,7 @@ impl TmuxServers {
         helper: PathBuf,
         reaper: Reaper,
         files: PeerFiles,
+        turns: Turns,
         pass_env: &[String],
     ) -> Result<Self, FleetError> {
         let watcher = heal::RunFolder::new(paths.run())?;
@@ -76,7 +76,7 @@ impl TmuxServers {
             helper,
             reaper,
             files,
-            turns: DashMap::new(),
+            turns,
             starts: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
             starting: DashMap::new(),
             watcher,
@@ -93,8 +93,7 @@ impl TmuxServers {
 
 impl Shared {
     async fn turn(&self, identity: &Identity) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = Arc::clone(self.turns.entry(identity.clone()).or_default().value());
-        turn.lock_owned().await
+        self.turns.of(identity).await
     }
 
     fn life_paths(&self, life: &LifeKey) -> LifePaths {
