@@ -70,15 +70,15 @@ pub fn one(seed: u64) -> Result<(), String> {
             yard.carry_out(step, &asking);
             tokio::time::sleep(*pause).await;
         }
-        let wrong = rest(&mut yard).await;
+        let wrong = rest_for(&mut yard, REST).await;
         if wrong.is_empty() { Ok(()) } else { Err(report(&schedule, &yard, &wrong)) }
     }))
 }
 
 /// Lets everything go on, and waits until nothing is wrong any more; what is left then is.
-async fn rest(yard: &mut Yard) -> Vec<String> {
+pub async fn rest_for(yard: &mut Yard, wait: Duration) -> Vec<String> {
     yard.thaw_all();
-    let deadline = Instant::now() + REST;
+    let deadline = Instant::now() + wait;
     loop {
         yard.start_daemon(None); // also after a fault that strikes only now
         let asked = yard.client().list().await;

@@ -13,11 +13,15 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
 #![allow(missing_docs, reason = "nothing of it is for others")]
 
+mod boot;
 mod campaign;
 mod census;
 mod checker;
 mod ledger;
+mod pid_reuse;
 mod schedule;
+mod sharp;
+mod silence;
 mod yard;
 
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]

@@ -36,19 +36,25 @@ pub struct Yard {
     pub ledger: Rc<RefCell<Ledger>>,
     /// Every step as it was carried out, for people.
     pub done: Vec<String>,
+    /// Strangers, ended with the yard.
+    kept: Vec<Child>,
     root: Root,
 }
 
 impl Drop for Yard {
     fn drop(&mut self) {
         self.end_daemon();
+        for stranger in &mut self.kept {
+            let _ = stranger.kill();
+            let _ = stranger.wait();
+        }
     }
 }
 
 impl Yard {
     pub fn new() -> Self {
         let root = Root::with(&[("home/.config/coalmine/config.toml", CONFIG)]);
-        Self { daemon: None, frozen: false, ledger: Rc::default(), done: Vec::new(), root }
+        Self { daemon: None, frozen: false, ledger: Rc::default(), done: Vec::new(), kept: Vec::new(), root }
     }
 
     pub fn paths(&self) -> Paths {
@@ -97,6 +103,24 @@ impl Yard {
             self.ledger.borrow_mut().blinded(daemon.id());
         }
         self.frozen = false;
+    }
+
+    /// Ends this process together with the yard.
+    pub fn keep(&mut self, stranger: Child) {
+        self.kept.push(stranger);
+    }
+
+    /// Holds what was done so far for not done.
+    pub fn forget_kills(&mut self) {
+        self.ledger.borrow_mut().killed.clear();
+    }
+
+    /// Holds this death for one that was meant.
+    pub fn forget_kill(&mut self, identity: &str, generation: u64) {
+        let mut ledger = self.ledger.borrow_mut();
+        if let Some(killed) = ledger.killed.get_mut(&(identity.to_owned(), generation)) {
+            killed.owed = false;
+        }
     }
 
     /// Asks for every peer once, and waits as long as the daemon lives.
