@@ -12,7 +12,7 @@ use crate::io::{
 };
 use coalmine_actors::{
     peer::file::{Life, LifePhase},
-    ports::{Found, LifeKey, Process, ProcessEnd, ProcessId},
+    ports::{Found, FoundSession, LifeKey, Process, ProcessEnd, ProcessId},
 };
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 use tokio::net::UnixStream;
@@ -25,7 +25,10 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     if let Some(server) = shared.reaper.get(life, Role::Server) {
         return match server.end() {
             Some(end) => Found::Dead(end),
-            None => alive(shared, life, server, shared.reaper.get(life, Role::Canary)).await,
+            None => {
+                let session = pane::look(shared, life).await.session;
+                alive(server, shared.reaper.get(life, Role::Canary), session)
+            }
         };
     }
     // Seen dead before, and written down; or everything of its boot is.
@@ -63,9 +66,8 @@ fn never_lived(shared: &Shared, life: &LifeKey, known: &Life) -> bool {
     known.phase == LifePhase::Starting && known.server.is_none() && !traces.iter().any(|trace| trace.exists())
 }
 
-async fn alive(shared: &Shared, life: &LifeKey, server: Known, canary: Option<Known>) -> Found {
+fn alive(server: Known, canary: Option<Known>, session: FoundSession) -> Found {
     let canary = canary.filter(|canary| canary.end().is_none()).map(|canary| Box::new(canary) as Box<dyn Process>);
-    let session = pane::session(shared, life).await;
     Found::Alive { server: Box::new(server), canary, session }
 }
 
@@ -86,11 +88,8 @@ async fn adopt(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Result<Fou
     let canary_lock = folder.join(format!("canary-g{}.lock", life.generation));
     let holder = || lock_holder::find(&canary_lock, lock_holder::CANARY_FD);
     let canary = known.canary.and_then(proved).or_else(holder).and_then(|canary| take(Role::Canary, canary).ok());
-    let found = alive(shared, life, server, canary).await;
-    // In the background: a server that does not answer must not hold up whoever waits for this.
-    let (shared, life) = (Arc::clone(shared), life.clone());
-    tokio::spawn(async move { pane::watch_again(&shared, &life).await });
-    Ok(found)
+    let session = pane::look_and_watch(shared, life).await;
+    Ok(alive(server, canary, session))
 }
 
 /// The process with this pid, if it is the very one that was written down.

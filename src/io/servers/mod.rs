@@ -125,11 +125,7 @@ impl Servers for TmuxServers {
     fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession> {
         run!(self, life, shared, {
             let _turn = shared.turn(&life.identity).await;
-            let session = pane::session(&shared, &life).await;
-            if session == FoundSession::Open {
-                pane::watch_again(&shared, &life).await;
-            }
-            session
+            pane::look_and_watch(&shared, &life).await
         })
     }
 
