@@ -2,7 +2,7 @@
 //!
 //! `COALMINE_FAULT=claim-written:2` kills the process with SIGKILL when it reaches that step for the second time.
 //! All of it exists only with the feature `fault-points`, which the tests of this package turn on for themselves:
-//! in every other build [`reached`] is empty, and the variable means nothing (docs/decisions/0013).
+//! in every other build [`reached`] is empty, and the variable means nothing (docs/decisions/0015).
 
 /// Declares the steps once: their type, their names, and the list that the campaign draws from.
 macro_rules! fault_points {
