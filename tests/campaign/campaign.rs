@@ -3,11 +3,15 @@
 use super::{
     checker::{self, Files, Sight},
     schedule::Schedule,
+    tally::Tally,
     yard::Yard,
 };
 use std::{
     fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -33,6 +37,7 @@ pub fn number(name: &str, default: u64) -> u64 {
 pub fn run(count: u64, seed: u64) {
     let next = AtomicU64::new(seed);
     let began = Instant::now();
+    let tally = Mutex::new(Tally::default());
     let failures = thread::scope(|scope| {
         let roots: Vec<_> = (0..number("COALMINE_CAMPAIGN_ROOTS", ROOTS))
             .map(|_| {
@@ -43,7 +48,7 @@ pub fn run(count: u64, seed: u64) {
                         if seed_now >= seed + count || failures.len() >= FAILURES_MAX {
                             return failures;
                         }
-                        if let Err(report) = one(seed_now) {
+                        if let Err(report) = one(seed_now, &tally) {
                             eprintln!("{report}");
                             failures.push(seed_now);
                         }
@@ -54,11 +59,12 @@ pub fn run(count: u64, seed: u64) {
         roots.into_iter().flat_map(|root| root.join().unwrap()).collect::<Vec<_>>()
     });
     eprintln!("campaign: {count} schedules from seed {seed} in {:?}, failed: {failures:?}", began.elapsed());
+    eprintln!("{}", tally.into_inner().unwrap());
     assert!(failures.is_empty(), "these seeds failed: {failures:?}");
 }
 
 /// Runs the schedule of this seed; a failure tells everything.
-pub fn one(seed: u64) -> Result<(), String> {
+pub fn one(seed: u64, tally: &Mutex<Tally>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asking = LocalSet::new();
     runtime.block_on(asking.run_until(async {
@@ -71,6 +77,8 @@ pub fn one(seed: u64) -> Result<(), String> {
             tokio::time::sleep(*pause).await;
         }
         let wrong = rest_for(&mut yard, REST).await;
+        yard.tally.take_in(&Files::read(&yard.paths()));
+        tally.lock().unwrap().add(&yard.tally);
         if wrong.is_empty() { Ok(()) } else { Err(report(&schedule, &yard, &wrong)) }
     }))
 }

@@ -22,6 +22,7 @@ mod pid_reuse;
 mod schedule;
 mod sharp;
 mod silence;
+mod tally;
 mod yard;
 
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]

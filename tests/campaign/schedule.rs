@@ -10,8 +10,8 @@ pub const PEERS: [&str; 3] = ["anna", "bob", "carl"];
 const STEPS: std::ops::Range<usize> = 4..11;
 /// Longest pause after a step, milliseconds; most are far shorter.
 const PAUSE_MS_MAX: u64 = 250;
-/// How many times a fault point may be passed before it strikes.
-const FAULT_COUNT_MAX: u32 = 6;
+/// The how-manieth passing of a fault point strikes.
+const FAULT_COUNTS: [u32; 8] = [1, 1, 1, 2, 2, 3, 4, 6];
 
 /// A process of one peer, or the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,10 @@ fn pause(rng: &mut Rng) -> Duration {
 }
 
 fn fault(rng: &mut Rng) -> Fault {
-    Fault { point: FaultPoint::ALL[rng.usize(..FaultPoint::ALL.len())], count: rng.u32(1..=FAULT_COUNT_MAX) }
+    Fault {
+        point: FaultPoint::ALL[rng.usize(..FaultPoint::ALL.len())],
+        count: FAULT_COUNTS[rng.usize(..FAULT_COUNTS.len())],
+    }
 }
 
 fn step(rng: &mut Rng) -> Step {

@@ -5,6 +5,7 @@ use super::{
     ledger::Ledger,
     schedule::{Fault, PEERS, Step, Target, Verb},
     support::{Root, gone_within},
+    tally::Tally,
 };
 use coalmine::{
     actors::fleet::request::CreatePeer, api::client::Client, io::fault, io::witness::proc_stat, paths::Paths,
@@ -36,6 +37,9 @@ pub struct Yard {
     pub ledger: Rc<RefCell<Ledger>>,
     /// Every step as it was carried out, for people.
     pub done: Vec<String>,
+    pub tally: Tally,
+    /// The fault that the present daemon is to die of.
+    fault: Option<Fault>,
     /// Strangers, ended with the yard.
     kept: Vec<Child>,
     root: Root,
@@ -54,7 +58,16 @@ impl Drop for Yard {
 impl Yard {
     pub fn new() -> Self {
         let root = Root::with(&[("home/.config/coalmine/config.toml", CONFIG)]);
-        Self { daemon: None, frozen: false, ledger: Rc::default(), done: Vec::new(), kept: Vec::new(), root }
+        Self {
+            daemon: None,
+            frozen: false,
+            ledger: Rc::default(),
+            done: Vec::new(),
+            tally: Tally::default(),
+            fault: None,
+            kept: Vec::new(),
+            root,
+        }
     }
 
     pub fn paths(&self) -> Paths {
@@ -75,6 +88,10 @@ impl Yard {
             && daemon.try_wait().unwrap().is_some()
         {
             self.ledger.borrow_mut().blinded(daemon.id());
+            match self.fault {
+                Some(fault) => self.tally.count(format!("struck: {}", fault.point.name())),
+                None => self.tally.count("daemon: ended by itself"),
+            }
             self.daemon = None;
             self.frozen = false;
         }
@@ -94,6 +111,8 @@ impl Yard {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.daemon = Some(command.spawn().unwrap());
+        self.fault = fault;
+        self.tally.count("daemon: started");
     }
 
     fn end_daemon(&mut self) {
@@ -101,6 +120,7 @@ impl Yard {
             let _ = daemon.kill();
             let _ = daemon.wait();
             self.ledger.borrow_mut().blinded(daemon.id());
+            self.tally.count("kill: Daemon");
         }
         self.frozen = false;
     }
@@ -173,9 +193,10 @@ impl Yard {
         }
     }
 
-    fn ask(&self, asking: &LocalSet, peer: usize, verb: Verb) {
+    fn ask(&mut self, asking: &LocalSet, peer: usize, verb: Verb) {
         let (client, ledger, cwd) = (self.client(), Rc::clone(&self.ledger), self.root.folder().to_owned());
         ledger.borrow_mut().asked(peer, verb);
+        self.tally.count(format!("ask: {verb:?}"));
         asking.spawn_local(async move {
             let name = PEERS[peer];
             let command = PROGRAM.map(ToOwned::to_owned).to_vec();
@@ -203,6 +224,7 @@ impl Yard {
         if !self.send(&member, Signal::KILL) {
             return;
         }
+        self.tally.count(format!("kill: {target:?}"));
         let mut ledger = self.ledger.borrow_mut();
         match &member.kind {
             Kind::Server(life) => ledger.server_killed(life, seen_by),
@@ -213,6 +235,7 @@ impl Yard {
     }
 
     fn signal(&mut self, peer: usize, target: Target, signal: Signal) {
+        self.tally.count(format!("{}: {target:?}", if signal == Signal::STOP { "stop" } else { "continue" }));
         if target == Target::Daemon {
             if self.has_daemon() {
                 let daemon = self.daemon.as_ref().expect("it was just seen");
