@@ -77,7 +77,9 @@ impl Files {
         let parse = |path: &Path| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
         let states = names(&paths.peers());
         let states = states.into_iter().map(|name| {
-            let state = parse(&paths.peers().join(&name).join("state.json"));
+            let path = paths.peers().join(&name).join("state.json");
+            // A folder without one belongs to a peer that never lived.
+            let state = if path.exists() { parse(&path) } else { Some(Value::Null) };
             (name, state)
         });
         Self {
