@@ -92,6 +92,12 @@ pub struct PeerView {
     pub deaths_recent: usize,
     /// Lives since the daemon started that followed a death.
     pub restarts: u64,
+    /// Before this instant it does not begin its next life by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<Timestamp>,
+    /// The last life whose end counted, since this daemon started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_death: Option<LastDeath>,
     /// How its last deliberate end went, since this daemon started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_end: Option<EndReport>,
@@ -107,6 +113,16 @@ pub struct PeerView {
     pub policy: Option<String>,
     /// The version of the helper that watches it.
     pub helper_version: String,
+}
+
+/// An end that counted: of a life, and what it died of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDeath {
+    /// Which life.
+    #[serde(rename = "gen")]
+    pub generation: Generation,
+    /// One short text: `its program exited with status 7`.
+    pub why: String,
 }
 
 /// One event of the journal.

@@ -4,13 +4,19 @@ use super::{
     config::PeerConfig,
     phase::{CanaryWatch, PeerState, Phase, Stage},
 };
-use crate::{names::Identity, ports::Moment, view::PeerView};
+use crate::{
+    names::Identity,
+    ports::Moment,
+    view::{LastDeath, PeerView},
+};
 use jiff::SignedDuration;
 
 /// The view of `state` at `now`.
 pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerView {
     let identity = config.rules.identity.clone();
     let live = state.live();
+    let resumed = live
+        .is_some_and(|live| state.file.lives.iter().any(|life| life.generation == live.generation && life.resumed));
     let age_ms = now.boot_ms.saturating_sub(state.since_boot_ms);
     PeerView {
         personality: identity.personality().clone(),
@@ -18,7 +24,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         phase: state.phase.name(),
         detail: detail(state, &identity, now),
         generation: live.map_or(state.file.highest, |live| live.generation),
-        since: now.wall - SignedDuration::from_millis(i64::try_from(age_ms).unwrap_or(0)),
+        since: now.wall - duration(age_ms),
         server_pid: live.and_then(|live| live.server).map(|server| server.pid),
         canary_pid: live.and_then(|live| match live.canary {
             CanaryWatch::Armed { process, .. } => Some(process.pid),
@@ -28,15 +34,24 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),
         deaths_recent: deaths_recent(state, config, now),
         restarts: state.restarts,
+        next_try: match state.phase {
+            Phase::Backoff { until_boot_ms } => Some(now.wall + duration(until_boot_ms.saturating_sub(now.boot_ms))),
+            _ => None,
+        },
+        last_death: state.last_death.clone().map(|(generation, why)| LastDeath { generation, why }),
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
         cwd: config.program.cwd.clone(),
-        command: config.program.argv.clone(),
+        command: config.program(resumed).argv,
         policy: config.policy.clone(),
         helper_version: config.helper_version.clone(),
         identity,
     }
+}
+
+fn duration(ms: u64) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(ms).unwrap_or(0))
 }
 
 /// Those that count now: the ring is trimmed only by the next death.
@@ -50,8 +65,9 @@ fn detail(state: &PeerState, identity: &Identity, now: Moment) -> String {
     match &state.phase {
         Phase::Backoff { until_boot_ms } => {
             let wait_s = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
-            format!("tries again in {wait_s} s: {}", state.note)
+            format!("next try in {wait_s} s: {}", state.note)
         }
+        Phase::Queued { incident: Some(incident) } => format!("waits for its turn after {incident}: {}", state.note),
         Phase::Live(live) => match &live.stage {
             Stage::NeedsAttention { what } => what.clone(),
             _ => state.note.clone(),
