@@ -1,7 +1,7 @@
 //! Starts canaries, and finds or makes the record of a death (spec 01 §4).
 
 use super::{
-    exits, life_paths,
+    exits, journal, life_paths,
     lock::{self, NotLocked},
     pidfd::{Pidfd, to_witness},
     reaper::{Reaper, Role},
@@ -17,7 +17,7 @@ use coalmine_actors::{
 };
 use jiff::Timestamp;
 use std::{
-    io,
+    io::{self, Write},
     os::fd::AsFd,
     path::{Path, PathBuf},
     time::Duration,
@@ -25,6 +25,8 @@ use std::{
 
 /// How long a canary may take to finish its record before the daemon looks for itself.
 const CANARY_GRACE: Duration = Duration::from_millis(500);
+/// Events of the identity that are added to its record.
+const EVENTS_IN_RECORD_MAX: usize = 20;
 const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The adapter. Clones share it.
@@ -33,12 +35,17 @@ pub struct Canaries {
     paths: Paths,
     helper: PathBuf,
     reaper: Reaper,
+    /// When the last daemon was last heard of: since then nobody looked.
+    blind_since: Option<Timestamp>,
 }
 
 impl Canaries {
     /// Canaries of the fleet at `paths`, by this helper.
     pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper) -> Self {
-        Self { paths, helper, reaper }
+        // The last thing that a daemon wrote. A hint for people: no decision rests on it.
+        let last_word = std::fs::metadata(paths.journal().join("lifecycle.log")).and_then(|log| log.modified());
+        let blind_since = last_word.ok().and_then(|at| Timestamp::try_from(at).ok());
+        Self { paths, helper, reaper, blind_since }
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
@@ -77,11 +84,13 @@ impl Canaries {
         Pidfd::open(spawn.start()?)
     }
 
-    /// Keeps records and lines within their limits; nobody waits for it, and what fails is tried after the next death.
-    fn tidy(&self) {
-        let paths = self.paths.clone();
+    /// Adds what the daemon knows to a record that is settled, and keeps records and lines within their limits.
+    /// Nobody waits for it, and what fails is tried after the next death.
+    fn tidy(&self, life: &LifeKey) {
+        let (paths, life) = (self.paths.clone(), life.clone());
         tokio::task::spawn_blocking(move || {
-            let tidied = witness::retention::prune(&paths.journal(), Timestamp::now())
+            let tidied = add_events(&paths, &life)
+                .and_then(|()| witness::retention::prune(&paths.journal(), Timestamp::now()))
                 .and_then(|_| exits::trim(&paths.journal(), &unsettled(&paths)));
             if let Err(error) = tidied {
                 tracing::warn!(%error, "old records could not be cleared away");
@@ -104,6 +113,23 @@ impl Canaries {
         };
         let _ = tokio::time::timeout(CANARY_GRACE, free).await;
     }
+}
+
+/// Writes the last events of the identity under its record, whoever made it; once.
+fn add_events(paths: &Paths, life: &LifeKey) -> io::Result<()> {
+    const SECTION: &str = "\n[events]\n";
+    let record = life_paths(paths, life).record();
+    let text = match std::fs::read(&record) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()), // a claimed end has none
+        Err(error) => return Err(error),
+    };
+    if text.contains(SECTION) {
+        return Ok(());
+    }
+    let events = journal::last_events_about(&paths.journal(), &life.identity, EVENTS_IN_RECORD_MAX)?;
+    let mut file = std::fs::OpenOptions::new().append(true).open(&record)?;
+    file.write_all(format!("{SECTION}{}\n", events.join("\n")).as_bytes())
 }
 
 /// Every life that some peer's file still names.
@@ -130,6 +156,7 @@ impl Witness for Canaries {
     fn arm(&self, life: &LifeKey, server: ProcessId) -> Answer<Box<dyn Process>> {
         let (this, life) = (self.clone(), life.clone());
         Box::pin(async move {
+            this.reaper.note_oom(&life, server.pid);
             let pidfd = this.spawn(&life, server).map_err(|source| FleetError::io("start", &this.helper, source))?;
             let known = this.reaper.take(&life, Role::Canary, pidfd);
             Ok(Box::new(known.map_err(|source| FleetError::io("watch", &this.helper, source))?) as Box<dyn Process>)
@@ -150,12 +177,16 @@ impl Witness for Canaries {
             let paths = life_paths(&this.paths, &notice.life);
             let mut death =
                 Death::noticed_now(notice.server.map(|server| server.pid), to_witness(end), notice.started_boot_ms);
+            death.oom = this.reaper.oom_baseline(&notice.life);
+            if seen == Seen::Recovery {
+                death.window = this.blind_since.map(|from| (from, death.noticed));
+            }
             death.pane_log = Some(this.paths.pane_log(&notice.life.identity));
             let settled = tokio::task::spawn_blocking(move || witness::settle(&paths, &death, seen)).await;
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
             let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
             this.reaper.forget(&notice.life);
-            this.tidy();
+            this.tidy(&notice.life);
             Ok(settlement(settled))
         })
     }

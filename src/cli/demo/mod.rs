@@ -6,6 +6,7 @@
 //! lamp     is stopped politely                    → nothing is recorded, stays down
 //! ```
 
+mod helper;
 mod install;
 mod stage;
 mod table;
@@ -19,7 +20,12 @@ use crate::{Fleet, FleetHandle, io::find};
 use coalmine_actors::{error::FleetError, fleet::request::CreatePeer, view::PeerView};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use stage::{Account, Stage};
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 
 /// Longest wait for any one step; all together take a few seconds.
 const STEP: Duration = Duration::from_secs(20);
@@ -44,6 +50,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         Err(FleetError::TmuxMissing) => install::tmux(args.yes, |text| context.note(text)).await?,
         found => drop(found?),
     }
+    helper::ensure(|text| context.note(text)).await?;
     let root = tempfile::Builder::new()
         .prefix("coalmine-demo-")
         .tempdir()
@@ -80,12 +87,11 @@ async fn show(context: &Context, fleet: &FleetHandle, folder: &Path) -> Outcome<
     signal(digger.server_pid, Signal::KILL)?;
     let digger = stage.account(&digger, "server killed", true, STEP).await?;
     say(&format!("  {}   kill -9 of its canary and of its tmux server", hauler.identity))?;
-    // Stopped first, so that it neither records nor gets a successor before the server is gone too.
-    for (pid, word) in
-        [(hauler.canary_pid, Signal::STOP), (hauler.server_pid, Signal::KILL), (hauler.canary_pid, Signal::KILL)]
-    {
-        signal(pid, word)?;
-    }
+    // Stopped first, so that it does not record; killed last, so that no successor is armed beside a dying server.
+    signal(hauler.canary_pid, Signal::STOP)?;
+    let server = signal(hauler.server_pid, Signal::KILL)?;
+    crate::io::pidfd::dead_within(server.as_fd(), STEP);
+    signal(hauler.canary_pid, Signal::KILL)?;
     let hauler = stage.account(&hauler, "canary and server killed", true, STEP).await?;
     say(&format!("  {}     coalmine stop lamp\n", lamp.identity))?;
     fleet.stop("lamp", STEP).await?;
@@ -108,10 +114,11 @@ fn pid_of(peer: &PeerView) -> String {
     peer.server_pid.map_or_else(|| "?".into(), |pid| pid.to_string())
 }
 
-/// A signal to a process that this show has just started.
-fn signal(pid: Option<i32>, signal: Signal) -> Outcome {
+/// A signal to a process that this show has just started; gives the process.
+fn signal(pid: Option<i32>, signal: Signal) -> Outcome<OwnedFd> {
     let pid = pid.and_then(Pid::from_raw).ok_or_else(|| Failure::failed("the show", "a process is missing"))?;
     let failed = |error| Failure::failed("the show can not signal its own process", error);
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
-    rustix::process::pidfd_send_signal(pidfd, signal).map_err(failed)
+    rustix::process::pidfd_send_signal(&pidfd, signal).map_err(failed)?;
+    Ok(pidfd)
 }

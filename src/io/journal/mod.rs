@@ -8,6 +8,7 @@
 //!
 //! Nothing is kept open between two calls: a file that was removed or replaced under us is simply found anew.
 
+mod about;
 mod append;
 mod cursor;
 mod foreign;
@@ -15,6 +16,7 @@ mod line;
 mod read;
 mod tail;
 
+pub use about::last_events_about;
 pub use read::{read_events, read_exits};
 
 use super::blocking;

@@ -41,9 +41,10 @@ async fn a_server_that_is_killed_is_recorded_by_its_canary_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_with_its_canary_is_recorded_by_the_daemon() {
     let (rig, bob) = rig_with_bob().await;
-    // Stopped first, so that it neither records nor gets a successor before the server is gone too.
+    // Stopped first, so that it does not record; killed last, so that no successor is armed beside a dying server.
     crate::support::stop_process(bob.canary_pid.unwrap());
     kill(bob.server_pid.unwrap());
+    eventually("the server is dead", || async { (!alive(bob.server_pid.unwrap())).then_some(()) }).await;
     kill(bob.canary_pid.unwrap());
     rig.until_up("bob", 2).await;
     one_record(&rig, &["status=signal:9 cause=killed witness=daemon"]).await;
