@@ -138,6 +138,17 @@ impl FleetHandle {
         wait::until_up(&entry, accepted.generation, patience).await
     }
 
+    /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A
+    /// peer that was put to sleep goes on with its last conversation.
+    ///
+    /// # Errors
+    /// As `start`, or it was stopped.
+    pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
+        let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
+        let accepted = self.ask(&entry, PeerMsg::Wake).await?;
+        wait::until_up(&entry, accepted.generation, patience).await
+    }
+
     /// Ends every identity that NAME means, and waits for it.
     ///
     /// # Errors

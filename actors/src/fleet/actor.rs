@@ -202,6 +202,7 @@ impl FleetActor {
         in_flight: &InFlight,
     ) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
         let peers = Peers {
+            rules: self.rules.clone(),
             ports: self.ports.clone(),
             journal: self.journal.clone(),
             directory: self.directory.clone(),

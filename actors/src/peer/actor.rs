@@ -8,16 +8,19 @@ use super::{
     directory::{Directory, Entry},
     file::{Desired, PeerFile},
     in_flight::Flights,
+    incident,
     input::{FoundLife, Input},
     message::{PeerMsg, Reply},
     perform::{self, Landing, Performed},
-    phase::PeerState,
+    phase::{PeerState, Stage},
     show::show,
     step::step,
+    supervisor::PeersMsg,
     vigil::Vigil,
     watch::{ProcessEnded, ProcessWatch},
 };
 use crate::{
+    backoff::backoff,
     error::FleetError,
     exit::{self, Exit},
     journal::JournalHandle,
@@ -26,11 +29,9 @@ use crate::{
     view::PeerView,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{sync::watch as view_channel, task::AbortHandle};
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::watch as view_channel;
 
-/// Wait before a state file that could not be read is read again.
-const BOOT_RETRY: Duration = Duration::from_secs(2);
 /// Requests that may wait while the file is being read.
 const WAITING_MAX: usize = 64;
 
@@ -44,6 +45,8 @@ pub(crate) struct PeerActor {
     pub(super) directory: Directory,
     pub(super) view: Arc<view_channel::Sender<PeerView>>,
     pub(super) flights: Flights,
+    /// Our supervisor: it hears of deaths, and says who may come back when.
+    pub(super) peers: ActorRef<PeersMsg>,
 }
 
 /// What a watch stands for.
@@ -57,6 +60,8 @@ enum Watched {
 pub(crate) struct PeerMemory {
     /// `None` until the file was read.
     state: Option<PeerState>,
+    /// How often the file could not be read, in a row.
+    boot_failures: u32,
     /// Messages that came before that, in order.
     waiting: Vec<PeerMsg>,
     watches: HashMap<ActorId, Watched>,
@@ -64,6 +69,8 @@ pub(crate) struct PeerMemory {
     probe: Vigil,
     /// The task that judges the screen of a starting peer; aborted when nobody waits for it any more.
     screen: Vigil,
+    /// The task that looks for signs of life of a ready peer; aborted when its life is not up any more.
+    idle: Vigil,
     /// Once it is being removed: who waits until nothing is under way.
     retiring: Option<Vec<RpcReplyPort<Result<Generation, FleetError>>>>,
 }
@@ -79,10 +86,12 @@ impl Actor for PeerActor {
         myself.cast(PeerMsg::Boot)?;
         Ok(PeerMemory {
             state: None,
+            boot_failures: 0,
             waiting: Vec::new(),
             watches: HashMap::new(),
             probe: Vigil::default(),
             screen: Vigil::default(),
+            idle: Vigil::default(),
             retiring: None,
         })
     }
@@ -102,7 +111,8 @@ impl Actor for PeerActor {
                 self.view.send_modify(|view| view.detail = error.chain());
                 let waiting = std::mem::take(&mut memory.waiting);
                 memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, &error)).collect();
-                myself.send_after(BOOT_RETRY, || PeerMsg::Boot);
+                memory.boot_failures = memory.boot_failures.saturating_add(1);
+                myself.send_after(backoff(memory.boot_failures), || PeerMsg::Boot);
             }
             PeerMsg::Lost => return Err("an action panicked".into()),
             PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
@@ -203,7 +213,7 @@ impl PeerActor {
         }
         let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
         if wanted_up && idle {
-            self.turn(myself, memory, Input::Start, None);
+            self.turn(myself, memory, Input::TakeUp, None);
         }
         self.publish(memory);
         // Before whatever is in the mailbox: they came first.
@@ -217,6 +227,7 @@ impl PeerActor {
     fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
         let (input, reply) = match message {
             PeerMsg::Start(reply) => (Input::Start, Some(reply)),
+            PeerMsg::Wake(reply) => (Input::Wake, Some(reply)),
             PeerMsg::Stop(why, reply) => (Input::Stop { why }, Some(reply)),
             PeerMsg::Restart(reply) => (Input::Restart, Some(reply)),
             PeerMsg::Reset(reply) => (Input::Reset, Some(reply)),
@@ -232,7 +243,9 @@ impl PeerActor {
             _ => return, // the others have handlers of their own
         };
         match reply {
-            Some(reply) if memory.retiring.is_some() && matches!(input, Input::Start | Input::Restart) => {
+            Some(reply)
+                if memory.retiring.is_some() && matches!(input, Input::Start | Input::Wake | Input::Restart) =>
+            {
                 let identity = self.identity.clone();
                 let hint = format!("wait until it is gone, then `coalmine create {}`", identity.personality());
                 let phase = "being removed".into();
@@ -281,7 +294,10 @@ impl PeerActor {
     /// One decision and everything that follows from it.
     fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
         let Some(before) = memory.state.take() else { return };
-        let (state, actions) = step(before, input, self.ports.clock.now(), &self.config().rules);
+        let was = before.phase.name();
+        let (now, chance) = (self.ports.clock.now(), self.ports.dice.roll());
+        let (state, actions) = step(before, input, now, chance, &self.config().rules);
+        let is = state.phase.name();
         memory.state = Some(state);
         // Published first: whoever is answered finds the state that the answer speaks of.
         self.publish(memory);
@@ -289,7 +305,11 @@ impl PeerActor {
         for action in actions {
             self.perform(myself, action, &mut done);
         }
-        Self::keep_vigils(memory, done.probe, done.screen);
+        if is != was {
+            // After what was done: whoever paces restarts hears of a death before it hears where that led.
+            self.pace(incident::Input::Stands(self.identity.clone(), is));
+        }
+        Self::keep_vigils(memory, &mut done);
         let refused = done.answer.as_ref().and_then(|answer| answer.as_ref().err().cloned());
         match reply {
             None => Self::retire(memory, refused),
@@ -315,12 +335,14 @@ impl PeerActor {
     }
 
     /// Ends what watches for a reason that has passed.
-    fn keep_vigils(memory: &mut PeerMemory, probe: Option<AbortHandle>, screen: Option<AbortHandle>) {
+    fn keep_vigils(memory: &mut PeerMemory, done: &mut Performed) {
         let live = memory.state.as_ref().and_then(PeerState::live);
         let silent = live.filter(|live| live.unreachable).map(|live| live.generation);
         let judged = live.filter(|live| live.awaits_its_program()).map(|live| live.generation);
-        memory.probe.keep(silent, probe);
-        memory.screen.keep(judged, screen);
+        let ready = live.filter(|live| live.stage == Stage::Up).map(|live| live.generation);
+        memory.probe.keep(silent, done.probe.take());
+        memory.screen.keep(judged, done.screen.take());
+        memory.idle.keep(ready, done.idle.take());
     }
 
     /// Answers who waits for a removal: it is at rest, or `refused` to be ended.
@@ -341,7 +363,11 @@ impl PeerActor {
 /// is no request.
 fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
     match message {
-        PeerMsg::Start(reply) | PeerMsg::Stop(_, reply) | PeerMsg::Restart(reply) | PeerMsg::Reset(reply) => {
+        PeerMsg::Start(reply)
+        | PeerMsg::Wake(reply)
+        | PeerMsg::Stop(_, reply)
+        | PeerMsg::Restart(reply)
+        | PeerMsg::Reset(reply) => {
             let _ = reply.send(Err(error.clone()));
             None
         }

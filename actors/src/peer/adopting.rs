@@ -17,6 +17,9 @@ use crate::{
 
 /// Nothing of it lives, and it should: what was to come comes, but never ahead of its time or its turn.
 pub(super) fn take_up(turn: &mut Turn<'_>) {
+    if !turn.state.at_rest() {
+        return;
+    }
     match turn.state.file.planned(&turn.rules.boot_id) {
         Next::Start => rearming::rearm(turn, turn.now.boot_ms),
         Next::Rearm { at_boot_ms } => rearming::rearm(turn, at_boot_ms),

@@ -2,6 +2,7 @@
 
 use super::{
     file::LifePhase,
+    idling,
     input::{Action, Alarm, SessionExit},
     phase::{CanaryWatch, Next, Phase, Rest, Stage},
     rearming,
@@ -140,6 +141,10 @@ pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: 
         nothing_to_go_on_with(claim);
         return;
     }
+    if live.stage != Stage::Up {
+        // It may have left because there was nothing to go on with.
+        turn.state.file.resume = false;
+    }
     let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;
     let next = if content {
         turn.state.note = exit.to_string();
@@ -244,6 +249,7 @@ pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
         }
         Stage::Up => {
             turn.state.file.resume = false; // it was not put to sleep after all
+            idling::watch(turn, generation);
             LifePhase::Up
         }
         Stage::Server | Stage::Canary | Stage::Stopping { .. } => LifePhase::Up,

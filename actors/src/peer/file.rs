@@ -1,7 +1,7 @@
 //! `peers/<identity>/state.json`: the lives of an identity that are not settled, and what must outlive the daemon.
 
 use super::phase::{Next, Rest};
-use crate::{names::Generation, ports::ProcessId};
+use crate::{names::Generation, ports::ProcessId, view::LastDeath};
 use serde::{Deserialize, Serialize};
 
 /// The format that this build writes.
@@ -26,6 +26,12 @@ pub struct PeerFile {
     /// Deaths that counted since a life was last up for long: the more, the longer the wait for the next life.
     #[serde(default)]
     pub deaths_in_a_row: u32,
+    /// Lives that followed a death, since the peer was made.
+    #[serde(default)]
+    pub restarts: u64,
+    /// The last life whose end counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_death: Option<LastDeath>,
     /// Before this instant no next life begins by itself, milliseconds since boot; set while one is to begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try_boot_ms: Option<u64>,
@@ -49,6 +55,8 @@ impl Default for PeerFile {
             desired: Desired::default(),
             deaths_boot_ms: Vec::new(),
             deaths_in_a_row: 0,
+            restarts: 0,
+            last_death: None,
             next_try_boot_ms: None,
             boot_id: String::new(),
             resume: false,

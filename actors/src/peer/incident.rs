@@ -62,8 +62,9 @@ pub enum Action {
 /// What is remembered of deaths, and who waits.
 #[derive(Debug, Default)]
 pub struct Pacer {
-    /// The last deaths, oldest first, each no older than [`TOGETHER_MS`] when the last one came.
-    recent: VecDeque<(u64, Identity)>,
+    /// The last deaths, oldest first, each no older than [`TOGETHER_MS`] when the last one came; and where each of
+    /// them is by now.
+    recent: VecDeque<(u64, Identity, Member)>,
     incident: Option<Incident>,
 }
 
@@ -103,14 +104,19 @@ impl Pacer {
             Input::Died(who) => self.died(who, now, &mut actions),
             Input::HostRestarted(who) => self.host_restarted(who, now),
             Input::Asks(who, generation) => match &mut self.incident {
-                None => actions.push(Action::Go(who, generation, None)),
+                None => {
+                    self.place_of(&who, Member::OnItsWay { until_boot_ms: now.boot_ms + ON_ITS_WAY_MS_MAX });
+                    actions.push(Action::Go(who, generation, None));
+                }
                 Some(incident) => incident.asks(who, generation, &mut actions),
             },
-            Input::Stands(who, phase) => {
-                if let Some(incident) = &mut self.incident {
-                    incident.stands(&who, phase, now.boot_ms);
+            Input::Stands(who, phase) => match &mut self.incident {
+                None if phase != PhaseName::Starting && phase != PhaseName::Backoff => {
+                    self.place_of(&who, Member::Done);
                 }
-            }
+                None => {}
+                Some(incident) => incident.stands(&who, phase, now.boot_ms),
+            },
             Input::Due(at) => {
                 if let Some(incident) = &mut self.incident {
                     incident.wake_boot_ms.take_if(|wanted| *wanted == at);
@@ -126,14 +132,14 @@ impl Pacer {
     }
 
     fn died(&mut self, who: Identity, now: Moment, actions: &mut Vec<Action>) {
-        self.recent.retain(|(at, other)| now.boot_ms.saturating_sub(*at) <= TOGETHER_MS && *other != who);
-        self.recent.push_back((now.boot_ms, who.clone()));
+        self.recent.retain(|(at, other, _)| now.boot_ms.saturating_sub(*at) <= TOGETHER_MS && *other != who);
+        self.recent.push_back((now.boot_ms, who.clone(), Member::down(now.boot_ms)));
         match &mut self.incident {
-            Some(incident) => incident.joins(who, now.boot_ms),
+            Some(incident) => incident.joins(who, now.boot_ms, Member::down(now.boot_ms)),
             None if self.recent.len() >= INCIDENT_PEERS_MIN => {
                 let mut incident = Incident::new(now);
-                for (at, who) in &self.recent {
-                    incident.joins(who.clone(), *at);
+                for (at, who, member) in self.recent.drain(..) {
+                    incident.joins(who, at, member);
                 }
                 actions.push(Action::Tell(incident.told("incident")));
                 self.incident = Some(incident);
@@ -144,7 +150,20 @@ impl Pacer {
 
     fn host_restarted(&mut self, who: Identity, now: Moment) {
         let incident = self.incident.get_or_insert_with(|| Incident { untold: true, ..Incident::new(now) });
-        incident.joins(who, now.boot_ms);
+        incident.joins(who, now.boot_ms, Member::down(now.boot_ms));
+    }
+
+    /// Where one is by now that died a moment ago.
+    fn place_of(&mut self, who: &Identity, place: Member) {
+        if let Some((.., member)) = self.recent.iter_mut().find(|(_, other, _)| other == who) {
+            *member = place;
+        }
+    }
+}
+
+impl Member {
+    fn down(at_boot_ms: u64) -> Self {
+        Self::Down { until_boot_ms: at_boot_ms + DOWN_MS_MAX }
     }
 }
 
@@ -168,9 +187,9 @@ impl Incident {
         Draft::new(ev).with("id", &self.id).with("count", self.members.len()).with("peers", names.join(","))
     }
 
-    fn joins(&mut self, who: Identity, at_boot_ms: u64) {
+    fn joins(&mut self, who: Identity, at_boot_ms: u64, member: Member) {
         self.last_boot_ms = self.last_boot_ms.max(at_boot_ms);
-        self.members.insert(who, Member::Down { until_boot_ms: at_boot_ms + DOWN_MS_MAX });
+        self.members.insert(who, member);
     }
 
     fn asks(&mut self, who: Identity, generation: Generation, actions: &mut Vec<Action>) {

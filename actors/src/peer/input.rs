@@ -181,6 +181,13 @@ pub enum Action {
     AskToStart(Generation),
     /// Judge the screen until the program is ready.
     WatchScreen(Generation),
+    /// Report `Idle` once nothing was seen of its program for so long.
+    WatchIdle {
+        /// Of which life.
+        generation: Generation,
+        /// How long, milliseconds.
+        after_ms: u64,
+    },
     /// End the life on purpose.
     EndLife(Generation, Claim),
     /// End what a dead server left behind.

@@ -33,14 +33,10 @@ pub struct PeerState {
     pub since_boot_ms: u64,
     /// Why it is where it is, one short text for people; empty where the phase says it all.
     pub note: String,
-    /// Lives that followed a death, since this daemon started.
-    pub restarts: u64,
     /// Records that could not be written yet, with the reason.
     pub owed: BTreeMap<Generation, String>,
     /// How the last deliberate end went.
     pub last_end: Option<EndReport>,
-    /// The last life whose end counted, and what it died of.
-    pub last_death: Option<(Generation, String)>,
     /// Failed attempts to start anything at all, in a row.
     pub failed_attempts: u32,
 }
@@ -261,10 +257,8 @@ impl PeerState {
             phase,
             since_boot_ms: now_boot_ms,
             note: String::new(),
-            restarts: 0,
             owed: BTreeMap::new(),
             last_end: None,
-            last_death: None,
             failed_attempts: 0,
         }
     }

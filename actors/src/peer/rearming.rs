@@ -13,7 +13,7 @@ use super::{
     starting,
     step::Turn,
 };
-use crate::{journal::Draft, names::Generation};
+use crate::{journal::Draft, names::Generation, view::LastDeath};
 
 /// Counts the end of a life, or a failed boot, and says what comes after it.
 pub(super) fn count(turn: &mut Turn<'_>, generation: Generation, why: &str) -> Next {
@@ -26,12 +26,12 @@ pub(super) fn count(turn: &mut Turn<'_>, generation: Generation, why: &str) -> N
         file.deaths_in_a_row = 0;
     }
     file.deaths_in_a_row = file.deaths_in_a_row.saturating_add(1);
+    file.last_death = Some(LastDeath { generation, why: why.to_owned() });
     let verdict = restart_policy::decide(turn.rules.restart, limit, &mut file.deaths_boot_ms, now);
     turn.state.note = why.to_owned();
-    turn.state.last_death = Some((generation, why.to_owned()));
     match verdict {
         Verdict::Rearm => {
-            turn.state.restarts += 1;
+            turn.state.file.restarts += 1;
             Next::Rearm { at_boot_ms: now + limit.delay_ms(turn.state.file.deaths_in_a_row, turn.chance) }
         }
         Verdict::StayDown => {

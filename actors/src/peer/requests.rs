@@ -2,6 +2,7 @@
 
 use super::{
     ending::{self, BY_OPERATOR, claim},
+    idling,
     input::{Accepted, Action},
     phase::{Next, Phase, Rest},
     starting,
@@ -44,6 +45,7 @@ pub(super) fn start(turn: &mut Turn<'_>) {
         return follow_with(turn, Next::Start);
     }
     if let Some(generation) = turn.state.live().map(|live| live.generation) {
+        idling::delivered(turn, generation); // somebody wants it now: that counts as a sign of life
         return accept(turn, generation);
     }
     // What was in the way may be our own server, silent when it was looked for: never a second one beside it.

@@ -3,6 +3,7 @@
 use super::{
     ending::{self, BY_FLEET, claim},
     file::{Life, LifePhase},
+    idling,
     input::Action,
     phase::{CanaryWatch, Live, Next, Phase, Stage},
     rearming::{back_off, count, forget_other_boots},
@@ -169,6 +170,7 @@ pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
     turn.mark(generation, |life| (life.phase, life.up_boot_ms) = (LifePhase::Up, Some(now)));
     turn.tell(Draft::new("up").with("gen", generation).with("ms", took_ms));
     turn.save();
+    idling::watch(turn, generation);
 }
 
 /// A dialog is a state, not a death: nothing is typed, nothing runs out.

@@ -5,8 +5,9 @@
 //! A message about another life than the one in hand is stale and changes nothing.
 
 use super::{
-    adopting, ending, idling,
+    adopting, ending,
     file::LifePhase,
+    idling,
     input::{Action, Input, PeerRules},
     phase::{Live, PeerState, Phase, Stage},
     rearming, requests, starting,
@@ -14,13 +15,7 @@ use super::{
 use crate::{journal::Draft, names::Generation, ports::Moment};
 
 /// Decides what `input` means at `now`. `chance` is any number: what is left to chance is decided by it.
-pub fn step(
-    state: PeerState,
-    input: Input,
-    now: Moment,
-    chance: u64,
-    rules: &PeerRules,
-) -> (PeerState, Vec<Action>) {
+pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &PeerRules) -> (PeerState, Vec<Action>) {
     let mut turn = Turn { state, actions: Vec::new(), now, chance, rules };
     match input {
         Input::Start => requests::start(&mut turn),

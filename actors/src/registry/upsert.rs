@@ -94,6 +94,7 @@ pub(super) mod tests {
             command: None,
             env: BTreeMap::new(),
             restart: None,
+            restart_knobs: None,
             policy: None,
             phase: None,
             extra: serde_json::Map::new(),

@@ -54,6 +54,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         command: None,
         env: BTreeMap::new(),
         restart: None,
+        restart_knobs: None,
         policy: None,
         phase,
         extra: serde_json::Map::new(),
@@ -73,12 +74,14 @@ fn rules() -> FleetRules {
         attention: Vec::new(),
         resume_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
+        idle_after: None,
         stop: StopRecipe::default(),
     };
     FleetRules {
         runtimes: BTreeMap::from([("shell".parse().unwrap(), shell)]),
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
+        parallel: 8,
         boot_id: BOOT.into(),
         helper_version: "0".into(),
         shell: "sh".into(),

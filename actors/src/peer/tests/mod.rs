@@ -3,10 +3,12 @@
 mod adopting;
 mod canary;
 mod dying;
+mod idling;
 mod lab;
 mod model;
 mod odds;
 mod quarantine;
+mod rearming;
 mod session;
 mod starting;
 mod stopping;
