@@ -77,8 +77,14 @@ fn rules() -> FleetRules {
         idle_after: None,
         stop: StopRecipe::default(),
     };
+    let agent = RuntimeDef {
+        kind: RuntimeKind::Agent,
+        argv: vec!["agent".into()],
+        resume_args: vec!["--continue".into()],
+        ..shell.clone()
+    };
     FleetRules {
-        runtimes: BTreeMap::from([("shell".parse().unwrap(), shell)]),
+        runtimes: BTreeMap::from([("shell".parse().unwrap(), shell), ("agent".parse().unwrap(), agent)]),
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
         parallel: 8,

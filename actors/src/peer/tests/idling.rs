@@ -126,7 +126,7 @@ fn only_what_is_up_and_may_sleep_does() {
 fn an_end_for_sleep_that_can_not_be_claimed_leaves_it_awake() {
     let mut lab = drowsy();
     lab.run("wait 3600000; idle 1").check(&[
-        ("end-failed 1", "save, idle-watch 1 +3600000 => up"),
+        ("end-failed 1", "idle-watch 1 +3600000, save => up"),
         ("died 1", "settle 1 signal:9, sweep 1, save => backoff"),
     ]);
     lab.run("settled 1; swept 1; server 2").check(&[("canary 2", "save, open 2 => starting")]);

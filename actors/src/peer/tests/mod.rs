@@ -4,6 +4,7 @@ mod adopting;
 mod canary;
 mod dying;
 mod idling;
+mod incident;
 mod lab;
 mod model;
 mod odds;
