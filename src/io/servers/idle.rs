@@ -57,7 +57,8 @@ pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, after: Duration) 
         if seen.is_none() || seen != body {
             (last_sign, body) = (last_look, seen);
         }
-        if !std::mem::take(&mut written) && last_look >= last_sign + after {
+        written = false;
+        if last_look >= last_sign + after {
             match people_away(shared, life).await {
                 Some(away) if away >= after => return,
                 // Somebody is there, or was a moment ago.
