@@ -6,12 +6,11 @@
 use super::{
     config::PeerConfig,
     directory::{Directory, Entry},
-    file::{Desired, PeerFile},
     in_flight::Flights,
     incident,
     input::{FoundLife, Input},
     message::{PeerMsg, Reply},
-    perform::{self, Landing, Performed},
+    perform::{self, Performed},
     phase::{PeerState, Stage},
     show::show,
     step::step,
@@ -20,12 +19,11 @@ use super::{
     watch::{ProcessEnded, ProcessWatch},
 };
 use crate::{
-    backoff::backoff,
     error::FleetError,
     exit::{self, Exit},
     journal::JournalHandle,
     names::{Generation, Identity},
-    ports::{Found, LifeKey, Ports, Process},
+    ports::{Found, Ports, Process},
     view::PeerView,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -59,11 +57,13 @@ enum Watched {
 /// The actor's memory: the decisions' state, and what only the carrying out needs.
 pub(crate) struct PeerMemory {
     /// `None` until the file was read.
-    state: Option<PeerState>,
-    /// How often the file could not be read, in a row.
-    boot_failures: u32,
+    pub(super) state: Option<PeerState>,
+    /// The file is being read.
+    pub(super) reading: bool,
+    /// How often it could not be read, in a row.
+    pub(super) boot_failures: u32,
     /// Messages that came before that, in order.
-    waiting: Vec<PeerMsg>,
+    pub(super) waiting: Vec<PeerMsg>,
     watches: HashMap<ActorId, Watched>,
     /// The task that asks a silent server; aborted when its life ends.
     probe: Vigil,
@@ -86,6 +86,7 @@ impl Actor for PeerActor {
         myself.cast(PeerMsg::Boot)?;
         Ok(PeerMemory {
             state: None,
+            reading: false,
             boot_failures: 0,
             waiting: Vec::new(),
             watches: HashMap::new(),
@@ -104,15 +105,10 @@ impl Actor for PeerActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PeerMsg::Configured => self.publish(memory),
-            PeerMsg::Boot => self.boot(&myself),
+            PeerMsg::Boot => self.boot(&myself, memory),
             PeerMsg::Booted(Ok((file, found))) => self.booted(&myself, memory, file, found).await?,
             PeerMsg::Booted(Err(error)) => {
-                tracing::warn!(identity = %self.identity, error = error.chain(), "state unreadable");
-                self.view.send_modify(|view| view.detail = error.chain());
-                let waiting = std::mem::take(&mut memory.waiting);
-                memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, &error)).collect();
-                memory.boot_failures = memory.boot_failures.saturating_add(1);
-                myself.send_after(backoff(memory.boot_failures), || PeerMsg::Boot);
+                self.unavailable(&myself, memory, &error);
             }
             PeerMsg::Lost => return Err("an action panicked".into()),
             PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
@@ -143,6 +139,8 @@ impl Actor for PeerActor {
                 if memory.waiting.len() < WAITING_MAX {
                     memory.waiting.push(message); // beyond that its reply port closes, which its caller sees
                 }
+                // Who asks need not wait until the file is read again by itself.
+                self.boot(&myself, memory);
             }
             message => self.decide(&myself, memory, message),
         }
@@ -177,54 +175,8 @@ impl PeerActor {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Reads the file and looks for every life in it, before anything is decided.
-    fn boot(&self, myself: &ActorRef<PeerMsg>) {
-        let (ports, identity) = (self.ports.clone(), self.identity.clone());
-        let (flights, landing) = (self.flights.clone(), Landing::new(myself));
-        tokio::spawn(async move {
-            flights.landed().await;
-            let booted = match ports.store.load(&identity).await {
-                Ok(file) => {
-                    let mut found = Vec::with_capacity(file.lives.len());
-                    for life in &file.lives {
-                        let key = LifeKey { identity: identity.clone(), generation: life.generation };
-                        found.push((life.generation, ports.servers.find(&key, life).await));
-                    }
-                    Ok((file, found))
-                }
-                Err(error) => Err(error),
-            };
-            landing.report(PeerMsg::Booted(booted));
-        });
-    }
-
-    async fn booted(
-        &self,
-        myself: &ActorRef<PeerMsg>,
-        memory: &mut PeerMemory,
-        file: PeerFile,
-        found: Vec<(Generation, Found)>,
-    ) -> Result<(), ActorProcessingErr> {
-        let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
-        let wanted_up = file.desired == Desired::Up;
-        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
-        for (generation, found) in found {
-            self.found(myself, memory, generation, found).await?;
-        }
-        let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
-        if wanted_up && idle {
-            self.turn(myself, memory, Input::TakeUp, None);
-        }
-        self.publish(memory);
-        // Before whatever is in the mailbox: they came first.
-        for message in std::mem::take(&mut memory.waiting) {
-            self.decide(myself, memory, message);
-        }
-        Ok(())
-    }
-
     /// Answers, or takes in, what needs nothing but a decision.
-    fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
+    pub(super) fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
         let (input, reply) = match message {
             PeerMsg::Start(reply) => (Input::Start, Some(reply)),
             PeerMsg::Wake(reply) => (Input::Wake, Some(reply)),
@@ -255,7 +207,7 @@ impl PeerActor {
         }
     }
 
-    async fn found(
+    pub(super) async fn found(
         &self,
         myself: &ActorRef<PeerMsg>,
         memory: &mut PeerMemory,
@@ -292,7 +244,7 @@ impl PeerActor {
     }
 
     /// One decision and everything that follows from it.
-    fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
+    pub(super) fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
         let Some(before) = memory.state.take() else { return };
         let was = before.phase.name();
         let (now, chance) = (self.ports.clock.now(), self.ports.dice.roll());
@@ -320,7 +272,7 @@ impl PeerActor {
         }
     }
 
-    fn publish(&self, memory: &PeerMemory) {
+    pub(super) fn publish(&self, memory: &PeerMemory) {
         if let Some(state) = &memory.state {
             let view = show(state, &self.config(), self.ports.clock.now());
             self.view.send_if_modified(|before| {
@@ -356,27 +308,5 @@ impl PeerActor {
         for reply in retiring.drain(..) {
             let _ = reply.send(answer.clone());
         }
-    }
-}
-
-/// Answers a request that can not be served, so that its caller does not wait for the deadline; gives back what
-/// is no request.
-fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
-    match message {
-        PeerMsg::Start(reply)
-        | PeerMsg::Wake(reply)
-        | PeerMsg::Stop(_, reply)
-        | PeerMsg::Restart(reply)
-        | PeerMsg::Reset(reply) => {
-            let _ = reply.send(Err(error.clone()));
-            None
-        }
-        PeerMsg::Retire(reply) => {
-            let _ = reply.send(Err(error.clone()));
-            None
-        }
-        // Its port closes, which says that there is nothing to wait for now.
-        PeerMsg::Known(_) => None,
-        other => Some(other),
     }
 }

@@ -1,6 +1,7 @@
 //! One peer: the pure state machine, the actor that carries its actions out, and what it keeps on disk.
 mod actor;
 mod adopting;
+mod booting;
 pub mod config;
 pub mod directory;
 mod ending;

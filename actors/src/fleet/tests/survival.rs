@@ -233,7 +233,7 @@ async fn a_stop_wins_over_a_wake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_state_that_can_not_be_read_is_tried_ever_more_rarely() {
+async fn a_state_that_can_not_be_read_is_tried_ever_more_rarely_and_for_whoever_asks() {
     let world = FakeWorld::with(document(vec![spec("bob", None)]));
     world.script.fail_always(Op::Load, Some(FakeWorld::broken()));
     let house = House::start(world).await;
@@ -241,8 +241,10 @@ async fn a_state_that_can_not_be_read_is_tried_ever_more_rarely() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let tries = house.world.script.count("load");
     assert!((6..=9).contains(&tries), "{tries} tries in a minute");
+    let view = house.view(BOB);
+    assert_eq!((view.phase, view.detail.contains("can not write")), (PhaseName::Blocked, true), "{}", view.detail);
+    assert_eq!(house.ask(BOB, PeerMsg::Start).await.unwrap_err().code(), "io");
     house.world.script.fail_always(Op::Load, None);
-    tokio::time::sleep(Duration::from_secs(31)).await;
     house.ask(BOB, PeerMsg::Start).await.unwrap();
     house.until_life(BOB, 1).await;
 }
