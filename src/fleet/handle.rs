@@ -146,7 +146,7 @@ impl FleetHandle {
     pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
         let accepted = self.ask(&entry, PeerMsg::Wake).await?;
-        wait::until_up(&entry, accepted.generation, patience).await
+        wait::until_up(&entry.view, accepted.generation, patience).await
     }
 
     /// Ends every identity that NAME means, and waits for it.

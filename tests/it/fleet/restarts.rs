@@ -1,11 +1,13 @@
 //! What follows deaths in a row (spec 01 §6): at once, then after a wait, then a person has to look.
 
-use crate::support::{PATIENCE, Rig, kill};
+use crate::support::{Daemon, PATIENCE, Rig, Root, alive, eventually, kill, signal};
 use coalmine::actors::{
     fleet::request::CreatePeer,
     peer::{restart_knobs::RestartKnobs, restart_policy::RestartLimit},
     view::{PeerView, PhaseName},
 };
+use rustix::process::Signal;
+use serde_json::Value;
 
 /// Waits of which chance chooses a part: that it chooses none of eleven days does not happen.
 const LONG: RestartLimit = RestartLimit {
@@ -100,4 +102,68 @@ async fn a_peer_may_have_limits_of_its_own() {
     let error = rig.fleet.create(request).await.unwrap_err();
     assert_eq!(error.code(), "usage");
     assert!(error.to_string().contains("restart_knobs.deaths_max is 1001"), "{error}");
+}
+
+fn pid(peer: &Value, whose: &str) -> i32 {
+    peer[whose].as_i64().unwrap().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_wait_and_what_was_counted_outlive_the_daemon() {
+    let config = "[restart]\ndelay_first = \"168h\"\ndelay_max = \"168h\"\n";
+    let daemon = Daemon::on(Root::with(&[("home/.config/coalmine/config.toml", config)])).await;
+    kill(pid(&daemon.sleeper("bob"), "server_pid"));
+    let second = daemon.until("bob", "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
+    kill(pid(&second, "server_pid"));
+    let before = daemon.until("bob", "waiting", |peer| peer["next_try"].is_string()).await;
+    daemon.coalmine(&["list"]).tells(&["backoff, in "]);
+    daemon.coalmine(&["show", "bob"]).tells(&["backoff, in ", "its server was killed by signal 9"]);
+    daemon.signal(Signal::KILL);
+    let (_, root) = daemon.ended().await;
+    let daemon = Daemon::on(root).await;
+    let after = daemon.until("bob", "waiting", |peer| peer["next_try"].is_string()).await;
+    for counted in ["gen", "deaths_recent", "restarts", "last_death"] {
+        assert_eq!(after[counted], before[counted], "{counted}");
+    }
+    let instant = |peer: &Value| peer["next_try"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let apart_ms = instant(&after).duration_since(instant(&before)).as_millis().abs();
+    assert!(apart_ms < 1_000, "the wait is {apart_ms} ms another");
+    daemon.coalmine(&["start", "bob"]).tells(&["shell-bob is up (gen 3)"]);
+}
+
+#[tokio::test]
+async fn a_restart_of_the_host_is_one_event_of_nobodys_death() {
+    let daemon = Daemon::start().await;
+    let names = ["anna", "bob", "carol"];
+    let peers: Vec<Value> = names.iter().map(|name| daemon.sleeper(name)).collect();
+    daemon.signal(Signal::KILL);
+    let (_, root) = daemon.ended().await;
+    for peer in &peers {
+        // As the host ends: nobody is left who could write anything down.
+        let (server, canary) = (pid(peer, "server_pid"), pid(peer, "canary_pid"));
+        signal(canary, Signal::KILL);
+        signal(server, Signal::KILL);
+        eventually("both are gone", || async { (!alive(server) && !alive(canary)).then_some(()) }).await;
+    }
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for name in names {
+        let file = root.path().join(format!("peers/shell-{name}/state.json"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(boot_id.trim()));
+        std::fs::write(file, text.replace(boot_id.trim(), "00000000-0000-0000-0000-000000000000")).unwrap();
+    }
+    let daemon = Daemon::on(root).await;
+    for name in names {
+        let peer = daemon.until(name, "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
+        assert_eq!(peer["deaths_recent"], 0);
+    }
+    let told = || async {
+        let lines: Vec<_> = daemon.read("journal/lifecycle.log").lines().map(ToOwned::to_owned).collect();
+        lines.iter().any(|line| line.contains(" ev=incident-over ")).then_some(lines)
+    };
+    let told = eventually("it is over", told).await;
+    let restarts: Vec<_> = told.iter().filter(|line| line.contains(" ev=host-restart ")).collect();
+    assert_eq!(restarts.len(), 1, "{told:#?}");
+    assert!(restarts[0].contains("count=3 peers=shell-anna,shell-bob,shell-carol"), "{}", restarts[0]);
+    assert_eq!(daemon.ask(&["deaths"]), serde_json::json!([]));
 }
