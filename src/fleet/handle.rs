@@ -117,7 +117,7 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
-        let created = self.0.fleet.call(|reply| FleetMsg::Create(spec, reply), Some(CONDUCT_DEADLINE)).await;
+        let created = self.0.fleet.call(|reply| FleetMsg::Create(Box::new(spec), reply), Some(CONDUCT_DEADLINE)).await;
         let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
             self.start(&identity.to_string(), patience).await?

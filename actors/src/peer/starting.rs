@@ -213,7 +213,7 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     match (ending, error) {
         (Some((_, next @ Next::Rest(_))), _) => {
             turn.state.note = why;
-            return ending::proceed(turn, next);
+            ending::proceed(turn, next);
         }
         (_, FleetError::LockHeld { .. }) => {
             turn.enter(Phase::Blocked, why);

@@ -149,7 +149,7 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(spec(name, None), reply)).await
+        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {
