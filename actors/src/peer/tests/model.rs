@@ -13,7 +13,7 @@ use crate::{
     names::Generation,
     peer::{
         file::{Desired, LifePhase, PeerFile},
-        input::{Action, Input, PeerRules, SessionExit},
+        input::{Action, Alarm, Input, PeerRules, SessionExit},
         phase::{CanaryWatch, PeerState, Phase, Stage},
         restart_policy::{RestartLimit, RestartPolicy},
         step::step,
@@ -145,6 +145,15 @@ impl Model {
             Action::EndLife(g, claim) => {
                 assert!(!claim.why.is_empty() && !claim.by.is_empty(), "a claim says why and who");
                 assert_eq!(self.state.live().map(|live| live.generation), Some(*g), "only what is in hand is ended");
+            }
+            Action::Sweep(g) => {
+                let server = self.truth.servers.get(&g.0);
+                assert!(server.is_none_or(|server| !server.alive), "a living server is ended by a claim alone: {what}");
+            }
+            Action::Alarm(Alarm::Died) => {
+                let mut dead = self.truth.servers.values().filter(|server| !server.alive && !server.claimed);
+                // Where nobody knows whether there ever was a server, the safe side is a death.
+                assert!(dead.next().is_some() || what.starts_with("Found"), "nobody died unclaimed: {what}");
             }
             Action::Settle { generation, .. } => {
                 let server = self.truth.servers.get(&generation.0);
