@@ -277,6 +277,15 @@ impl FleetHandle {
         entry.actor.cast(PeerMsg::Happened(Input::Ready(generation))).map_err(|_ended| restarting(identity))
     }
 
+    /// Something was delivered to this life: it is not idle, whatever its screen shows.
+    ///
+    /// # Errors
+    /// Unknown identity.
+    pub fn delivered(&self, identity: &Identity, generation: Generation) -> Result<(), FleetError> {
+        let entry = self.entry(identity)?;
+        entry.actor.cast(PeerMsg::Happened(Input::Delivered(generation))).map_err(|_ended| restarting(identity))
+    }
+
     /// Everything that happens from now on; a slow reader gets [`Streamed::Lagged`].
     pub fn events(&self) -> impl Stream<Item = Streamed> + Send + Unpin + use<> {
         BroadcastStream::new(self.0.journal.subscribe()).map(|item| match item {
