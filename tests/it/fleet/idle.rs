@@ -11,9 +11,13 @@ use std::process::{Child, Command, Stdio};
 
 /// A fleet with the runtime `drowsy`, which sleeps after a second.
 async fn rig() -> Rig {
+    rig_that_sleeps_after(1).await
+}
+
+async fn rig_that_sleeps_after(seconds: i64) -> Rig {
     let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
     let drowsy =
-        RuntimeDef { idle_after: Some(SignedDuration::from_secs(1)), resume_args: vec!["again".into()], ..shell };
+        RuntimeDef { idle_after: Some(SignedDuration::from_secs(seconds)), resume_args: vec!["again".into()], ..shell };
     Rig::with(|builder| builder.runtime("drowsy".parse().unwrap(), drowsy)).await
 }
 
@@ -56,12 +60,12 @@ async fn a_status_line_that_ticks_keeps_nobody_awake() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_goes_on_writing_is_not_put_to_sleep() {
-    let rig = rig().await;
+    let rig = rig_that_sleeps_after(2).await;
     // It writes what changes above the last line, for longer than the time after which it would sleep.
-    let script = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.1; done; touch done; exec sleep 3600";
+    let script = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo $i; sleep 0.1; done; touch done; exec sleep 3600";
     drowsy(&rig, "bob", script).await;
     let done = rig.root().join("done");
-    eventually("it has written for four seconds", || async { done.exists().then_some(()) }).await;
+    eventually("it has written for six seconds", || async { done.exists().then_some(()) }).await;
     let view = rig.view("bob");
     assert_eq!((view.phase, view.generation.0), (PhaseName::Up, 1));
     rig.until("bob", "asleep at last", asleep).await;
@@ -69,9 +73,14 @@ async fn a_program_that_goes_on_writing_is_not_put_to_sleep() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_attached_keeps_it_awake() {
-    let rig = rig().await;
+    let rig = rig_that_sleeps_after(3).await;
     let attached = drowsy(&rig, "attached", "exec sleep 3600").await;
     let client = Client::attach(&rig, &attached);
+    let is_there = || async {
+        let said = rig.outsider(&attached, &["display-message", "-p", "-t", "$0", "#{session_attached}"]).stdout;
+        (said == b"1\n").then_some(())
+    };
+    eventually("somebody is attached", is_there).await;
     drowsy(&rig, "alone", "exec sleep 3600").await;
     rig.until("alone", "asleep", asleep).await;
     // It was there first and would have slept first.

@@ -1,7 +1,8 @@
 //! Servers that die together (spec 01 §6): one incident, one comes back first, then the rest, few at a time.
 
-use crate::support::{Rig, kill};
+use crate::support::Rig;
 use coalmine::actors::view::{Event, PeerView};
+use std::process::Command;
 
 async fn fleet_of(count: usize, parallel: usize) -> (Rig, Vec<PeerView>) {
     let rig = Rig::with(|builder| builder.restart_parallel(parallel)).await;
@@ -12,17 +13,16 @@ async fn fleet_of(count: usize, parallel: usize) -> (Rig, Vec<PeerView>) {
     (rig, peers)
 }
 
+/// All at once: by one process, between two of its instructions.
 fn kill_all(peers: &[PeerView]) {
-    for peer in peers {
-        kill(peer.server_pid.unwrap());
-    }
+    let pids = peers.iter().map(|peer| peer.server_pid.unwrap().to_string());
+    assert!(Command::new("kill").arg("-KILL").args(pids).status().unwrap().success());
 }
 
-/// Those of `events` that are about second lives, in order: `starting p3`, `up p3`.
-fn second_lives(events: &[Event]) -> Vec<(&str, &str)> {
+/// Those of `events` that tell of a second life that begins, or is up, in order.
+fn second_lives(events: &[Event]) -> Vec<&Event> {
     let second = events.iter().filter(|event| event.get("gen") == Some("2"));
-    let told = second.filter(|event| event.ev == "starting" || event.ev == "up");
-    told.map(|event| (event.ev.as_str(), event.get("identity").unwrap())).collect()
+    second.filter(|event| event.ev == "starting" || event.ev == "up").collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,16 +38,22 @@ async fn servers_that_die_together_are_one_incident_and_come_back_one_first_then
     let id = incidents[0].get("id").unwrap();
     assert_eq!((over[0].get("id"), over[0].get("count")), (Some(id), Some("10")));
     let events = rig.events().await;
-    let starts: Vec<_> = events.iter().filter(|event| event.ev == "starting" && event.seq > incidents[0].seq).collect();
-    assert_eq!(starts.len(), 10);
-    assert!(starts.iter().all(|event| event.get("incident") == Some(id)), "{starts:#?}");
-    let order = second_lives(&events);
-    assert_eq!((order[0].0, order[1].0), ("starting", "up"), "one goes first: {order:?}");
-    let mut on_their_way = 0;
-    for (ev, _) in &order {
-        on_their_way = if *ev == "starting" { on_their_way + 1 } else { on_their_way - 1 };
-        assert!(on_their_way <= 3, "{order:?}");
+    let (mut on_their_way, mut up, mut in_turn) = (0, 0, 0);
+    for event in second_lives(&events) {
+        if event.ev == "up" {
+            (on_their_way, up) = (on_their_way - 1, up + 1);
+            continue;
+        }
+        on_their_way += 1;
+        assert!(on_their_way <= 3, "{events:#?}");
+        // On a loaded machine one or two may be back on their way before the third death is heard.
+        if event.seq > incidents[0].seq {
+            in_turn += 1;
+            assert_eq!(event.get("incident"), Some(id));
+            assert!(in_turn == 1 || up > 0, "one goes first: {events:#?}");
+        }
     }
+    assert!(in_turn >= 8, "{in_turn} were held");
     for number in 0..10 {
         rig.settled(&format!("p{number}")).await;
     }
