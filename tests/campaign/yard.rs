@@ -27,7 +27,7 @@ const GONE_SECONDS_MAX: i64 = 5;
 /// What every peer runs.
 const PROGRAM: [&str; 2] = ["sleep", "36000"];
 /// Restarts come at once, and no peer is ever put in quarantine: what is tried here is something else.
-const CONFIG: &str = "[restart]\ndeaths_max = 1000\n";
+const CONFIG: &str = "[restart]\ndeaths_max = 1000\ndelay_first = \"1ms\"\ndelay_max = \"1ms\"\n";
 
 /// The fleet, and what was done to it.
 pub struct Yard {

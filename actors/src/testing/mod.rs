@@ -4,6 +4,7 @@
 //! otherwise, and can be kept in the air.
 
 mod clock;
+mod dice;
 mod journal_file;
 mod lives;
 mod parent;
@@ -16,6 +17,7 @@ mod witness;
 mod world;
 
 pub use clock::FakeClock;
+pub use dice::FakeDice;
 pub use journal_file::FakeJournalFile;
 pub use parent::parent;
 pub use peer_store::FakePeerStore;

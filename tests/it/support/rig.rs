@@ -6,6 +6,7 @@ use coalmine::{
     Fleet, FleetBuilder, FleetHandle,
     actors::{
         fleet::request::CreatePeer,
+        peer::restart_policy::RestartLimit,
         view::{Event, PeerView, PhaseName},
     },
 };
@@ -28,6 +29,12 @@ impl Rig {
     /// A fleet with the defaults.
     pub async fn new() -> Self {
         Self::with(|builder| builder).await
+    }
+
+    /// A fleet whose peers wait for nothing between their lives, however often they die.
+    pub async fn impatient() -> Self {
+        let limit = RestartLimit { delay_first_ms: 0, ..RestartLimit::default() };
+        Self::with(|builder| builder.restart_limit(limit)).await
     }
 
     /// A fleet as `shape` makes it.
