@@ -246,10 +246,13 @@ fn lost_lives(ledger: &Ledger, sight: &Sight, wrong: &mut Vec<String>) {
         let last = if view.server_pid.is_some() { view.generation.0 } else { view.generation.0 + 1 };
         for generation in 1..last {
             let life = LifeKey { identity: view.identity.clone(), generation: Generation(generation) };
-            let never_lived = sight.files.events.iter().any(|event| {
-                field(event, "ev") == "never-lived" && life_of(event) == (life.identity.to_string(), generation)
+            // Whether it ever had a server: that it never had is told too, but a daemon that dies takes its last lines
+            // with it.
+            let lived = sight.files.events.iter().any(|event| {
+                matches!(field(event, "ev"), "canary" | "adopted" | "up")
+                    && life_of(event) == (life.identity.to_string(), generation)
             });
-            if !never_lived && !ledger.may_have_ended(&life) {
+            if lived && !ledger.may_have_ended(&life) {
                 wrong.push(format!("{life}: ended, and nobody had a hand in it"));
             }
         }
