@@ -56,7 +56,7 @@ pub mod paths;
 pub mod runtimes;
 pub mod text;
 pub use coalmine_actors as actors;
-pub use fleet::{Fleet, FleetBuilder, FleetHandle};
+pub use fleet::{Fleet, FleetBuilder, FleetHandle, Goal};
 
 // The helper compiles the witness without the actors' crate; both see the line format as `crate::logfmt`.
 use coalmine_actors::journal::logfmt;

@@ -1,7 +1,7 @@
 //! A typed client of the API: one method a route, one connection a request.
 
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
-use crate::deaths::Death;
+use crate::{Goal, deaths::Death};
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode, header},
@@ -148,6 +148,12 @@ impl Client {
     /// `POST /v1/peers/{identity}/ready`
     pub async fn ready(&self, identity: &Identity, generation: Generation) -> Result<(), ClientError> {
         self.act(&peer(&identity.to_string(), "/ready"), &Ready { generation }, Duration::ZERO).await
+    }
+
+    /// `GET /v1/peers/{name}/wait`, which answers when the peer has become `goal`, or after `wait`.
+    pub async fn wait(&self, name: &str, goal: Goal, wait: Duration) -> Result<PeerView, ClientError> {
+        let target = peer(name, &format!("/wait?for={goal}&wait_ms={}", wait.as_millis()));
+        self.ask(Method::GET, &target, Bytes::new(), wait).await
     }
 
     /// `POST /v1/shutdown`

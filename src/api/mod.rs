@@ -17,6 +17,7 @@ mod follow;
 mod peers;
 mod serve;
 mod status;
+mod wait;
 pub mod wire;
 
 pub use serve::{ApiServer, ShutdownRequest, serve};
@@ -66,6 +67,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/reset", post(peers::reset))
         .route("/v1/peers/{name}/capture", get(peers::capture))
         .route("/v1/peers/{name}/ready", post(peers::ready))
+        .route("/v1/peers/{name}/wait", get(wait::until))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .fallback(|| async { ApiError::NoRoute })

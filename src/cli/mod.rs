@@ -36,6 +36,7 @@ mod status;
 mod stop;
 mod up;
 mod verify;
+mod wait;
 
 use crate::{
     config::place::{Place, PlaceFlags},
@@ -89,6 +90,7 @@ enum Verb {
     Daemon(daemon::Args),
     Verify(verify::Args),
     Doctor(doctor::Args),
+    Wait(wait::Args),
     Demo(demo::Args),
 }
 
@@ -137,6 +139,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Down(args) => down::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args),
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Wait(args) => wait::run(context, args).await,
         Verb::Demo(args) => demo::run(context, args).await,
         Verb::Daemon(_) => unreachable!("the daemon has its own runtime"),
     }

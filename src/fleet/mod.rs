@@ -1,7 +1,9 @@
 //! A fleet in a Rust program: [`Fleet::builder`] starts one, [`FleetHandle`] asks it for things.
 mod admit;
 mod builder;
+mod goal;
 mod handle;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};
+pub use goal::Goal;
 pub use handle::FleetHandle;

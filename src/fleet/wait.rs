@@ -46,7 +46,7 @@ pub(super) async fn until_down(entry: &Entry, patience: Duration) -> Result<Peer
     Ok(view.clone())
 }
 
-fn closed(_: watch::error::RecvError) -> FleetError {
+pub(super) fn closed(_: watch::error::RecvError) -> FleetError {
     FleetError::ShuttingDown
 }
 
