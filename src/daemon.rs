@@ -10,6 +10,7 @@
 use crate::{
     Fleet, FleetHandle, api,
     config::{self, Config, Overrides, place::Place},
+    count::{peers, still_run},
     io::harden,
     paths::Paths,
 };
@@ -73,7 +74,7 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
             return Err(error);
         }
     };
-    say(&format!("ready: the fleet in {} has {} peers", place.root.display(), fleet.list().len()));
+    say(&format!("ready: the fleet in {} has {}", place.root.display(), peers(fleet.list().len())));
     loop {
         // Each branch is cancel-safe: signals and the request are kept until they are taken.
         tokio::select! {
@@ -103,7 +104,12 @@ async fn listen(fleet: &FleetHandle, place: &Place) -> Result<api::ApiServer, Fl
 async fn end(fleet: FleetHandle) {
     match tokio::time::timeout(TREE_GRACE, fleet.shutdown()).await {
         Ok(0) => say("ended; no peer runs"),
-        Ok(running) => say(&format!("ended; {running} peers still run: `coalmine down --all` ends them")),
+        Ok(running) => {
+            say(&format!(
+                "ended; {}: `coalmine up -d`, then `coalmine down --all`, ends what runs",
+                still_run(running)
+            ));
+        }
         Err(_) => tracing::warn!(grace = ?TREE_GRACE, "the tree did not end in time; the peers run on"),
     }
 }

@@ -46,6 +46,7 @@ pub mod api;
 #[doc(hidden)]
 pub mod cli;
 pub mod config;
+pub mod count;
 pub mod daemon;
 pub mod deaths;
 pub mod error;

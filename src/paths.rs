@@ -10,14 +10,13 @@ use std::{
 /// Longest path of a Unix socket, bytes (`sun_path` holds 108 with the closing NUL).
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
-/// `<32>-<32>.sock`: the longest socket name a peer can have, bytes.
-const SOCKET_NAME_BYTES_MAX: usize = 32 + 1 + 32 + ".sock".len();
-
 /// The paths of one fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     root: PathBuf,
     run: PathBuf,
+    /// Where sockets go whose path below the root would be too long.
+    short_run: PathBuf,
 }
 
 impl Paths {
@@ -27,8 +26,14 @@ impl Paths {
     /// [`FleetError::Io`] when the root can not be resolved.
     pub fn new(root: &Path) -> Result<Self, FleetError> {
         let root = root.canonicalize().map_err(|source| FleetError::io("resolve", root, source))?;
-        let run = run_dir(&root, rustix::process::getuid().as_raw());
-        Ok(Self { root, run })
+        Ok(Self::below(root, rustix::process::getuid().as_raw()))
+    }
+
+    /// `cm` and not `coalmine` under /tmp: with a user id of ten digits the longer name would leave too little room
+    /// for a peer's.
+    fn below(root: PathBuf, uid: u32) -> Self {
+        let short_run = PathBuf::from(format!("/tmp/cm-{uid}/{}", root_hash(&root)));
+        Self { run: root.join("run"), root, short_run }
     }
 
     /// The state root itself, canonical.
@@ -41,9 +46,15 @@ impl Paths {
         &self.run
     }
 
-    /// Whether the sockets lie outside the root because their paths would be too long.
-    pub fn run_is_elsewhere(&self) -> bool {
-        !self.run.starts_with(&self.root)
+    /// The folder of those sockets whose path would be too long below the root; made when there is one.
+    pub fn short_run(&self) -> &Path {
+        &self.short_run
+    }
+
+    /// Where a socket of this name lies.
+    fn socket(&self, name: &str) -> PathBuf {
+        let path = self.run.join(name);
+        if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX { path } else { self.short_run.join(name) }
     }
 
     /// 16 hex digits that name this root in processes' environments.
@@ -63,7 +74,7 @@ impl Paths {
 
     /// The daemon's socket.
     pub fn daemon_socket(&self) -> PathBuf {
-        self.run.join("daemon.sock")
+        self.socket("daemon.sock")
     }
 
     /// The registry.
@@ -93,7 +104,7 @@ impl Paths {
 
     /// The socket of an identity's tmux server.
     pub fn peer_socket(&self, identity: &Identity) -> PathBuf {
-        self.run.join(format!("{identity}.sock"))
+        self.socket(&format!("{identity}.sock"))
     }
 
     /// The configuration of every peer's tmux server.
@@ -106,33 +117,31 @@ fn root_hash(root: &Path) -> String {
     Sha256::digest(root.as_os_str().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `<root>/run`, or a short place under /tmp where the longest socket path would not fit. `cm` and not `coalmine`:
-/// with a user id of ten digits the longer name would leave too little room for a peer's.
-fn run_dir(root: &Path, uid: u32) -> PathBuf {
-    let run = root.join("run");
-    if run.as_os_str().len() + 1 + SOCKET_NAME_BYTES_MAX <= SOCKET_PATH_BYTES_MAX {
-        run
-    } else {
-        PathBuf::from(format!("/tmp/cm-{uid}/{}", root_hash(root)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn longest() -> Identity {
+        format!("{}-{}", "a".repeat(32), "b".repeat(32)).parse().unwrap()
+    }
+
     #[test]
     fn a_socket_path_always_fits() {
-        let longest = "/s/".to_owned() + &"x".repeat(400);
-        for root in ["/s", longest.as_str()] {
-            let run = run_dir(Path::new(root), u32::MAX);
-            let longest_socket = run.join(format!("{}-{}.sock", "a".repeat(32), "b".repeat(32)));
-            assert!(longest_socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX, "{longest_socket:?}");
+        let deep = "/s/".to_owned() + &"x".repeat(400);
+        for root in ["/s", "/home/somebody/.local/state/coalmine", deep.as_str()] {
+            let paths = Paths::below(root.into(), u32::MAX);
+            for socket in [paths.daemon_socket(), paths.peer_socket(&longest())] {
+                assert!(socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX, "{socket:?}");
+            }
         }
     }
 
     #[test]
-    fn a_short_root_keeps_its_sockets() {
-        assert_eq!(run_dir(Path::new("/s"), 0), Path::new("/s/run"));
+    fn only_a_socket_that_would_not_fit_lies_elsewhere() {
+        let paths = Paths::below("/home/somebody/.local/state/coalmine".into(), 1000);
+        let bob: Identity = "claude-bob".parse().unwrap();
+        assert!(paths.peer_socket(&bob).starts_with(paths.run()));
+        assert!(paths.peer_socket(&longest()).starts_with(paths.short_run()));
+        assert!(paths.daemon_socket().starts_with(paths.run()));
     }
 }

@@ -24,9 +24,13 @@ pub(super) async fn list(State(shared): State<Shared>) -> Envelope<Vec<PeerView>
     Envelope::new(shared.fleet.list())
 }
 
-/// `POST /v1/peers`
-pub(super) async fn create(State(shared): State<Shared>, Body(peer): Body<CreatePeer>) -> Answer<Created> {
-    answer(shared.fleet.create(peer).await)
+/// `POST /v1/peers?wait_ms=`; the wait is for the start, where one is asked for.
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    Params(wait): Params<Wait>,
+    Body(peer): Body<CreatePeer>,
+) -> Answer<Created> {
+    answer(shared.fleet.create_within(peer, wait.time()).await)
 }
 
 /// `GET /v1/peers/{name}`

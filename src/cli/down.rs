@@ -4,7 +4,10 @@ use super::{
     context::Context,
     failure::{Failure, Outcome},
 };
-use crate::api::wire::ShutDown;
+use crate::{
+    api::wire::ShutDown,
+    count::{peers, still_run},
+};
 use coalmine_actors::error::Kind;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -45,15 +48,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
             "its log is daemon.log in the state folder",
         ));
     }
-    context.answer(&done, |done| match (args.all, done.running) {
-        (true, _) => format!("the daemon has ended, and {} with it", peers(done.ended)),
-        (false, 0) => "the daemon has ended; no peer runs".into(),
-        (false, running) => {
-            format!(
-                "the daemon has ended; {} still run: `coalmine up -d`, then `coalmine down --all` ends them",
-                peers(running)
-            )
-        }
+    context.answer(&done, |done| match (done.ended, done.running) {
+        (0, 0) => "the daemon has ended; no peer runs".into(),
+        (0, running) => format!(
+            "the daemon has ended; {}: `coalmine up -d`, then `coalmine down --all`, ends what runs",
+            still_run(running)
+        ),
+        (ended, _) => format!("the daemon has ended, and {} with it", peers(ended)),
     })
 }
 
@@ -64,15 +65,14 @@ fn nobody(context: &Context, all: bool) -> Outcome {
         return Err(Failure::new(
             Kind::Unreachable,
             "unreachable",
-            format!("no daemon runs, and {} do", peers(running)),
+            format!("no daemon runs, and {}", still_run(running)),
             "`coalmine up -d`, then `coalmine down --all`",
         ));
     }
-    context.answer(&ShutDown { ended: 0, running }, |done| format!("no daemon runs; {} do", peers(done.running)))
-}
-
-fn peers(count: usize) -> String {
-    if count == 1 { "1 peer".into() } else { format!("{count} peers") }
+    context.answer(&ShutDown { ended: 0, running }, |done| match done.running {
+        0 => "no daemon runs, and no peer".into(),
+        running => format!("no daemon runs; {}", still_run(running)),
+    })
 }
 
 /// Held from before the request, so that it is the daemon's end that is seen and not a successor's life.

@@ -49,6 +49,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let (tail, mut follower) = Follower::open(&log, args.lines).map_err(failed)?;
     writer.write(&tail)?;
     if !args.follow {
+        if tail.is_empty() && args.lines > 0 && !context.json {
+            context.note(&format!("{identity} has written nothing yet"));
+        }
         return Ok(());
     }
     loop {

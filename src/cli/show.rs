@@ -42,7 +42,7 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("helper", peer.helper_version.clone());
     row("restart", policy(peer));
     row("restarts", peer.restarts.to_string());
-    row("deaths", format!("{} that count", peer.deaths_recent));
+    row("deaths", format!("{} recent", peer.deaths_recent));
     row("folder", peer.cwd.display().to_string());
     row("command", output::command(&peer.command));
     row("policy", peer.policy.clone().unwrap_or_default());

@@ -5,7 +5,10 @@ use super::{
     failure::Outcome,
     findings::{self, Finding},
 };
-use crate::offline::{Files, peer_file};
+use crate::{
+    count::counted,
+    offline::{Files, peer_file},
+};
 use coalmine_actors::{
     error::FleetError,
     journal::{event, logfmt},
@@ -45,7 +48,7 @@ fn registry(root: &Path, found: &mut Vec<Finding>) {
             // The peers' states are looked at on their own, with those that no record names.
             let problems = files.registry_problems();
             if problems.is_empty() {
-                found.push(Finding::ok("fleet.json", format!("{} identities", files.list().len())));
+                found.push(Finding::ok("fleet.json", counted(files.list().len(), "identity", "identities")));
             }
             let repair = format!("edit {}", root.join("fleet.json").display());
             found.extend(problems.iter().map(|problem| {
@@ -60,7 +63,7 @@ fn states(root: &Path, found: &mut Vec<Finding>) {
     let folders = folder(&root.join("peers"), found);
     let bad: Vec<_> = folders.iter().filter_map(|peer| peer_file(&peer.join("state.json")).err()).collect();
     if bad.is_empty() {
-        found.push(Finding::ok("peers", format!("{} states", folders.len())));
+        found.push(Finding::ok("peers", counted(folders.len(), "state", "states")));
     }
     let run = "coalmine up -d (a daemon takes the generation from the other traces)";
     found.extend(bad.into_iter().map(|why| Finding::bad("peers", why, run)));
@@ -110,7 +113,7 @@ fn lines(name: &str, log: &Path, check: fn(&str) -> Option<String>, found: &mut 
         }
     }
     match bad {
-        0 => found.push(Finding::ok(name, format!("{count} lines"))),
+        0 => found.push(Finding::ok(name, counted(count, "line", "lines"))),
         _ => found.push(Finding::bad(
             name,
             format!("{bad} of {count} lines can not be read; each costs itself only"),
@@ -127,7 +130,8 @@ fn records(root: &Path, found: &mut Vec<Finding>) {
         .collect();
     let owed: Vec<_> = records.iter().filter(|record| !record.with_extension("logged").exists()).collect();
     if owed.is_empty() {
-        found.push(Finding::ok("records", format!("{} deaths, each with its line", records.len())));
+        found
+            .push(Finding::ok("records", format!("{}, each with its line", counted(records.len(), "death", "deaths"))));
     }
     let says = |record: &Path| format!("{} has no line in exits.log yet", record.display());
     found.extend(owed.into_iter().map(|record| Finding::bad("records", says(record), "coalmine up -d")));

@@ -8,7 +8,8 @@ use crate::{
     },
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
-        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, tmux,
+        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, socket_folder,
+        tmux,
     },
     paths::Paths,
 };
@@ -32,6 +33,9 @@ use tokio::sync::watch;
 
 /// How long the registry and the peers' files may take to be read.
 const BOOT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the peers of an earlier daemon may take to be found again, before the fleet serves without them.
+const KNOWN_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The entry to everything: see [`Fleet::builder`].
 pub struct Fleet;
@@ -137,7 +141,12 @@ impl FleetBuilder {
         let handle =
             FleetHandle::new(Inner { paths, rules, ports, servers, journal, registry, directory, fleet, since, lock });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
-            Ok(CallResult::Success(booted)) => booted.map(|()| handle),
+            Ok(CallResult::Success(booted)) => {
+                booted?;
+                // Whoever asks first must not be told that what runs is asleep.
+                handle.know(KNOWN_DEADLINE).await;
+                Ok(handle)
+            }
             _ => Err(FleetError::TimedOut { what: "reading the fleet".into(), after: BOOT_DEADLINE }),
         }
     }
@@ -168,11 +177,7 @@ async fn take_root(paths: &Paths) -> Result<OwnedFd, FleetError> {
 
 /// Makes the folders and the servers' configuration.
 fn lay_out(paths: &Paths) -> Result<(), FleetError> {
-    if paths.run_is_elsewhere()
-        && let Some(shared) = paths.run().parent()
-    {
-        private_dir::ensure(shared)?;
-    }
+    socket_folder::ensure(paths, &paths.daemon_socket())?;
     for folder in [paths.run(), &paths.journal(), &paths.journal().join("server-deaths"), &paths.peers()] {
         private_dir::ensure(folder)?;
     }

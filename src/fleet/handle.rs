@@ -1,11 +1,7 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
 use super::{admit, builder::rules, wait};
-use crate::{
-    config::Config,
-    io::{find::VERSION, servers::TmuxServers},
-    paths::Paths,
-};
+use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
     error::FleetError,
     fleet::{
@@ -23,11 +19,11 @@ use coalmine_actors::{
     },
     ports::{LifeKey, Ports},
     registry::RegistryHandle,
-    view::{Event, FleetStatus, PeerView, PhaseName, Streamed},
+    view::{Event, PeerView, Streamed},
 };
 use jiff::Timestamp;
 use ractor::{ActorRef, rpc::CallResult};
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_stream::{
     Stream, StreamExt,
@@ -36,7 +32,7 @@ use tokio_stream::{
 
 /// How long a peer may take to accept or refuse a request; carrying it out is another matter.
 const ASK_DEADLINE: Duration = Duration::from_secs(5);
-/// How long `create` waits for the start that it was asked for, and `remove --force` for the end.
+/// How long `create` waits for the start that it was asked for where nobody says, and `remove --force` for the end.
 const CONDUCT_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the tree may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -77,8 +73,23 @@ impl FleetHandle {
         Self(Arc::new(inner))
     }
 
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     pub(super) fn fleet(&self) -> &ActorRef<FleetMsg> {
         &self.0.fleet
+    }
+
+    /// Waits until every peer knows its lives, or could not read its file; at most `patience`.
+    pub(super) async fn know(&self, patience: Duration) {
+        let asked = self.0.directory.identities().into_iter().filter_map(|identity| self.0.directory.get(&identity));
+        let asked: Vec<_> = asked
+            .map(|entry| tokio::spawn(async move { entry.actor.call(PeerMsg::Known, Some(patience)).await }))
+            .collect();
+        for answer in asked {
+            let _ = answer.await; // one that does not know yet shows so in its view, sooner or later
+        }
     }
 
     /// The state root.
@@ -96,12 +107,20 @@ impl FleetHandle {
     /// # Errors
     /// Bad input, of which nothing is left behind; a store that can not serve; a start that failed.
     pub async fn create(&self, peer: CreatePeer) -> Result<Created, FleetError> {
+        self.create_within(peer, CONDUCT_DEADLINE).await
+    }
+
+    /// The same, with a wait of its own for the start.
+    ///
+    /// # Errors
+    /// As `create`, or not up within `patience`: the peer is made and its start goes on.
+    pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
         let created = self.0.fleet.call(|reply| FleetMsg::Create(spec, reply), Some(CONDUCT_DEADLINE)).await;
-        let new = answered("create", &name, created)??;
+        let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
-            self.start(&identity.to_string(), CONDUCT_DEADLINE).await?
+            self.start(&identity.to_string(), patience).await?
         } else {
             self.entry(&identity)?.view.borrow().clone()
         };
@@ -199,7 +218,7 @@ impl FleetHandle {
         }
         self.stop_because("remove", personality.as_str(), CONDUCT_DEADLINE).await?;
         let removed = self.0.fleet.call(|reply| FleetMsg::Remove(personality, reply), Some(CONDUCT_DEADLINE)).await;
-        answered("remove", name, removed)?
+        answered("remove", name, CONDUCT_DEADLINE, removed)?
     }
 
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.
@@ -212,31 +231,9 @@ impl FleetHandle {
     /// # Errors
     /// Unknown name, with the nearest ones.
     pub fn show(&self, name: &str) -> Result<Vec<PeerView>, FleetError> {
-        let identities = resolve::all(&self.0.registry.snapshot(), name)?;
+        let mut identities = resolve::all(&self.0.registry.snapshot(), name)?;
+        identities.sort();
         identities.iter().map(|identity| Ok(self.entry(identity)?.view.borrow().clone())).collect()
-    }
-
-    /// The fleet as a whole.
-    pub fn status(&self) -> FleetStatus {
-        let views = self.list();
-        let mut phases: BTreeMap<&str, (PhaseName, usize)> = BTreeMap::new();
-        for view in &views {
-            phases.entry(view.phase.as_str()).or_insert((view.phase, 0)).1 += 1;
-        }
-        let journal = self.0.journal.status();
-        let unavailable = [("journal", journal.unavailable), ("registry", self.0.registry.unavailable())];
-        FleetStatus {
-            daemon_pid: Some(std::process::id()),
-            since: Some(self.0.since),
-            version: VERSION.into(),
-            root: self.root().to_owned(),
-            phases: phases.into_values().collect(),
-            attention: views.iter().filter_map(|view| Some((view.identity.clone(), concern(view)?))).collect(),
-            last_seq: journal.last_seq,
-            records_owed: views.iter().map(|view| view.records_owed).sum(),
-            unavailable: unavailable.into_iter().filter_map(|(store, why)| Some((store.to_owned(), why?))).collect(),
-            problems: self.0.registry.problems(),
-        }
     }
 
     /// The text on a peer's screen, made harmless.
@@ -299,7 +296,7 @@ impl FleetHandle {
         self.0.rules.send_replace(Arc::new(rules(config)?));
         self.0.servers.pass_env(&config.pass_env);
         let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
-        answered("reload", "fleet", reloaded)??;
+        answered("reload", "fleet", CONDUCT_DEADLINE, reloaded)??;
         self.0.journal.record(Draft::new("reloaded"));
         Ok(())
     }
@@ -360,7 +357,7 @@ impl FleetHandle {
     async fn ask(&self, entry: &Entry, message: impl FnOnce(Reply) -> PeerMsg) -> Result<Accepted, FleetError> {
         let identity = entry.view.borrow().identity.clone();
         let answer = entry.actor.call(message, Some(ASK_DEADLINE)).await;
-        answered("ask", &identity.to_string(), answer)?
+        answered("ask", &identity.to_string(), ASK_DEADLINE, answer)?
     }
 }
 
@@ -371,34 +368,14 @@ fn restarting(identity: &Identity) -> FleetError {
 fn answered<T, M>(
     op: &str,
     name: &str,
+    after: Duration,
     answer: Result<CallResult<T>, ractor::MessagingErr<M>>,
 ) -> Result<T, FleetError> {
     match answer {
         Ok(CallResult::Success(value)) => Ok(value),
-        Ok(CallResult::Timeout) => Err(FleetError::TimedOut { what: format!("{op} {name}"), after: CONDUCT_DEADLINE }),
+        Ok(CallResult::Timeout) => Err(FleetError::TimedOut { what: format!("{op} {name}"), after }),
         Ok(CallResult::SenderError) | Err(_) => {
             Err(FleetError::Unavailable { store: "fleet", why: "an actor is being restarted".into() })
         }
     }
-}
-
-/// Why somebody should look at this peer.
-fn concern(view: &PeerView) -> Option<String> {
-    let mut why = Vec::new();
-    match view.phase {
-        PhaseName::NeedsAttention | PhaseName::Quarantined | PhaseName::Blocked | PhaseName::Backoff => {
-            why.push(format!("{}: {}", view.phase, view.detail));
-        }
-        _ => {}
-    }
-    if view.unreachable {
-        why.push("its server does not answer".into());
-    }
-    if view.unwatched {
-        why.push("no canary watches it".into());
-    }
-    if view.records_owed > 0 {
-        why.push(format!("{} records could not be written yet", view.records_owed));
-    }
-    (!why.is_empty()).then(|| why.join("; "))
 }

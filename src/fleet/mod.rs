@@ -3,6 +3,7 @@ mod admit;
 mod builder;
 mod goal;
 mod handle;
+mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};
 pub use goal::Goal;

@@ -2,7 +2,7 @@
 
 use coalmine_actors::{
     error::FleetError,
-    names::Generation,
+    names::{Generation, Identity},
     peer::directory::Entry,
     view::{PeerView, PhaseName},
 };
@@ -72,9 +72,23 @@ fn outcome(view: PeerView) -> Result<PeerView, FleetError> {
         PhaseName::Up | PhaseName::NeedsAttention => Ok(view),
         // Its program did what it had to do, and ended content.
         PhaseName::Stopped if view.deaths_recent == 0 => Ok(view),
-        phase => {
-            let why = if view.detail.is_empty() { phase.to_string() } else { format!("{phase}: {}", view.detail) };
-            Err(FleetError::StartFailed { identity: view.identity, why })
-        }
+        // Nothing died: it could not be started at all, or somebody else is in the way.
+        PhaseName::Backoff => refused(view, |identity| {
+            format!("the fleet tries again by itself; `coalmine show {identity}` says how it goes")
+        }),
+        PhaseName::Blocked => refused(view, |identity| {
+            format!("end what is in the way, or wait until it ends; then `coalmine start {identity}`")
+        }),
+        _ => Err(FleetError::StartFailed { identity: view.identity.clone(), why: with_detail(&view) }),
     }
+}
+
+fn refused(view: PeerView, hint: impl FnOnce(&Identity) -> String) -> Result<PeerView, FleetError> {
+    let hint = hint(&view.identity);
+    Err(FleetError::WrongPhase { phase: with_detail(&view), identity: view.identity, hint })
+}
+
+/// `backoff: tries again in 1 s`, or the phase alone.
+pub(super) fn with_detail(view: &PeerView) -> String {
+    if view.detail.is_empty() { view.phase.to_string() } else { format!("{}: {}", view.phase, view.detail) }
 }

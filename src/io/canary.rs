@@ -35,12 +35,17 @@ pub struct Canaries {
     paths: Paths,
     helper: PathBuf,
     reaper: Reaper,
+    /// When the last daemon was last heard of: since then nobody looked.
+    blind_since: Option<Timestamp>,
 }
 
 impl Canaries {
     /// Canaries of the fleet at `paths`, by this helper.
     pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper) -> Self {
-        Self { paths, helper, reaper }
+        // The last thing that a daemon wrote. A hint for people: no decision rests on it.
+        let last_word = std::fs::metadata(paths.journal().join("lifecycle.log")).and_then(|log| log.modified());
+        let blind_since = last_word.ok().and_then(|at| Timestamp::try_from(at).ok());
+        Self { paths, helper, reaper, blind_since }
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
@@ -151,6 +156,7 @@ impl Witness for Canaries {
     fn arm(&self, life: &LifeKey, server: ProcessId) -> Answer<Box<dyn Process>> {
         let (this, life) = (self.clone(), life.clone());
         Box::pin(async move {
+            this.reaper.note_oom(&life, server.pid);
             let pidfd = this.spawn(&life, server).map_err(|source| FleetError::io("start", &this.helper, source))?;
             let known = this.reaper.take(&life, Role::Canary, pidfd);
             Ok(Box::new(known.map_err(|source| FleetError::io("watch", &this.helper, source))?) as Box<dyn Process>)
@@ -171,6 +177,10 @@ impl Witness for Canaries {
             let paths = life_paths(&this.paths, &notice.life);
             let mut death =
                 Death::noticed_now(notice.server.map(|server| server.pid), to_witness(end), notice.started_boot_ms);
+            death.oom = this.reaper.oom_baseline(&notice.life);
+            if seen == Seen::Recovery {
+                death.window = this.blind_since.map(|from| (from, death.noticed));
+            }
             death.pane_log = Some(this.paths.pane_log(&notice.life.identity));
             let settled = tokio::task::spawn_blocking(move || witness::settle(&paths, &death, seen)).await;
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;

@@ -61,14 +61,17 @@ pub fn helper(named: Option<&Path>) -> Result<PathBuf, FleetError> {
     if found == VERSION { Ok(path) } else { Err(FleetError::HelperVersion { path, found, wanted: VERSION.into() }) }
 }
 
-/// Beside the running program, then every folder of PATH.
+/// The folder of the running program.
 #[allow(clippy::disallowed_methods, reason = "a place to look for the helper; the program itself is never executed")]
+pub fn beside_us() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_owned)
+}
+
+/// Beside the running program, then every folder of PATH.
 fn helper_places() -> Vec<PathBuf> {
-    let program = std::env::current_exe().ok();
-    let beside = program.and_then(|program| program.parent().map(Path::to_owned));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    beside.into_iter().chain(folders).map(|folder| folder.join(HELPER)).collect()
+    beside_us().into_iter().chain(folders).map(|folder| folder.join(HELPER)).collect()
 }
 
 /// What `coalmine-helper --version` says after its name; empty where it says something else.

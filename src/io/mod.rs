@@ -19,6 +19,7 @@ pub mod private_file;
 pub mod reaper;
 pub mod registry_file;
 pub mod servers;
+pub mod socket_folder;
 pub mod spawn;
 pub mod tmux;
 pub mod tmux_version;

@@ -2,23 +2,20 @@
 
 use std::{
     io, mem,
-    os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::net::UnixStream,
-    },
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
 };
 
 /// A pidfd of the process that listens, or connected, at the other end.
 ///
 /// # Errors
 /// An older kernel; a peer that is gone.
-pub(super) fn of(socket: &UnixStream) -> io::Result<OwnedFd> {
+pub(super) fn of(socket: impl AsFd) -> io::Result<OwnedFd> {
     let mut fd: RawFd = -1;
     let mut length = libc::socklen_t::try_from(mem::size_of::<RawFd>()).expect("four bytes");
     // SAFETY: the option writes one descriptor number to `fd`, whose size is passed.
     let code = unsafe {
         libc::getsockopt(
-            socket.as_raw_fd(),
+            socket.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_PEERPIDFD,
             (&raw mut fd).cast(),

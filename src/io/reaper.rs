@@ -3,7 +3,7 @@
 //! An actor only borrows a process to hear of its end, and borrows it again after its own restart: no status is
 //! lost to a fault in the fleet, and no actor's end ends a process.
 
-use super::pidfd::Pidfd;
+use super::{pidfd::Pidfd, witness::oom::OomBaseline};
 use coalmine_actors::ports::{BoxFuture, LifeKey, Process, ProcessEnd, ProcessId};
 use dashmap::DashMap;
 use std::{io, sync::Arc};
@@ -61,7 +61,14 @@ impl Process for Known {
 
 /// All processes of a fleet. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Reaper(Arc<DashMap<(LifeKey, Role), Known>>);
+pub struct Reaper(Arc<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    processes: DashMap<(LifeKey, Role), Known>,
+    /// The OOM counters when each server was first watched: what rose since then may have ended it.
+    baselines: DashMap<LifeKey, OomBaseline>,
+}
 
 impl Reaper {
     /// Takes charge of a process that was just started, or found again.
@@ -72,7 +79,7 @@ impl Reaper {
         let pidfd = Arc::new(pidfd);
         let (sender, end) = watch::channel(None);
         let known = Known { pidfd: Arc::clone(&pidfd), end };
-        self.0.insert((life.clone(), role), known.clone());
+        self.0.processes.insert((life.clone(), role), known.clone());
         // Lives as long as the process, or the runtime.
         tokio::spawn(async move {
             pidfd.ended().await;
@@ -81,15 +88,26 @@ impl Reaper {
         Ok(known)
     }
 
+    /// Notes the OOM counters of a server that is watched from now on; the first note of a life stays.
+    pub fn note_oom(&self, life: &LifeKey, server: i32) {
+        self.0.baselines.entry(life.clone()).or_insert_with(|| OomBaseline::of(server));
+    }
+
+    /// The OOM counters when a life's server was first watched.
+    pub fn oom_baseline(&self, life: &LifeKey) -> OomBaseline {
+        self.0.baselines.get(life).map(|baseline| baseline.clone()).unwrap_or_default()
+    }
+
     /// A process of a life, alive or ended.
     pub fn get(&self, life: &LifeKey, role: Role) -> Option<Known> {
-        self.0.get(&(life.clone(), role)).map(|known| known.value().clone())
+        self.0.processes.get(&(life.clone(), role)).map(|known| known.value().clone())
     }
 
     /// Forgets a life that is settled.
     pub fn forget(&self, life: &LifeKey) {
         for role in [Role::Server, Role::Canary] {
-            self.0.remove(&(life.clone(), role));
+            self.0.processes.remove(&(life.clone(), role));
         }
+        self.0.baselines.remove(life);
     }
 }

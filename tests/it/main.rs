@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "a test's name is its claim")]
 
 mod cli;
+mod daemon;
 mod fleet;
 mod helper;
 mod support;

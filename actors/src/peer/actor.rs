@@ -221,6 +221,10 @@ impl PeerActor {
             PeerMsg::Restart(reply) => (Input::Restart, Some(reply)),
             PeerMsg::Reset(reply) => (Input::Reset, Some(reply)),
             PeerMsg::Happened(input) => (input, None),
+            PeerMsg::Known(reply) => {
+                let _ = reply.send(());
+                return;
+            }
             PeerMsg::Retire(reply) => {
                 memory.retiring.get_or_insert_default().push(reply);
                 (Input::Stop { why: "remove" }, None)
@@ -345,6 +349,8 @@ fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
             let _ = reply.send(Err(error.clone()));
             None
         }
+        // Its port closes, which says that there is nothing to wait for now.
+        PeerMsg::Known(_) => None,
         other => Some(other),
     }
 }

@@ -27,6 +27,8 @@ pub enum PeerMsg {
     /// End, and answer with the highest generation as soon as nothing is under way: the peer is being removed, and
     /// is not started again.
     Retire(RpcReplyPort<Result<Generation, FleetError>>),
+    /// Answer as soon as its file was read and its lives were found again: its view tells the truth from then on.
+    Known(RpcReplyPort<()>),
     /// What this peer is has changed; its next decision follows it.
     Configured,
     /// Something happened.

@@ -6,6 +6,7 @@
 //! lamp     is stopped politely                    → nothing is recorded, stays down
 //! ```
 
+mod helper;
 mod install;
 mod stage;
 mod table;
@@ -49,6 +50,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         Err(FleetError::TmuxMissing) => install::tmux(args.yes, |text| context.note(text)).await?,
         found => drop(found?),
     }
+    helper::ensure(|text| context.note(text)).await?;
     let root = tempfile::Builder::new()
         .prefix("coalmine-demo-")
         .tempdir()

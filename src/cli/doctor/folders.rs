@@ -39,8 +39,8 @@ fn private(subject: &str, path: &Path) -> Finding {
 
 fn sockets(paths: &Paths) -> Finding {
     let run = paths.run().display();
-    if paths.run_is_elsewhere() {
-        let says = format!("the state folder's path is too long for sockets, so they lie in {run}");
+    if paths.short_run().exists() {
+        let says = format!("in {run}; those whose path would be too long there lie in {}", paths.short_run().display());
         Finding::warn("sockets", says, "a shorter --root DIR, if that matters")
     } else {
         Finding::ok("sockets", format!("in {run}"))

@@ -64,8 +64,7 @@ pub(super) async fn end(
     if !ended_within(&server, Duration::ZERO).await && !server.pidfd().is_dead() {
         return Err(FleetError::TimedOut { what: format!("the end of the server of {life}"), after: KILL_GRACE });
     }
-    report.sweep = sweep::sweep(shared.paths.life_mark(life), shared.helper.clone()).await;
-    let _ = std::fs::remove_file(shared.socket(life)); // tmux takes it away itself when it can
+    report.sweep = sweep::sweep(shared, life).await;
     shared.reaper.forget(life);
     Ok(LifeEnd::Claimed(report))
 }

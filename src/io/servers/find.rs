@@ -6,6 +6,7 @@ use super::{Shared, pane};
 use crate::io::{
     boot::boot_id,
     lock::{self, NotLocked},
+    peer_pidfd,
     pidfd::Pidfd,
     reaper::{Known, Role},
 };
@@ -13,11 +14,11 @@ use coalmine_actors::{
     peer::file::Life,
     ports::{Found, LifeKey, Process, ProcessEnd, ProcessId},
 };
-use std::{
-    io,
-    os::{fd::OwnedFd, unix::net::UnixStream},
-    sync::Arc,
-};
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
+use tokio::net::UnixStream;
+
+/// How long a server may take to accept a connection before it counts as one that can not be asked.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Found {
     let _turn = shared.turn(&life.identity).await;
@@ -30,14 +31,20 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     if boot_id().is_ok_and(|boot| boot != known.boot_id) {
         return Found::Dead(ProcessEnd::Vanished);
     }
-    match lock::lock(&shared.paths.peer(&life.identity).join("server.lock")).await {
-        Ok(_free) => Found::Dead(ProcessEnd::Vanished),
-        Err(NotLocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
-        Err(NotLocked::Io(error)) => Found::Blocked(format!("its lock can not be tried: {error}")),
-        Err(NotLocked::Held(holder)) => match adopt(shared, life, known).await {
-            Ok(found) => found,
-            Err(why) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
+    let path = shared.paths.peer(&life.identity).join("server.lock");
+    let held = match lock::try_lock(&path) {
+        Err(NotLocked::Held(_)) => match adopt(shared, life, known).await {
+            Ok(found) => return found,
+            // A lock that was just let go can seem held for a moment.
+            Err(why) => lock::lock(&path).await.map_err(|held| (held, why)),
         },
+        tried => tried.map_err(|error| (error, String::new())),
+    };
+    match held {
+        Ok(_free) => Found::Dead(ProcessEnd::Vanished),
+        Err((NotLocked::Io(error), _)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
+        Err((NotLocked::Io(error), _)) => Found::Blocked(format!("its lock can not be tried: {error}")),
+        Err((NotLocked::Held(holder), why)) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
     }
 }
 
@@ -50,7 +57,7 @@ async fn alive(shared: &Shared, life: &LifeKey, server: Known, canary: Option<Kn
 async fn adopt(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Result<Found, String> {
     let server = match known.server.and_then(proved) {
         Some(server) => server,
-        None => at_socket(shared, life).map_err(|error| format!("its socket does not lead to it: {error}"))?,
+        None => at_socket(shared, life).await.map_err(|error| format!("its socket does not lead to it: {error}"))?,
     };
     let environ = std::fs::read(format!("/proc/{}/environ", server.id().pid)).map_err(|error| error.to_string())?;
     let mark = format!("COALMINE_LIFE={}", shared.paths.life_mark(life));
@@ -74,9 +81,11 @@ fn proved(id: ProcessId) -> Option<Pidfd> {
 }
 
 /// Whoever listens at the life's socket, by descriptor: no pid is parsed, none can be mistaken (Linux 6.5).
-fn at_socket(shared: &Shared, life: &LifeKey) -> io::Result<Pidfd> {
-    let socket = UnixStream::connect(shared.socket(life))?;
+async fn at_socket(shared: &Shared, life: &LifeKey) -> io::Result<Pidfd> {
+    let connecting = UnixStream::connect(shared.socket(life));
+    let socket =
+        tokio::time::timeout(CONNECT_DEADLINE, connecting).await.map_err(|_elapsed| io::ErrorKind::TimedOut)??;
     let peer = rustix::net::sockopt::socket_peercred(&socket)?;
-    let pidfd: OwnedFd = super::super::peer_pidfd::of(&socket)?;
+    let pidfd: OwnedFd = peer_pidfd::of(&socket)?;
     Pidfd::adopt(peer.pid.as_raw_nonzero().get(), pidfd)
 }

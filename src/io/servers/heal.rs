@@ -8,12 +8,8 @@ use crate::io::{
 use coalmine_actors::{error::FleetError, names::Identity, ports::LifeKey};
 
 use rustix::process::Signal;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::sync::mpsc;
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::{broadcast, mpsc};
 
 /// How long a server may take to make its socket again.
 const HEAL_DEADLINE: Duration = Duration::from_secs(2);
@@ -21,35 +17,55 @@ const HEAL_LOOK: Duration = Duration::from_millis(5);
 /// Removals that may wait to be looked at; more at once than sockets there are is one word each.
 const LOST_MAX: usize = 1024;
 
-/// The folder of the sockets, watched for removals.
-pub(super) struct RunFolder(Mutex<Option<Watcher>>);
+/// The folders of the sockets, watched for removals.
+pub(super) struct RunFolder {
+    watcher: Arc<Watcher>,
+    lost: broadcast::Sender<Identity>,
+}
 
 impl RunFolder {
     pub(super) fn new(folder: &Path) -> Result<Self, FleetError> {
-        let failed = |source| FleetError::io("watch", folder, source);
-        let watcher = Watcher::new().map_err(failed)?;
-        let removals = Mask::IN_DELETE | Mask::IN_MOVED_FROM;
-        watcher.add(folder, removals).map_err(failed)?;
-        Ok(Self(Mutex::new(Some(watcher))))
+        let watcher = Watcher::new().map_err(|source| FleetError::io("watch", folder, source))?;
+        let this = Self { watcher: Arc::new(watcher), lost: broadcast::Sender::new(LOST_MAX) };
+        this.add(folder)?;
+        let (watcher, lost) = (Arc::clone(&this.watcher), this.lost.clone());
+        // Ends with the runtime.
+        tokio::spawn(async move {
+            while let Ok(change) = watcher.next().await {
+                let name = change.name.as_deref().and_then(|name| name.to_str());
+                if let Some(identity) = name.and_then(|name| name.strip_suffix(".sock")?.parse().ok()) {
+                    let _ = lost.send(identity); // nobody listens between two of the supervisor's lives
+                }
+            }
+        });
+        Ok(this)
     }
 
-    /// Identities whose socket went away. The first caller gets them all.
+    /// Watches one more folder; one that is watched already stays so.
+    pub(super) fn add(&self, folder: &Path) -> Result<(), FleetError> {
+        let added = self.watcher.add(folder, Mask::IN_DELETE | Mask::IN_MOVED_FROM);
+        added.map(|_| ()).map_err(|source| FleetError::io("watch", folder, source))
+    }
+
+    /// Identities whose socket goes away from now on.
     pub(super) fn lost_sockets(&self) -> mpsc::Receiver<Identity> {
         let (sender, receiver) = mpsc::channel(LOST_MAX);
-        let watcher = self.0.lock().expect("nobody panics while holding this").take();
-        if let Some(watcher) = watcher {
-            tokio::spawn(async move {
-                while let Ok(event) = watcher.next().await {
-                    let name = event.name.as_deref().and_then(|name| name.to_str());
-                    let identity = name.and_then(|name| name.strip_suffix(".sock")?.parse().ok());
-                    if let Some(identity) = identity
-                        && sender.send(identity).await.is_err()
-                    {
-                        return; // the fleet has ended
+        let mut lost = self.lost.subscribe();
+        tokio::spawn(async move {
+            loop {
+                match lost.recv().await {
+                    Ok(identity) => {
+                        if sender.send(identity).await.is_err() {
+                            return; // the listener has ended
+                        }
                     }
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "more sockets were removed than could be looked at");
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
                 }
-            });
-        }
+            }
+        });
         receiver
     }
 }

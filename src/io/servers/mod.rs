@@ -132,10 +132,7 @@ impl Servers for TmuxServers {
     }
 
     fn sweep(&self, life: &LifeKey) -> BoxFuture<SweepReport> {
-        run!(self, life, shared, {
-            let _ = std::fs::remove_file(shared.socket(&life));
-            sweep::sweep(shared.paths.life_mark(&life), shared.helper.clone()).await
-        })
+        run!(self, life, shared, sweep::sweep(&shared, &life).await)
     }
 
     fn find(&self, life: &LifeKey, known: &Life) -> BoxFuture<Found> {

@@ -6,11 +6,13 @@ use crate::io::{
     pidfd::Pidfd,
     private_file,
     reaper::Role,
+    socket_folder,
     spawn::Spawn,
     tmux::{PANE_LOG_COMMAND, TmuxError},
 };
 use coalmine_actors::{
     error::FleetError,
+    names::Generation,
     peer::file::PeerFile,
     ports::{LifeKey, PeerStore, Process, Program},
 };
@@ -38,12 +40,17 @@ pub(super) async fn start(
     let permit = Arc::clone(&shared.starts).acquire_owned().await.map_err(|_closed| FleetError::ShuttingDown)?;
     let _turn = shared.turn(&life.identity).await;
     // On disk before anything exists: whoever finds the process later finds the life that it belongs to.
+    let unsettled: Vec<Generation> = file.lives.iter().map(|life| life.generation).collect();
     shared.files.save(&life.identity, file).await?;
     let folder = shared.paths.peer(&life.identity);
     let lock = take_lock(&folder.join("server.lock")).await.map_err(|why| blocked(life, why))?;
     let socket = shared.socket(life);
+    if socket_folder::ensure(&shared.paths, &socket)? {
+        shared.watcher.add(shared.paths.short_run())?;
+    }
     // Nobody holds the lock, so nobody listens: what lies there is stale.
     remove_stale(&socket).map_err(|source| FleetError::io("remove", &socket, source))?;
+    forget_old_lives(&folder, &unsettled);
     let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
     shared.log_before.insert(life.identity.clone(), log_before);
     let known = spawn(shared, life, &lock, &folder.join("server.err"))
@@ -53,6 +60,22 @@ pub(super) async fn start(
     drop(lock);
     shared.starting.insert(life.clone(), permit);
     Ok(Box::new(known))
+}
+
+/// Removes what lives that are settled left in the peer's folder: their claims, locks and pane files. Nobody looks
+/// for them any more: a life leaves the file only when its server and its canary are gone.
+fn forget_old_lives(folder: &Path, unsettled: &[Generation]) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for file in files {
+        let name = file.file_name();
+        let generation = name.to_str().and_then(|name| {
+            let of_life = ["claim-g", "canary-g", "pane-g"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+            of_life.trim_end_matches(".lock").parse().ok().map(Generation)
+        });
+        if generation.is_some_and(|generation| !unsettled.contains(&generation)) {
+            let _ = std::fs::remove_file(file.path()); // the next start tries again
+        }
+    }
 }
 
 async fn take_lock(path: &Path) -> Result<OwnedFd, NotLocked> {

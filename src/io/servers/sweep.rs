@@ -1,39 +1,47 @@
-//! Ends what an ended server left behind: every process that still carries the life's mark (spec 01 §4).
+//! Clears away what an ended server left behind: its socket file, and every process that still carries the life's
+//! mark (spec 01 §4).
 
+use super::Shared;
 use crate::io::pidfd::dead_within;
-use coalmine_actors::ports::SweepReport;
+use coalmine_actors::ports::{LifeKey, SweepReport};
 use rustix::{
     fd::OwnedFd,
     fs::{Mode, OFlags},
     process::{Pid, PidfdFlags, Signal},
 };
-use std::{
-    collections::BTreeSet,
-    io::Read,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, io::Read, os::fd::AsFd, path::Path, time::Duration};
 use tokio::time::Instant;
 
 /// How long one of our own tools has to go by itself.
 const TOOL_GRACE: Duration = Duration::from_millis(250);
 /// How long a process has after TERM, and after KILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
-const KILL_GRACE: Duration = Duration::from_millis(500);
+const KILL_GRACE: Duration = Duration::from_millis(250);
+/// How long all of it may take: whoever waits for the next life waits for this (spec 01 §4).
+const SWEEP_MAX: Duration = Duration::from_secs(3);
 /// Looks at the process table: a process may fork between the look and the signal.
 const ROUNDS_MAX: usize = 4;
 /// Most of an environment that is read, bytes; the kernel allows an argument area of this size by default.
 const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
-/// Ends every process of this user that carries `mark`, on a thread of its own. Our own tools (`helper`: the pane
-/// log, a hook) go by themselves when their work is done, and are not worth a word then.
-pub(super) async fn sweep(mark: String, helper: PathBuf) -> SweepReport {
-    tokio::task::spawn_blocking(move || blocking(&mark, &helper)).await.unwrap_or_default()
+/// Removes the socket and ends every process of this user that carries the life's mark. Our own tools (`helper`: the
+/// pane log, a hook) go by themselves when their work is done, and are not worth a word then.
+///
+/// All of it on a thread of its own: the removal waits for the disk while a canary syncs its record, and on a worker
+/// that would hold up the news of this very death.
+pub(super) async fn sweep(shared: &Shared, life: &LifeKey) -> SweepReport {
+    let (socket, mark, helper) = (shared.socket(life), shared.paths.life_mark(life), shared.helper.clone());
+    let swept = tokio::task::spawn_blocking(move || {
+        let _ = std::fs::remove_file(socket); // tmux takes it away itself when it can
+        blocking(&mark, &helper)
+    });
+    swept.await.unwrap_or_default()
 }
 
 fn blocking(mark: &str, helper: &Path) -> SweepReport {
     let mut swept = BTreeSet::new();
+    let deadline = Instant::now() + SWEEP_MAX;
+    let mut term_grace = TERM_GRACE;
     let mut left = bearers(mark, helper);
     for _ in 0..ROUNDS_MAX {
         let (tools, mut others): (Vec<_>, Vec<_>) = left.into_iter().partition(|bearer| bearer.tool);
@@ -45,11 +53,16 @@ fn blocking(mark: &str, helper: &Path) -> SweepReport {
         if others.is_empty() {
             return report(swept, &[]);
         }
-        wait(&others, TERM_GRACE);
+        wait(&others, term_grace);
         signal(&others, Signal::KILL);
         wait(&others, KILL_GRACE);
         swept.extend(others.iter().map(|bearer| bearer.pid));
         left = bearers(mark, helper);
+        // What was forked meanwhile has had its warning.
+        term_grace = Duration::ZERO;
+        if Instant::now() >= deadline {
+            break;
+        }
     }
     report(swept, &left)
 }

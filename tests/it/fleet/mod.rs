@@ -1,3 +1,4 @@
 //! A whole fleet on real tmux, from inside a program.
 mod deaths;
+mod embedding;
 mod sessions;

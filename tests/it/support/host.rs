@@ -1,8 +1,12 @@
 //! Signals for processes that the test's own fleet started, through pidfds.
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
+use std::os::fd::OwnedFd;
 
-fn signal(pid: i32, signal: Signal) {
+pub fn signal(pid: i32, signal: Signal) {
     let pidfd = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
     pidfd_send_signal(pidfd, signal).unwrap();
 }
@@ -29,8 +33,12 @@ pub fn alive(pid: i32) -> bool {
 }
 
 /// SIGKILL, if it is still there.
-pub fn kill_if_there(pid: i32) {
-    if let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
-        let _ = pidfd_send_signal(pidfd, Signal::KILL);
-    }
+pub fn kill_pidfd(process: &OwnedFd) {
+    let _ = pidfd_send_signal(process, Signal::KILL);
+}
+
+/// Waits until a process has ended; whether it has.
+pub fn gone_within(process: &OwnedFd, seconds: i64) -> bool {
+    let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&limit)).is_ok_and(|ended| ended > 0)
 }

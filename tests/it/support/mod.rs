@@ -1,10 +1,18 @@
 //! What every test stands on: a fleet in a root of its own that is gone when the test ends, and patient waiting.
 
+mod bearers;
+mod daemon;
 mod host;
+pub mod http;
 mod rig;
+mod root;
+mod skip;
 
-pub use host::{alive, continue_process, kill, kill_if_there, stop_process};
-pub use rig::Rig;
+pub use daemon::{Daemon, Refusal, names_in};
+pub use host::{alive, continue_process, gone_within, kill, kill_pidfd, signal, stop_process};
+pub use rig::{Rig, helper};
+pub use root::{Root, Said};
+pub use skip::{is_root, skip};
 
 use std::{future::Future, time::Duration};
 

@@ -1,7 +1,7 @@
 //! A fleet in a root of its own. When it is dropped, also by a failing test, every process that bears a mark of
 //! this root is ended and the root removed.
 
-use super::{alive, eventually};
+use super::{bearers, eventually};
 use coalmine::{
     Fleet, FleetBuilder, FleetHandle,
     actors::{
@@ -137,30 +137,12 @@ impl Rig {
     }
 }
 
-/// The processes that bear a mark of this root.
-fn bearers(root: &Path) -> Vec<i32> {
-    let Ok(paths) = coalmine::paths::Paths::new(root) else { return Vec::new() };
-    let mark = format!("COALMINE_LIFE={}-", paths.root_hash());
-    let journal = root.join("journal");
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|file| file.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let marked = environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes()));
-            // A canary bears no mark, so that no sweep takes it: it names the journal that it writes to.
-            let canary = cmdline.split(|byte| *byte == 0).any(|arg| arg == journal.as_os_str().as_encoded_bytes());
-            (marked || canary) && alive(*pid)
-        })
-        .collect()
-}
-
 impl Drop for Rig {
     fn drop(&mut self) {
-        // Canaries first, so that nothing is recorded of an end that is only the test's.
-        for pid in bearers(self.root.path()) {
-            super::kill_if_there(pid);
-        }
+        // The tree first: a fleet that sees a server die starts its next life.
+        let fleet = self.fleet.clone();
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(fleet.shutdown())).join()).unwrap();
+        bearers::end_all(self.root.path());
     }
 }

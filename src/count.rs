@@ -1,0 +1,16 @@
+//! A number with its noun, for people: `1 peer`, `2 peers`.
+
+/// `count` of something, in the form that fits the number.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// So many peers.
+pub fn peers(count: usize) -> String {
+    counted(count, "peer", "peers")
+}
+
+/// `1 peer still runs`, `2 peers still run`.
+pub fn still_run(count: usize) -> String {
+    format!("{} still {}", peers(count), if count == 1 { "runs" } else { "run" })
+}

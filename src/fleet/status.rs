@@ -1,0 +1,52 @@
+//! The fleet as a whole, and who in it wants a look.
+
+use super::{handle::FleetHandle, wait::with_detail};
+use crate::io::find::VERSION;
+use coalmine_actors::view::{FleetStatus, PeerView, PhaseName};
+use std::collections::BTreeMap;
+
+impl FleetHandle {
+    /// The fleet as a whole.
+    pub fn status(&self) -> FleetStatus {
+        let views = self.list();
+        let mut phases: BTreeMap<&str, (PhaseName, usize)> = BTreeMap::new();
+        for view in &views {
+            phases.entry(view.phase.as_str()).or_insert((view.phase, 0)).1 += 1;
+        }
+        let journal = self.inner().journal.status();
+        let unavailable = [("journal", journal.unavailable), ("registry", self.inner().registry.unavailable())];
+        FleetStatus {
+            daemon_pid: Some(std::process::id()),
+            since: Some(self.inner().since),
+            version: VERSION.into(),
+            root: self.root().to_owned(),
+            phases: phases.into_values().collect(),
+            attention: views.iter().filter_map(|view| Some((view.identity.clone(), concern(view)?))).collect(),
+            last_seq: journal.last_seq,
+            records_owed: views.iter().map(|view| view.records_owed).sum(),
+            unavailable: unavailable.into_iter().filter_map(|(store, why)| Some((store.to_owned(), why?))).collect(),
+            problems: self.inner().registry.problems(),
+        }
+    }
+}
+
+/// Why somebody should look at this peer.
+fn concern(view: &PeerView) -> Option<String> {
+    let mut why = Vec::new();
+    match view.phase {
+        PhaseName::NeedsAttention | PhaseName::Quarantined | PhaseName::Blocked | PhaseName::Backoff => {
+            why.push(with_detail(view));
+        }
+        _ => {}
+    }
+    if view.unreachable {
+        why.push("its server does not answer".into());
+    }
+    if view.unwatched {
+        why.push("no canary watches it".into());
+    }
+    if view.records_owed > 0 {
+        why.push(format!("{} records could not be written yet", view.records_owed));
+    }
+    (!why.is_empty()).then(|| why.join("; "))
+}

@@ -1,0 +1,13 @@
+//! The real daemon and the real command line, on real tmux: what people type, and what they read.
+mod attach;
+mod clients;
+mod disk;
+mod events;
+mod host;
+mod input;
+mod peers;
+mod readiness;
+mod reads;
+mod registry;
+mod restart;
+mod up_and_down;

@@ -1,0 +1,38 @@
+//! The API without our own client: bytes in, status and document out.
+
+use serde_json::Value;
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+/// Longest wait for an answer's next bytes.
+const READ_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Sends these bytes and reads until the server hangs up.
+pub fn talk(socket: &Path, bytes: &[u8]) -> (u16, Value) {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(READ_TIME_MAX)).unwrap();
+    // A server that refuses early may hang up before it has read everything.
+    let _refused_early = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _hung_up = stream.read_to_end(&mut answer);
+    understood(&String::from_utf8_lossy(&answer))
+}
+
+/// The status and the document of a whole answer.
+pub fn understood(answer: &str) -> (u16, Value) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+}
+
+/// A request that wants its connection closed after the answer.
+pub fn request(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
