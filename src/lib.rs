@@ -50,6 +50,7 @@ pub mod count;
 pub mod daemon;
 pub mod deaths;
 pub mod error;
+pub mod explain;
 pub mod fleet;
 pub mod io;
 pub mod offline;

@@ -1,7 +1,7 @@
 //! A typed client of the API: one method a route, one connection a request.
 
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
-use crate::{Goal, deaths::Death};
+use crate::{Goal, deaths::Death, explain::Explanation};
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode, header},
@@ -101,6 +101,11 @@ impl Client {
     /// `GET /v1/peers/{name}`
     pub async fn show(&self, name: &str) -> Result<Vec<PeerView>, ClientError> {
         self.get(&peer(name, "")).await
+    }
+
+    /// `GET /v1/peers/{name}/explain`
+    pub async fn explain(&self, name: &str) -> Result<Vec<Explanation>, ClientError> {
+        self.get(&peer(name, "/explain")).await
     }
 
     /// `GET /v1/peers/{name}/capture`

@@ -68,6 +68,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/capture", get(peers::capture))
         .route("/v1/peers/{name}/ready", post(peers::ready))
         .route("/v1/peers/{name}/wait", get(wait::until))
+        .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .fallback(|| async { ApiError::NoRoute })

@@ -5,6 +5,7 @@ use super::{
     extract::{Body, Name, Params, Wait},
     wire::{ApiError, Envelope, Ready, Screen},
 };
+use crate::explain::Explanation;
 use axum::extract::State;
 use coalmine_actors::{
     fleet::request::{CreatePeer, Created, Removed, Stopped},
@@ -36,6 +37,11 @@ pub(super) async fn create(
 /// `GET /v1/peers/{name}`
 pub(super) async fn show(State(shared): State<Shared>, Name(name): Name) -> Answer<Vec<PeerView>> {
     answer(shared.fleet.show(&name))
+}
+
+/// `GET /v1/peers/{name}/explain`
+pub(super) async fn explain(State(shared): State<Shared>, Name(name): Name) -> Answer<Vec<Explanation>> {
+    answer(shared.fleet.explain(&name).await)
 }
 
 /// `POST /v1/peers/{name}/start?wait_ms=`

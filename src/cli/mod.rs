@@ -12,6 +12,7 @@
 mod attach;
 mod background;
 mod capture;
+mod completions;
 mod context;
 mod create;
 mod daemon;
@@ -20,10 +21,12 @@ mod demo;
 mod doctor;
 mod down;
 mod events;
+mod explain;
 mod failure;
 mod findings;
 mod list;
 mod logs;
+mod man;
 mod many;
 mod output;
 mod ready;
@@ -91,6 +94,9 @@ enum Verb {
     Verify(verify::Args),
     Doctor(doctor::Args),
     Wait(wait::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Demo(demo::Args),
 }
 
@@ -140,6 +146,9 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Verify(args) => verify::run(context, args),
         Verb::Doctor(args) => doctor::run(context, args).await,
         Verb::Wait(args) => wait::run(context, args).await,
+        Verb::Explain(args) => explain::run(context, args).await,
+        Verb::Completions(args) => completions::run(context, &args),
+        Verb::Man(args) => man::run(context, args),
         Verb::Demo(args) => demo::run(context, args).await,
         Verb::Daemon(_) => unreachable!("the daemon has its own runtime"),
     }

@@ -3,6 +3,8 @@
 use super::{handle::FleetHandle, wait::closed};
 use coalmine_actors::{
     error::FleetError,
+    names::Identity,
+    registry::document::RegistryPhase,
     view::{PeerView, PhaseName},
 };
 use serde::{Deserialize, Serialize};
@@ -67,7 +69,7 @@ impl FleetHandle {
         let reached = tokio::time::timeout(patience, reached).await;
         match reached {
             Ok(Ok(view)) => Ok(view),
-            Ok(Err(gone)) => Err(self.identity(name).err().unwrap_or_else(|| closed(gone))),
+            Ok(Err(gone)) => Err(if self.has_left(&identity) { unknown(name) } else { closed(gone) }),
             Err(_elapsed) => {
                 let phase = views.borrow().phase;
                 let what = format!("waiting for {identity} to be {goal} (it is {phase})");
@@ -77,10 +79,22 @@ impl FleetHandle {
     }
 }
 
+impl FleetHandle {
+    /// Whether this peer has been removed, or is being: its view goes before its name does.
+    fn has_left(&self, identity: &Identity) -> bool {
+        let document = self.inner().registry.snapshot();
+        document.peer(identity.personality()).is_none_or(|spec| spec.phase == Some(RegistryPhase::Leaving))
+    }
+}
+
+fn unknown(name: &str) -> FleetError {
+    FleetError::UnknownPeer { name: name.to_owned(), nearest: Vec::new() }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use coalmine_actors::names::{Generation, Identity};
+    use coalmine_actors::names::Generation;
     use jiff::Timestamp;
 
     /// A peer in this state, in this life.

@@ -1,7 +1,8 @@
 //! A fleet in a Rust program: [`Fleet::builder`] starts one, [`FleetHandle`] asks it for things.
 mod admit;
 mod builder;
-mod goal;
+mod explain;
+pub(crate) mod goal;
 mod handle;
 mod status;
 mod wait;

@@ -1,10 +1,29 @@
 //! Verbs for scripts and for people who ask why: real daemon, real command line.
+mod explain;
+mod shell;
 mod wait;
 
-/// Whether at least `count` clients are connected to this daemon besides its listening socket.
-fn connected(daemon: i32, count: usize) -> bool {
-    let Ok(files) = std::fs::read_dir(format!("/proc/{daemon}/fd")) else { return false };
-    let sockets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
-    let listening = 1;
-    sockets.filter(|link| link.to_string_lossy().starts_with("socket:")).count() >= listening + count
+use crate::support::{Daemon, PATIENCE};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Waits until exactly `count` clients are connected to this daemon, and until it has seen to them.
+fn until_connected(daemon: &Daemon, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while connections(&daemon.paths().daemon_socket()) != count {
+        assert!(Instant::now() < deadline, "there never were {count} clients");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Whoever asks after them is answered after them: connections are served in the order of their coming.
+    daemon.ask(&["status"]);
+}
+
+/// The kernel's list of sockets: an accepted one bears its listener's path, and is in state 03.
+fn connections(socket: &Path) -> usize {
+    let socket = socket.to_str().unwrap();
+    let list = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let is_connected = |line: &&str| line.ends_with(socket) && line.split_whitespace().nth(5) == Some("03");
+    list.lines().filter(is_connected).count()
 }

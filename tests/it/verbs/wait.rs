@@ -1,5 +1,6 @@
 //! `coalmine wait`: what returns when, and with which exit code.
 
+use super::until_connected;
 use crate::support::{Daemon, Root, kill};
 use serde_json::json;
 use std::time::Instant;
@@ -21,13 +22,12 @@ async fn a_death_is_heard_of_also_when_the_next_life_is_faster_than_the_waiter()
     let daemon = Daemon::start().await;
     let bob = daemon.sleeper("bob");
     let pid = bob["server_pid"].as_i64().unwrap().try_into().unwrap();
+    until_connected(&daemon, 0);
     let mut waiter = daemon.command(&["--json", "wait", "bob", "--for", "dead", "--timeout", "30s"]);
     let said = std::thread::scope(|scope| {
         let said = scope.spawn(|| crate::support::Said::of(&mut waiter));
-        // Asked for only once, so it must be under way before the kill: the daemon's own count of waits tells.
-        while !crate::verbs::connected(daemon.pid(), 1) {
-            std::thread::yield_now();
-        }
+        // It waits for the death of who lives when it comes, so it must have come before the kill.
+        until_connected(&daemon, 1);
         kill(pid);
         said.join().unwrap()
     });
@@ -68,13 +68,12 @@ async fn a_wait_does_not_hold_up_the_end_of_the_daemon_nor_of_its_peer() {
         daemon.command(&["wait", "bob", "--for", "up", "--timeout", "50s"]),
         daemon.command(&["wait", "ann", "--for", "up", "--timeout", "50s"]),
     );
+    until_connected(&daemon, 0);
     std::thread::scope(|scope| {
         let begun = Instant::now();
         let bob = scope.spawn(|| crate::support::Said::of(&mut bob));
         let ann = scope.spawn(|| crate::support::Said::of(&mut ann));
-        while !crate::verbs::connected(daemon.pid(), 2) {
-            std::thread::yield_now();
-        }
+        until_connected(&daemon, 2);
         daemon.ask(&["remove", "ann"]);
         let ann = ann.join().unwrap();
         assert_eq!(ann.code, 3, "{ann:?}");
