@@ -1,7 +1,7 @@
 //! A typed client of the API: one method a route, one connection a request.
 
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
-use crate::{Goal, deaths::Death, explain::Explanation};
+use crate::{Goal, deaths::Death, explain::Explanation, fleet::plan::Plan};
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode, header},
@@ -122,6 +122,11 @@ impl Client {
     /// `POST /v1/peers`, waiting at most `wait` where it is to be started.
     pub async fn create(&self, new: &CreatePeer, wait: Duration) -> Result<Created, ClientError> {
         self.act(&format!("/v1/peers?wait_ms={}", wait.as_millis()), new, wait).await
+    }
+
+    /// `POST /v1/plan`: what making all of these would change.
+    pub async fn plan(&self, declared: &[CreatePeer]) -> Result<Plan, ClientError> {
+        self.act("/v1/plan", &declared, Duration::ZERO).await
     }
 
     /// `POST /v1/peers/{name}/start`

@@ -60,6 +60,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/status", get(status::show))
         .route("/v1/shutdown", post(status::shutdown))
         .route("/v1/peers", get(peers::list).post(peers::create))
+        .route("/v1/plan", post(peers::plan))
         .route("/v1/peers/{name}", get(peers::show).delete(peers::remove))
         .route("/v1/peers/{name}/start", post(peers::start))
         .route("/v1/peers/{name}/stop", post(peers::stop))

@@ -24,6 +24,7 @@ mod events;
 mod explain;
 mod failure;
 mod findings;
+mod init;
 mod list;
 mod logs;
 mod man;
@@ -74,6 +75,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Create(create::Args),
+    Init(init::Args),
     List(list::Args),
     Show(show::Args),
     Status(status::Args),
@@ -127,6 +129,7 @@ fn act(cli: Cli) -> Outcome {
 async fn perform(context: &Context, verb: Verb) -> Outcome {
     match verb {
         Verb::Create(args) => create::run(context, args).await,
+        Verb::Init(args) => init::run(context, args).await,
         Verb::List(args) => list::run(context, args).await,
         Verb::Show(args) => show::run(context, args).await,
         Verb::Status(args) => status::run(context, args).await,

@@ -1,6 +1,8 @@
 //! Verbs for scripts and for people who ask why: real daemon, real command line.
 mod explain;
+mod init;
 mod shell;
+mod up;
 mod wait;
 
 use crate::support::{Daemon, PATIENCE};
