@@ -1,5 +1,7 @@
 //! Verbs for scripts and for people who ask why: real daemon, real command line.
+mod deaths;
 mod explain;
+mod follow;
 mod init;
 mod shell;
 mod up;
