@@ -53,6 +53,7 @@ pub mod error;
 pub mod explain;
 pub mod fleet;
 pub mod io;
+pub mod metrics;
 pub mod offline;
 pub mod paths;
 pub mod runtimes;

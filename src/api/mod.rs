@@ -14,6 +14,7 @@ mod deaths;
 mod events;
 mod extract;
 mod follow;
+mod metrics;
 mod peers;
 mod serve;
 mod status;
@@ -22,7 +23,7 @@ pub mod wire;
 
 pub use serve::{ApiServer, ShutdownRequest, serve};
 
-use crate::FleetHandle;
+use crate::{FleetHandle, metrics::Metrics};
 use axum::{
     Router,
     extract::Request,
@@ -30,8 +31,8 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use std::{path::PathBuf, time::Duration};
-use tokio::sync::{mpsc, watch};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc, watch};
 use wire::ApiError;
 
 /// Longest request body, bytes.
@@ -53,6 +54,10 @@ struct Shared {
     closing: watch::Receiver<bool>,
     /// Where `POST /v1/shutdown` goes; the daemon listens.
     shutdown: mpsc::Sender<ShutdownRequest>,
+    /// What is counted of this fleet.
+    metrics: Arc<Metrics>,
+    /// The places at the table that are free.
+    places: Arc<Semaphore>,
 }
 
 fn router(shared: Shared) -> Router {
@@ -72,6 +77,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
+        .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::BadMethod })
         .layer(from_fn(deadline))

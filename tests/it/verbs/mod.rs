@@ -3,6 +3,7 @@ mod deaths;
 mod explain;
 mod follow;
 mod init;
+mod metrics;
 mod shell;
 mod up;
 mod wait;
