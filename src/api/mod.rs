@@ -15,6 +15,7 @@ mod events;
 mod extract;
 mod follow;
 mod metrics;
+mod openapi;
 mod peers;
 mod serve;
 mod status;
@@ -77,6 +78,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
+        .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::BadMethod })

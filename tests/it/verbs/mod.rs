@@ -4,6 +4,7 @@ mod explain;
 mod follow;
 mod init;
 mod metrics;
+mod openapi;
 mod shell;
 mod up;
 mod wait;
