@@ -22,7 +22,7 @@ mod status;
 mod wait;
 pub mod wire;
 
-pub use serve::{ApiServer, ShutdownRequest, serve};
+pub use serve::{ApiServer, ShutdownRequest, serve, serve_on};
 
 use crate::{FleetHandle, metrics::Metrics};
 use axum::{

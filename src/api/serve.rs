@@ -2,7 +2,7 @@
 
 use super::{
     CONNECTIONS_MAX, Shared,
-    bind::{Bound, bind_private},
+    bind::{Bound, bind_private, inherit},
     closed, router,
     wire::ApiError,
 };
@@ -14,7 +14,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{io, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::UnixStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
@@ -55,6 +55,19 @@ pub struct ApiServer {
 /// The socket's folder is not private, or the socket can not be bound.
 pub async fn serve(fleet: FleetHandle, paths: &Paths) -> Result<ApiServer, FleetError> {
     let bound = bind_private(&paths.daemon_socket())?;
+    Ok(serve_at(bound, fleet, paths))
+}
+
+/// The same on a socket that listens there already, which stays when the server ends.
+///
+/// # Errors
+/// The socket can not be used.
+pub async fn serve_on(socket: OwnedFd, fleet: FleetHandle, paths: &Paths) -> Result<ApiServer, FleetError> {
+    let bound = inherit(socket, &paths.daemon_socket())?;
+    Ok(serve_at(bound, fleet, paths))
+}
+
+fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
     let (closing, ended) = watch::channel(false);
     // Room for one: a second request to end adds nothing.
     let (shutdown, requests) = mpsc::channel(1);
@@ -63,7 +76,7 @@ pub async fn serve(fleet: FleetHandle, paths: &Paths) -> Result<ApiServer, Fleet
     let free = Arc::clone(&places.served);
     let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown, metrics, places: free };
     let accepting = tokio::spawn(accept(bound, router(shared), places, ended));
-    Ok(ApiServer { accepting, counting, closing, requests })
+    ApiServer { accepting, counting, closing, requests }
 }
 
 /// Holds the events and not the fleet, which would otherwise never be dropped.

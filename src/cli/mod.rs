@@ -25,6 +25,7 @@ mod explain;
 mod failure;
 mod findings;
 mod init;
+mod install;
 mod list;
 mod logs;
 mod man;
@@ -97,6 +98,7 @@ enum Verb {
     Doctor(doctor::Args),
     Wait(wait::Args),
     Explain(explain::Args),
+    Install(install::Args),
     Completions(completions::Args),
     Man(man::Args),
     Demo(demo::Args),
@@ -150,6 +152,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Doctor(args) => doctor::run(context, args).await,
         Verb::Wait(args) => wait::run(context, args).await,
         Verb::Explain(args) => explain::run(context, args).await,
+        Verb::Install(args) => install::run(context, &args),
         Verb::Completions(args) => completions::run(context, &args),
         Verb::Man(args) => man::run(context, args),
         Verb::Demo(args) => demo::run(context, args).await,

@@ -6,6 +6,7 @@ mod init;
 mod metrics;
 mod openapi;
 mod shell;
+mod systemd;
 mod up;
 mod wait;
 
