@@ -90,7 +90,7 @@ impl Wish {
 
 fn made(created: &Created, started: bool) -> String {
     let peer = &created.peer;
-    let what = if created.new { "created" } else { "already there:" };
+    let what = if created.new { "created:" } else { "already there:" };
     if started {
         return format!("{what} {}", told(peer));
     }

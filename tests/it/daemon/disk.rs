@@ -100,7 +100,7 @@ async fn on_a_full_disk_nothing_is_half_made_and_after_it_all_works() {
     std::fs::remove_file(ballast).unwrap();
     // What was asked for comes by itself; what was refused can be asked for again.
     daemon.until("rested", "up", |peer| peer["phase"] == "up").await;
-    daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created shell-carl is up (gen 1)"]);
+    daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created: shell-carl is up (gen 1)"]);
     daemon.coalmine(&["verify"]).tells(&["fleet.json: 3 identities"]);
     drop(daemon);
     drop(mount);
