@@ -91,14 +91,30 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
 
 /// The daemon as systemd is to run it: this program, this place, this PATH.
 fn describe(context: &Context, scope: Scope) -> Outcome<Service> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::failed("can not find this program's file", error))?;
     let root = std::path::absolute(&context.place.root)
         .map_err(|error| Failure::failed("can not resolve the state folder", error))?;
     // A root that is not there yet has the socket where it will have it once it is.
     let socket = Paths::new(&root).map_or_else(|_| root.join("run/daemon.sock"), |paths| paths.daemon_socket());
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(Service { program, root, config: context.place.config.clone(), socket, path, wanted_by: scope.target() })
+    Ok(Service {
+        program: own_file()?,
+        root,
+        config: context.place.config.clone(),
+        socket,
+        path,
+        wanted_by: scope.target(),
+    })
+}
+
+/// The file of this program, where the unit will find it.
+#[expect(clippy::disallowed_methods, reason = "a verb is run by `coalmine` itself, never by an embedder")]
+fn own_file() -> Outcome<PathBuf> {
+    let file = std::env::current_exe().map_err(|error| Failure::failed("can not find this program's file", error))?;
+    if file.exists() {
+        return Ok(file);
+    }
+    let gone = io::Error::from(io::ErrorKind::NotFound);
+    Err(Failure::failed("this program's file was replaced while it ran; run it again", gone))
 }
 
 /// What writing would do. A file that somebody else wrote is not ours to replace.

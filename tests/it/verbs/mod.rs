@@ -10,19 +10,14 @@ mod systemd;
 mod up;
 mod wait;
 
-use crate::support::{Daemon, PATIENCE};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use crate::support::{Daemon, eventually};
+use std::path::Path;
 
 /// Waits until exactly `count` clients are connected to this daemon, and until it has seen to them.
-fn until_connected(daemon: &Daemon, count: usize) {
-    let deadline = Instant::now() + PATIENCE;
-    while connections(&daemon.paths().daemon_socket()) != count {
-        assert!(Instant::now() < deadline, "there never were {count} clients");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+async fn until_connected(daemon: &Daemon, count: usize) {
+    let socket = daemon.paths().daemon_socket();
+    let connected = || async { (connections(&socket) == count).then_some(()) };
+    eventually(&format!("{count} clients are connected"), connected).await;
     // Whoever asks after them is answered after them: connections are served in the order of their coming.
     daemon.ask(&["status"]);
 }

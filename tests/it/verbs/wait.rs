@@ -1,9 +1,9 @@
 //! `coalmine wait`: what returns when, and with which exit code.
 
 use super::until_connected;
-use crate::support::{Daemon, Root, kill};
+use crate::support::{Daemon, Root, Said, kill};
 use serde_json::json;
-use std::time::Instant;
+use tokio::{task::spawn_blocking, time::Instant};
 
 #[tokio::test]
 async fn wait_returns_at_once_for_what_is_so_already() {
@@ -22,15 +22,13 @@ async fn a_death_is_heard_of_also_when_the_next_life_is_faster_than_the_waiter()
     let daemon = Daemon::start().await;
     let bob = daemon.sleeper("bob");
     let pid = bob["server_pid"].as_i64().unwrap().try_into().unwrap();
-    until_connected(&daemon, 0);
+    until_connected(&daemon, 0).await;
     let mut waiter = daemon.command(&["--json", "wait", "bob", "--for", "dead", "--timeout", "30s"]);
-    let said = std::thread::scope(|scope| {
-        let said = scope.spawn(|| crate::support::Said::of(&mut waiter));
-        // It waits for the death of who lives when it comes, so it must have come before the kill.
-        until_connected(&daemon, 1);
-        kill(pid);
-        said.join().unwrap()
-    });
+    let said = spawn_blocking(move || Said::of(&mut waiter));
+    // It waits for the death of who lives when it comes, so it must have come before the kill.
+    until_connected(&daemon, 1).await;
+    kill(pid);
+    let said = said.await.unwrap();
     assert_eq!(said.code, 0, "{said:?}");
     daemon.coalmine(&["wait", "bob", "--for", "up"]).tells(&["shell-bob is up (gen 2)"]);
 }
@@ -64,24 +62,20 @@ async fn a_wait_does_not_hold_up_the_end_of_the_daemon_nor_of_its_peer() {
     let daemon = Daemon::start().await;
     daemon.ask(&["create", "bob", "--", "sleep", "60"]);
     daemon.ask(&["create", "ann", "--", "sleep", "60"]);
-    let (mut bob, mut ann) = (
-        daemon.command(&["wait", "bob", "--for", "up", "--timeout", "50s"]),
-        daemon.command(&["wait", "ann", "--for", "up", "--timeout", "50s"]),
-    );
-    until_connected(&daemon, 0);
-    std::thread::scope(|scope| {
-        let begun = Instant::now();
-        let bob = scope.spawn(|| crate::support::Said::of(&mut bob));
-        let ann = scope.spawn(|| crate::support::Said::of(&mut ann));
-        until_connected(&daemon, 2);
-        daemon.ask(&["remove", "ann"]);
-        let ann = ann.join().unwrap();
-        assert_eq!(ann.code, 3, "{ann:?}");
-        daemon.ask(&["down"]);
-        let bob = bob.join().unwrap();
-        assert_eq!(bob.code, 69, "{bob:?}");
-        assert!(begun.elapsed().as_secs() < 30, "the wait was waited for: {bob:?}");
+    until_connected(&daemon, 0).await;
+    let [bob, ann] = ["bob", "ann"].map(|name| {
+        let mut waiter = daemon.command(&["wait", name, "--for", "up", "--timeout", "50s"]);
+        spawn_blocking(move || Said::of(&mut waiter))
     });
+    until_connected(&daemon, 2).await;
+    let begun = Instant::now();
+    daemon.ask(&["remove", "ann"]);
+    let ann = ann.await.unwrap();
+    assert_eq!(ann.code, 3, "{ann:?}");
+    daemon.ask(&["down"]);
+    let bob = bob.await.unwrap();
+    assert_eq!(bob.code, 69, "{bob:?}");
+    assert!(begun.elapsed().as_secs() < 30, "the wait was waited for: {bob:?}");
 }
 
 #[test]
