@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Every answer is `{"schema_version":1,"data":…}` or `{"schema_version":1,"error":{…}}`; what refuses before a
-//! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape.
+//! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape. Other
+//! shapes have `/v1/events` (server-sent events), `/v1/openapi.json` and `/metrics`.
 
 mod bind;
 pub mod client;

@@ -12,7 +12,11 @@ use crate::{
     config::{self, Overrides, project},
     fleet::plan::{Change, Plan, Step},
 };
-use coalmine_actors::{error::Kind, fleet::request::CreatePeer, view::PeerView};
+use coalmine_actors::{
+    error::Kind,
+    fleet::request::CreatePeer,
+    view::{PeerView, PhaseName},
+};
 use serde::Serialize;
 use std::{path::Path, time::Duration};
 
@@ -60,13 +64,18 @@ pub(super) async fn run(context: &Context, file: &Path, dry_run: bool, patience:
     let plan = client.plan(&declared).await?;
     // Before anything is made: one slip in the file leaves the whole fleet as it is.
     refuse(file, &plan)?;
+    let wanted: Vec<_> = declared.iter().filter(|peer| peer.start).map(|peer| peer.name.clone()).collect();
     let summary = carry_out(&client, declared, &plan, patience).await?;
     if context.json {
         output::document(&Carried { summary: &summary, not_declared: &plan.not_declared }, false)?;
     } else {
         output::print(&carried(&summary.done, &plan.not_declared))?;
     }
-    summary.conclude(context)
+    let is_down = |done: &&Done| matches!(done.peer.phase, PhaseName::Quarantined | PhaseName::Blocked);
+    let down = summary.done.iter().filter(is_down).any(|done| wanted.contains(&done.name));
+    summary.conclude(context)?;
+    // No start was tried, because none would help; what was asked for does not run all the same.
+    if down { Err(Failure::degraded()) } else { Ok(()) }
 }
 
 async fn dry(context: &Context, declared: &[CreatePeer]) -> Outcome<Read<Plan>> {

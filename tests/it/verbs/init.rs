@@ -14,7 +14,7 @@ async fn a_folder_becomes_a_peer_of_its_name() {
     daemon.put("here/file", "");
     let mut here = daemon.command(&["init", "--start", "--", "sleep", "60"]);
     crate::support::Said::of(here.current_dir(daemon.folder().join("here")))
-        .tells(&["created shell-here is up (gen 1)"]);
+        .tells(&["created: shell-here is up (gen 1)"]);
     daemon.put("up/below/file", "");
     assert_eq!(daemon.ask(&["init", "up/below/..", "--", "sleep", "60"])["peer"]["personality"], "up");
 }

@@ -104,6 +104,10 @@ async fn one_that_does_not_start_is_told_and_the_others_run() {
     let said = daemon.coalmine(&["up"]);
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.out.contains("shell-good is up") && said.err.contains("shell-bad did not start"), "{said:?}");
+    daemon.ask(&["wait", "bad", "--for", "quarantined"]);
+    let again = daemon.coalmine(&["up"]);
+    assert_eq!(again.code, 6, "{again:?}");
+    assert!(again.out.contains("next: `coalmine reset shell-bad`"), "{again:?}");
 }
 
 #[test]
