@@ -143,6 +143,6 @@ impl Drop for Rig {
         let fleet = self.fleet.clone();
         let runtime = tokio::runtime::Handle::current();
         std::thread::scope(|scope| scope.spawn(|| runtime.block_on(fleet.shutdown())).join()).unwrap();
-        bearers::end_all(self.root.path());
+        bearers::clear(self.root.path());
     }
 }
