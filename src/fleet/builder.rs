@@ -160,7 +160,7 @@ impl FleetBuilder {
 }
 
 /// What a configuration means for every peer.
-pub(super) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
+pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
     let boot_id = boot_id().map_err(|source| FleetError::io("read", "/proc/sys/kernel/random/boot_id", source))?;
     let shell = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty());
     Ok(FleetRules {

@@ -11,3 +11,4 @@ mod daemon;
 mod fleet;
 mod helper;
 mod support;
+mod verbs;

@@ -17,7 +17,7 @@ mod read;
 mod tail;
 
 pub use about::last_events_about;
-pub use read::{read_events, read_exits};
+pub use read::{read_events, read_events_of, read_exits};
 
 use super::{
     blocking,
