@@ -102,6 +102,11 @@ impl Paths {
         self.peer(identity).join("pane.log")
     }
 
+    /// The lock that an identity's server holds as long as it lives.
+    pub fn server_lock(&self, identity: &Identity) -> PathBuf {
+        self.peer(identity).join("server.lock")
+    }
+
     /// The socket of an identity's tmux server.
     pub fn peer_socket(&self, identity: &Identity) -> PathBuf {
         self.socket(&format!("{identity}.sock"))

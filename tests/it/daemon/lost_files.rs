@@ -1,0 +1,56 @@
+//! Files that somebody removed or damaged while no daemon ran: what lives is found all the same.
+
+use crate::support::{Daemon, Root, alive, continue_process, eventually, stop_process};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+fn file(root: &Root, name: &str) -> PathBuf {
+    root.path().join("peers/shell-bob").join(name)
+}
+
+fn pid(peer: &Value, which: &str) -> i32 {
+    peer[which].as_i64().unwrap().try_into().unwrap()
+}
+
+/// A peer that is up, and whose daemon was killed.
+async fn orphan() -> (Root, Value) {
+    let daemon = Daemon::start().await;
+    daemon.sleeper("bob");
+    let bob = daemon.peer("bob");
+    daemon.signal(Signal::KILL);
+    (daemon.ended().await.1, bob)
+}
+
+/// Asserts that the next daemon goes on with this very life, and with the next generation after it.
+async fn goes_on(daemon: &Daemon, bob: &Value) {
+    let found = daemon.until("bob", "found", |peer| peer["phase"] == "up").await;
+    for same in ["gen", "server_pid", "canary_pid"] {
+        assert_eq!(found[same], bob[same], "{same}: {found}");
+    }
+    daemon.ask(&["restart", "bob"]);
+    let next = daemon.until("bob", "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
+    assert!(!alive(pid(bob, "server_pid")) && !alive(pid(bob, "canary_pid")), "{next}");
+    assert_eq!(daemon.ask(&["deaths"]), json!([]));
+}
+
+#[tokio::test]
+async fn a_stop_is_no_death_to_a_canary_that_nobody_knows_and_whose_lock_is_gone() {
+    let (root, bob) = orphan().await;
+    let mut state: Value = serde_json::from_str(&std::fs::read_to_string(file(&root, "state.json")).unwrap()).unwrap();
+    assert!(state["lives"][0].as_object_mut().unwrap().remove("canary").is_some());
+    std::fs::write(file(&root, "state.json"), state.to_string()).unwrap();
+    std::fs::remove_file(file(&root, "canary-g1.lock")).unwrap();
+    let canary = pid(&bob, "canary_pid");
+    stop_process(canary);
+    let daemon = Daemon::on(root).await;
+    daemon.until("bob", "found", |peer| peer["phase"] == "up").await;
+    daemon.ask(&["stop", "bob"]);
+    daemon.ask(&["start", "bob"]);
+    if alive(canary) {
+        continue_process(canary);
+    }
+    eventually("the canary is gone", || async { (!alive(canary)).then_some(()) }).await;
+    assert_eq!(daemon.ask(&["deaths"]), json!([]));
+    assert_eq!(daemon.read("journal/exits.log"), "");
+}
