@@ -67,6 +67,11 @@ impl Paths {
         format!("{}-{life}", self.root_hash())
     }
 
+    /// What the marks of all lives of an identity begin with; its generation follows.
+    pub fn life_marks(&self, identity: &Identity) -> String {
+        format!("{}-{identity}-g", self.root_hash())
+    }
+
     /// The daemon's lock; whoever holds it runs this fleet.
     pub fn daemon_lock(&self) -> PathBuf {
         self.root.join("daemon.lock")

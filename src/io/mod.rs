@@ -13,6 +13,7 @@ pub mod harden;
 pub mod inotify;
 pub mod journal;
 mod late_canary;
+mod life_mark;
 pub mod lock;
 pub mod lock_holder;
 mod peer_pidfd;

@@ -54,3 +54,13 @@ async fn a_stop_is_no_death_to_a_canary_that_nobody_knows_and_whose_lock_is_gone
     assert_eq!(daemon.ask(&["deaths"]), json!([]));
     assert_eq!(daemon.read("journal/exits.log"), "");
 }
+
+#[tokio::test]
+async fn a_live_server_whose_lock_was_removed_is_adopted_and_never_swept() {
+    let (root, bob) = orphan().await;
+    std::fs::remove_file(file(&root, "server.lock")).unwrap();
+    let daemon = Daemon::on(root).await;
+    let found = daemon.until("bob", "found", |peer| peer["phase"] == "up").await;
+    assert!(found["detail"].as_str().unwrap().contains("server.lock was removed"), "{found}");
+    goes_on(&daemon, &bob).await;
+}
