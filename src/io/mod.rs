@@ -29,6 +29,7 @@ pub mod spawn;
 pub mod systemd;
 pub mod tmux;
 pub mod tmux_version;
+pub mod traces;
 pub mod turns;
 pub mod witness;
 

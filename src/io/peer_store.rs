@@ -5,7 +5,7 @@ use super::{
     fault::{self, FaultPoint},
     late_canary,
     lock::{self, NotLocked},
-    lock_holder, private_dir,
+    lock_holder, private_dir, traces,
 };
 use crate::paths::Paths;
 use coalmine_actors::{
@@ -118,9 +118,7 @@ fn load(paths: &Paths, identity: &Identity) -> Result<PeerFile, FleetError> {
     match std::fs::read(&path) {
         Ok(bytes) => parse(&path, &bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let highest = super::exits::highest_generation(&paths.journal(), identity)
-                .map_err(|source| FleetError::io("read", paths.journal(), source))?;
-            Ok(PeerFile { highest, ..PeerFile::default() })
+            traces::rebuild(paths, identity).map_err(|source| FleetError::io("read", paths.journal(), source))
         }
         Err(error) => Err(FleetError::io("read", &path, error)),
     }

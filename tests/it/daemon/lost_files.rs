@@ -64,3 +64,53 @@ async fn a_live_server_whose_lock_was_removed_is_adopted_and_never_swept() {
     assert!(found["detail"].as_str().unwrap().contains("server.lock was removed"), "{found}");
     goes_on(&daemon, &bob).await;
 }
+
+#[tokio::test]
+async fn a_lost_state_is_made_again_from_what_lives() {
+    for lock_too in [false, true] {
+        let (root, bob) = orphan().await;
+        std::fs::remove_file(file(&root, "state.json")).unwrap();
+        if lock_too {
+            std::fs::remove_file(file(&root, "server.lock")).unwrap();
+        }
+        // Also for whoever looks while no daemon runs.
+        assert_eq!(root.ask(&["list"])[0]["server_pid"], bob["server_pid"]);
+        let down = root.coalmine(&["down", "--all"]);
+        assert!(down.code == 69 && down.err.contains("1 peer still runs"), "{down:?}");
+        let daemon = Daemon::on(root).await;
+        goes_on(&daemon, &bob).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_state_is_moved_away_and_what_lives_goes_on() {
+    let (root, bob) = orphan().await;
+    std::fs::write(file(&root, "state.json"), "{\"version\":1,").unwrap();
+    let verified = root.coalmine(&["verify"]);
+    assert!(verified.out.contains("move it away"), "{verified:?}");
+    let daemon = Daemon::on(root).await;
+    daemon.until("bob", "blocked", |peer| peer["phase"] == "blocked").await;
+    let refused = daemon.coalmine(&["stop", "bob"]);
+    assert!(refused.code != 0 && refused.err.contains("move it away"), "{refused:?}");
+    let down = daemon.coalmine(&["down", "--all"]);
+    assert!(down.code != 0 && down.err.contains("shell-bob/state.json is damaged"), "{down:?}");
+    let (_, root) = daemon.ended().await;
+    assert!(alive(pid(&bob, "server_pid")));
+    std::fs::rename(file(&root, "state.json"), file(&root, "state.json.damaged")).unwrap();
+    let daemon = Daemon::on(root).await;
+    goes_on(&daemon, &bob).await;
+}
+
+#[tokio::test]
+async fn a_peer_whose_state_is_lost_can_not_be_removed_over_its_living_server() {
+    let (root, bob) = orphan().await;
+    std::fs::remove_file(file(&root, "state.json")).unwrap();
+    let daemon = Daemon::on(root).await;
+    let refused = daemon.coalmine(&["remove", "bob"]);
+    assert!(refused.code != 0 && refused.err.contains("--force"), "{refused:?}");
+    daemon.ask(&["remove", "bob", "--force"]);
+    assert!(!alive(pid(&bob, "server_pid")));
+    let next = daemon.sleeper("bob");
+    assert_eq!(next["gen"], 2, "{next}");
+    assert_eq!(daemon.ask(&["deaths"]), json!([]));
+}
