@@ -17,6 +17,7 @@ pub mod error;
 pub mod exit;
 pub mod fleet;
 pub mod journal;
+pub mod memory;
 pub mod names;
 pub mod peer;
 pub mod ports;

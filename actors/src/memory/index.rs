@@ -1,0 +1,364 @@
+//! What the file says, ready to be asked: every item by id and by time, every tombstone, every bad line.
+//!
+//! ```text
+//! bytes ─ load ─▶ scan, on all cores ─▶ entries by id ─ tombstones ─▶ gone or not ─▶ by_time
+//! lines ─ append ─▶ the same scan, put at the ends
+//! ```
+//!
+//! An entry is 32 bytes and points into the text; an item's content is parsed when somebody asks for it.
+
+use super::{
+    foreign,
+    item::{Item, ItemKind},
+    line::{self, Bad, Head, Line},
+    scan::{self, Piece},
+    text::Text,
+};
+use std::{num::NonZero, thread};
+
+/// Bad lines that are remembered one by one; what is more is counted.
+pub const BAD_LISTED_MAX: usize = 1_000;
+/// Below this a file is read on one thread, bytes.
+const PARALLEL_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// Most threads that read a file.
+const THREADS_MAX: usize = 8;
+
+/// Where an item lies, and by what it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id.
+    pub id: u64,
+    /// When, milliseconds since the epoch.
+    pub ts_ms: i64,
+    /// Where its line begins, bytes.
+    pub at: u64,
+    /// Its line's length, bytes.
+    pub len: u32,
+    /// Its kind.
+    pub kind: ItemKind,
+    /// It was forgotten.
+    pub gone: bool,
+}
+
+/// The mark that an item is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its own id.
+    pub id: u64,
+    /// Whom it marks.
+    pub target: u64,
+    /// Where its line begins, bytes.
+    pub at: u64,
+    /// Its line's length, bytes.
+    pub len: u32,
+}
+
+/// A line that is none of ours, and stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// Where it begins, bytes.
+    pub at: u64,
+    /// Its length, bytes.
+    pub len: u32,
+    /// The id that it seems to have.
+    pub id: Option<u64>,
+    /// What is wrong.
+    pub why: Bad,
+}
+
+/// What an id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// An item that is remembered.
+    Active,
+    /// An item that was forgotten.
+    Forgotten,
+    /// A tombstone of this item.
+    Tombstone(u64),
+    /// Nothing that the file has.
+    Unknown,
+}
+
+/// The whole memory, as the file has it.
+#[derive(Debug, Default)]
+pub struct Index {
+    text: Text,
+    /// By id, doubles by place.
+    entries: Vec<Entry>,
+    /// Positions in `entries`, oldest first; forgotten ones stay until the next load.
+    by_time: Vec<u32>,
+    /// As the file has them.
+    tombstones: Vec<Tombstone>,
+    bad: Vec<BadLine>,
+    bad_count: u64,
+    max_id: u64,
+    active: usize,
+}
+
+/// What one part of the file holds.
+#[derive(Default)]
+struct Found {
+    entries: Vec<Entry>,
+    tombstones: Vec<Tombstone>,
+    bad: Vec<BadLine>,
+    bad_count: u64,
+    max_id: u64,
+}
+
+impl Found {
+    fn of(bytes: &[u8], at: u64) -> Self {
+        let mut found = Self::default();
+        let mut bad = Vec::new();
+        scan::walk(bytes, at, &mut |piece| {
+            if let Some(why) = found.take(&piece) {
+                bad.push((piece.at, piece.len, why));
+                if bad.len() >= BAD_LISTED_MAX {
+                    found.note_bad(bytes, at, &mut bad);
+                }
+            }
+        });
+        found.note_bad(bytes, at, &mut bad);
+        found
+    }
+
+    /// Takes a line in; why, where it is bad.
+    fn take(&mut self, piece: &Piece) -> Option<Bad> {
+        let Piece { at, len, ref what } = *piece;
+        match what {
+            Ok(Line::Item(Head { id, ts_ms, kind })) => {
+                self.max_id = self.max_id.max(*id);
+                self.entries.push(Entry { id: *id, ts_ms: *ts_ms, at, len, kind: *kind, gone: false });
+            }
+            Ok(Line::Tombstone { id, target }) => {
+                self.max_id = self.max_id.max(*id);
+                self.tombstones.push(Tombstone { id: *id, target: *target, at, len });
+            }
+            Ok(Line::NoId | Line::Blank) => {}
+            Err(why) => return Some(why.clone()),
+        }
+        None
+    }
+
+    fn note_bad(&mut self, bytes: &[u8], start: u64, bad: &mut Vec<(u64, u32, Bad)>) {
+        for (at, len, why) in bad.drain(..) {
+            let from = usize::try_from(at - start).unwrap_or(usize::MAX);
+            let id = bytes.get(from..).and_then(|line| line::salvaged_id(&line[..(len as usize).min(line.len())]));
+            self.max_id = self.max_id.max(id.unwrap_or(0));
+            self.bad_count += 1;
+            if self.bad.len() < BAD_LISTED_MAX {
+                self.bad.push(BadLine { at, len, id, why });
+            }
+        }
+    }
+}
+
+impl Index {
+    /// Reads a whole file. Bytes after the last `\n` are no line: whoever opens the file mends its end first, and
+    /// whoever only looks leaves them out.
+    pub fn load(mut bytes: Vec<u8>) -> Self {
+        bytes.truncate(scan::torn_at(&bytes));
+        let mut index = Self::default();
+        for found in scan_all(&bytes) {
+            index.entries.extend_from_slice(&found.entries);
+            index.tombstones.extend_from_slice(&found.tombstones);
+            index.bad.extend(found.bad);
+            index.bad_count += found.bad_count;
+            index.max_id = index.max_id.max(found.max_id);
+        }
+        index.bad.truncate(BAD_LISTED_MAX);
+        index.text = Text::new(bytes);
+        if !index.entries.is_sorted_by_key(|entry| entry.id) {
+            index.entries.sort_by_key(|entry| (entry.id, entry.at));
+        }
+        index.forget_all();
+        index.order();
+        index
+    }
+
+    /// Marks what the tombstones name. One pass over both, side by side.
+    fn forget_all(&mut self) {
+        let mut targets: Vec<u64> = self.tombstones.iter().map(|tombstone| tombstone.target).collect();
+        targets.sort_unstable();
+        let mut targets = targets.into_iter().peekable();
+        self.active = 0;
+        for entry in &mut self.entries {
+            while targets.next_if(|&target| target < entry.id).is_some() {}
+            entry.gone = targets.peek() == Some(&entry.id);
+            self.active += usize::from(!entry.gone);
+        }
+    }
+
+    fn order(&mut self) {
+        let entries = &self.entries;
+        let count = u32::try_from(entries.len()).expect("an entry has a line: 2^32 of them are 400 GB");
+        self.by_time = (0..count).filter(|&at| !entries[at as usize].gone).collect();
+        let key = |&at: &u32| (entries[at as usize].ts_ms, entries[at as usize].id);
+        if !self.by_time.is_sorted_by_key(key) {
+            self.by_time.sort_unstable_by_key(key);
+        }
+    }
+
+    /// Takes in lines that were appended to the file, whole.
+    pub fn append(&mut self, lines: &[u8]) {
+        let found = Found::of(lines, self.text.len());
+        self.text.push(lines);
+        self.max_id = self.max_id.max(found.max_id);
+        self.bad_count += found.bad_count;
+        self.bad.extend(found.bad);
+        self.bad.truncate(BAD_LISTED_MAX);
+        for entry in found.entries {
+            self.insert(entry);
+        }
+        for tombstone in found.tombstones {
+            for at in self.range(tombstone.target) {
+                let entry = &mut self.entries[at];
+                self.active -= usize::from(!std::mem::replace(&mut entry.gone, true));
+            }
+            self.tombstones.push(tombstone);
+        }
+    }
+
+    /// Ids rise, so a new entry comes last; what we write ourselves never comes here otherwise.
+    fn insert(&mut self, entry: Entry) {
+        debug_assert!(self.entries.last().is_none_or(|last| last.id < entry.id), "ids rise");
+        let position = u32::try_from(self.entries.len()).expect("an entry has a line: 2^32 of them are 400 GB");
+        let (entries, key) = (&self.entries, (entry.ts_ms, entry.id));
+        let later = |&at: &u32| (entries[at as usize].ts_ms, entries[at as usize].id) < key;
+        // Nearly always at the end: the clock goes back, or an import brings old times.
+        let at = if self.by_time.last().is_none_or(later) {
+            self.by_time.len()
+        } else {
+            self.by_time.partition_point(later)
+        };
+        self.by_time.insert(at, position);
+        self.entries.push(entry);
+        self.active += 1;
+    }
+
+    /// Where the entries of this id are.
+    fn range(&self, id: u64) -> std::ops::Range<usize> {
+        let from = self.entries.partition_point(|entry| entry.id < id);
+        let doubles = self.entries[from..].iter().take_while(|entry| entry.id == id).count();
+        from..from + doubles
+    }
+
+    /// What this id stands for.
+    pub fn standing(&self, id: u64) -> Standing {
+        let entries = &self.entries[self.range(id)];
+        if entries.iter().any(|entry| !entry.gone) {
+            return Standing::Active;
+        }
+        if !entries.is_empty() {
+            return Standing::Forgotten;
+        }
+        self.tombstones
+            .iter()
+            .rev()
+            .find(|tombstone| tombstone.id == id)
+            .map_or(Standing::Unknown, |tombstone| Standing::Tombstone(tombstone.target))
+    }
+
+    /// The active items of this id: one, unless a stranger gave it out twice.
+    pub fn get(&self, id: u64) -> impl Iterator<Item = Item> {
+        self.entries[self.range(id)].iter().filter(|entry| !entry.gone).filter_map(|entry| self.item(entry))
+    }
+
+    /// The item of the line that begins here, if it is remembered.
+    pub fn at(&self, at: u64, id: u64) -> Option<Item> {
+        self.entries[self.range(id)]
+            .iter()
+            .find(|entry| entry.at == at && !entry.gone)
+            .and_then(|entry| self.item(entry))
+    }
+
+    /// An entry's item. A line that was good when it was read is good; a seal of a stranger can sit on what is none.
+    pub fn item(&self, entry: &Entry) -> Option<Item> {
+        foreign::item(self.line(entry.at, entry.len)).ok()
+    }
+
+    /// The bytes of a line, without the `\n`.
+    pub fn line(&self, at: u64, len: u32) -> &[u8] {
+        self.text.get(at, len)
+    }
+
+    /// Active and forgotten entries by id.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Active entries, the newest first, that come after this place in that order. Forgotten ones are left out.
+    pub fn newest(&self, before: Option<(i64, u64)>) -> impl Iterator<Item = &Entry> {
+        let end = before.map_or(self.by_time.len(), |before| {
+            self.by_time.partition_point(|&at| {
+                let entry = &self.entries[at as usize];
+                (entry.ts_ms, entry.id) < before
+            })
+        });
+        self.by_time[..end].iter().rev().map(|&at| &self.entries[at as usize]).filter(|entry| !entry.gone)
+    }
+
+    /// Every tombstone, as the file has them.
+    pub fn tombstones(&self) -> &[Tombstone] {
+        &self.tombstones
+    }
+
+    /// The first bad lines.
+    pub fn bad(&self) -> &[BadLine] {
+        &self.bad
+    }
+
+    /// The file's bytes.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// Items that are remembered.
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Items that were forgotten and are still in the file.
+    pub fn forgotten(&self) -> usize {
+        self.entries.len() - self.active
+    }
+
+    /// How many lines are bad.
+    pub fn bad_count(&self) -> u64 {
+        self.bad_count
+    }
+
+    /// The id that the next line gets.
+    pub fn next_id(&self) -> u64 {
+        self.max_id + 1
+    }
+
+    /// Memory that is held, bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.text.held_bytes()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.by_time.capacity() * size_of::<u32>()
+            + self.tombstones.capacity() * size_of::<Tombstone>()
+    }
+}
+
+/// Scans the file in as many parts as there are cores, cut between lines.
+fn scan_all(bytes: &[u8]) -> Vec<Found> {
+    if bytes.len() < PARALLEL_BYTES_MIN {
+        return vec![Found::of(bytes, 0)];
+    }
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = bytes.len() / cores.min(THREADS_MAX) + 1;
+    let mut parts = Vec::new();
+    let mut from = 0;
+    while from < bytes.len() {
+        let end = bytes.len().min(from + share);
+        let to = memchr::memchr(b'\n', &bytes[end..]).map_or(bytes.len(), |line_end| end + line_end + 1);
+        parts.push((from, to));
+        from = to;
+    }
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            parts.into_iter().map(|(from, to)| scope.spawn(move || Found::of(&bytes[from..to], from as u64))).collect();
+        running.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
