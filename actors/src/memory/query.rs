@@ -2,8 +2,9 @@
 
 use super::{
     error::MemoryError,
-    index::{Entry, Index},
+    index::{Entry, Index, Standing},
     item::{Item, ItemKind},
+    line,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -184,4 +185,56 @@ pub fn page(index: &Index, query: Query) -> Page {
             return page;
         }
     }
+}
+
+/// Where a search found something.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// The item's id.
+    pub id: u64,
+    /// Where its line begins, bytes.
+    pub at: u64,
+    /// How well it fits; more is better.
+    pub score: f64,
+}
+
+/// An item that a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// How well it fits (BM25); more is better.
+    pub score: f64,
+    /// The item.
+    #[serde(flatten)]
+    pub item: Item,
+}
+
+/// The active items of an id, or why there is none.
+///
+/// # Errors
+/// No such item, a forgotten one, or a tombstone's id.
+pub fn get(index: &Index, id: u64) -> Result<Vec<Item>, MemoryError> {
+    match index.standing(id) {
+        Standing::Active => Ok(index.get(id).collect()),
+        Standing::Forgotten => Err(MemoryError::Forgotten { id }),
+        Standing::Tombstone(target) => Err(MemoryError::IsTombstone { id, target }),
+        Standing::Unknown => Err(MemoryError::NoItem { id }),
+    }
+}
+
+/// Lines of active items with an id above `after`, as they are in the file, until they have `bytes_max`; and the
+/// last id among them, where more follow.
+pub fn export(index: &Index, after: u64, bytes_max: usize) -> (String, Option<u64>) {
+    let from = index.entries().partition_point(|entry| entry.id <= after);
+    let mut lines = String::new();
+    let mut last = None;
+    for entry in index.entries()[from..].iter().filter(|entry| !entry.gone) {
+        // Doubles stay together, or the next page would leave one of them out.
+        if lines.len() >= bytes_max && last != Some(entry.id) {
+            return (lines, last);
+        }
+        lines.push_str(&String::from_utf8_lossy(line::bare(index.line(entry.at, entry.len))));
+        lines.push('\n');
+        last = Some(entry.id);
+    }
+    (lines, None)
 }
