@@ -11,6 +11,7 @@ pub mod harden;
 pub mod inotify;
 pub mod journal;
 pub mod lock;
+pub mod memory;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;

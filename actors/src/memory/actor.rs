@@ -7,7 +7,7 @@ use super::{
     ledger::{Durability, Effect, Input, Ledger},
     line::{self, Line},
     message::{MemoryMsg, Waiting},
-    port::{Appended, Opened, Replacement},
+    port::{AppendFailed, Opened, Replacement},
     scan,
 };
 use crate::{error::FleetError, journal::Draft};
@@ -89,15 +89,13 @@ impl Actor for Store {
                 self.shared.failed(error.clone());
                 Input::NotOpened(error)
             }
-            MemoryMsg::Written(Ok(Appended { restored })) => {
-                if restored {
-                    self.shared.note(Draft::new("memory-restored"));
-                }
-                Input::Written
-            }
+            MemoryMsg::Written(Ok(())) => Input::Written,
             MemoryMsg::Synced(Ok(())) => return Ok(()),
             MemoryMsg::Written(Err(failed)) => {
                 tracing::warn!(?failed, "the memory could not be written");
+                if matches!(failed, AppendFailed::Restored) {
+                    self.shared.note(Draft::new("memory-restored"));
+                }
                 Input::Failed(failed)
             }
             MemoryMsg::Synced(Err(failed)) => {

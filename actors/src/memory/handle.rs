@@ -269,7 +269,7 @@ impl Memory {
         let found = search.search(self.shared.shelf.clone(), words.to_owned(), limit).await?;
         let index = self.shared.shelf.read();
         let hits = found.into_iter().filter_map(|ranked| {
-            let item = index.at(ranked.at, ranked.id)?;
+            let item = index.at(ranked.at)?;
             Some(Hit { score: ranked.score, item })
         });
         Ok(hits.collect())

@@ -20,6 +20,10 @@ use std::{num::NonZero, thread};
 pub const BAD_LISTED_MAX: usize = 1_000;
 /// Below this a file is read on one thread, bytes.
 const PARALLEL_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// What one call of [`Index::changes`] looks at, bytes, unless a single line is longer.
+const CHANGES_BYTES: usize = 1024 * 1024;
+/// What a stamp looks at, at either end, bytes.
+const STAMP_BYTES: u64 = 4096;
 /// Most threads that read a file.
 const THREADS_MAX: usize = 8;
 
@@ -93,6 +97,17 @@ pub struct Index {
     bad_count: u64,
     max_id: u64,
     active: usize,
+}
+
+/// What some lines change.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Items that are there now, each with the place of its line.
+    pub added: Vec<(u64, Item)>,
+    /// Places of items that are gone; some were never told of.
+    pub removed: Vec<u64>,
+    /// Where the next slice begins, bytes.
+    pub up_to: u64,
 }
 
 /// What one part of the file holds.
@@ -264,11 +279,47 @@ impl Index {
     }
 
     /// The item of the line that begins here, if it is remembered.
-    pub fn at(&self, at: u64, id: u64) -> Option<Item> {
-        self.entries[self.range(id)]
-            .iter()
-            .find(|entry| entry.at == at && !entry.gone)
-            .and_then(|entry| self.item(entry))
+    pub fn at(&self, at: u64) -> Option<Item> {
+        let rest = self.text.from(at);
+        let mut id = None;
+        let line = &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)];
+        scan::walk(line, at, &mut |piece| {
+            if let (true, Ok(Line::Item(head))) = (piece.at == at, piece.what) {
+                id = Some(head.id);
+            }
+        });
+        let entries = &self.entries[self.range(id?)];
+        entries.iter().find(|entry| entry.at == at && !entry.gone).and_then(|entry| self.item(entry))
+    }
+
+    /// What the lines from this place on change for whoever knows those before it, a slice at a time.
+    pub fn changes(&self, from: u64) -> Changes {
+        let rest = self.text.from(from);
+        let slice = &rest[..rest.len().min(CHANGES_BYTES)];
+        // A line that is longer than a slice comes alone.
+        let whole =
+            memchr::memrchr(b'\n', slice).or_else(|| memchr::memchr(b'\n', rest)).map_or(rest.len(), |end| end + 1);
+        let mut changes = Changes { added: Vec::new(), removed: Vec::new(), up_to: from + whole as u64 };
+        scan::walk(&rest[..whole], from, &mut |piece| match piece.what {
+            Ok(Line::Item(head)) => {
+                let entries = self.entries[self.range(head.id)].iter();
+                let item =
+                    entries.filter(|entry| entry.at == piece.at && !entry.gone).find_map(|entry| self.item(entry));
+                changes.added.extend(item.map(|item| (piece.at, item)));
+            }
+            Ok(Line::Tombstone { target, .. }) => {
+                changes.removed.extend(self.entries[self.range(target)].iter().map(|entry| entry.at));
+            }
+            _ => {}
+        });
+        changes
+    }
+
+    /// What tells the lines before this place from those of every other file.
+    pub fn stamp(&self, up_to: u64) -> u32 {
+        let ends =
+            [self.text.crc_before(up_to.min(STAMP_BYTES), STAMP_BYTES), self.text.crc_before(up_to, STAMP_BYTES)];
+        crc32c::crc32c(&ends.map(u32::to_le_bytes).concat())
     }
 
     /// An entry's item. A line that was good when it was read is good; a seal of a stranger can sit on what is none.

@@ -310,7 +310,11 @@ impl<R> Ledger<R> {
                 self.unavailable(why, None, now, effects);
             }
             // Nothing was written, so nothing is lost by writing it after the file was read anew.
-            AppendFailed::Moved(why) => {
+            AppendFailed::Moved(_) | AppendFailed::Restored => {
+                let why = match failed {
+                    AppendFailed::Moved(why) => why,
+                    _ => "it was removed, and is back".into(),
+                };
                 batch.into_iter().rev().for_each(|(ask, reply, _)| self.waiting.push_front((ask, reply)));
                 if self.failures() == 1 {
                     self.trouble = Some(Trouble { reason: why, failures: 1 });

@@ -173,3 +173,9 @@ pub(super) fn salvaged_id(line: &[u8]) -> Option<u64> {
     let (id, rest) = number(bare(line).strip_prefix(b"{\"id\":")?)?;
     matches!(rest.first(), Some(b',' | b'}')).then_some(id)
 }
+
+/// The version of the format that a file's first line names; nothing where it has no header.
+pub fn header_version(file: &[u8]) -> Option<u64> {
+    let first = &file[..memchr::memchr(b'\n', file)?];
+    foreign::header(first).filter(|header| header.format == "memory.jsonl").map(|header| header.version)
+}

@@ -5,7 +5,7 @@ use super::{
     compact::{CompactOptions, Compacted},
     index::Index,
     ledger::{Ask, Done},
-    port::{AppendFailed, Appended, Opened},
+    port::{AppendFailed, Opened},
 };
 use crate::error::FleetError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -22,7 +22,7 @@ pub(super) enum MemoryMsg {
     /// The file was opened, or not.
     Opened(Result<Opened, FleetError>),
     /// The batch in the air was appended, or not.
-    Written(Result<Appended, AppendFailed>),
+    Written(Result<(), AppendFailed>),
     /// What was written was made durable, or not.
     Synced(Result<(), AppendFailed>),
     /// The compaction is over; the new index where there is a new file.

@@ -36,13 +36,6 @@ pub struct Opened {
     pub torn_now: Option<(PathBuf, u64)>,
 }
 
-/// A write that went well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// Somebody had removed the file; it is back in its place.
-    pub restored: bool,
-}
-
 /// Why a write is not in the file, or may not be.
 #[derive(Debug)]
 pub enum AppendFailed {
@@ -52,6 +45,8 @@ pub enum AppendFailed {
     Indeterminate(FleetError),
     /// The file is not what it was: a stranger wrote, or replaced it. Nothing was written.
     Moved(String),
+    /// Somebody had removed the file; its bytes are back in its place, as another file. Nothing was written.
+    Restored,
 }
 
 /// A new content for the file.
@@ -73,7 +68,7 @@ pub trait MemoryFile: Send + Sync + 'static {
     /// reads it. What was open before is closed first.
     fn open(&self) -> Answer<Opened>;
     /// Appends whole lines to a file that must have `at` bytes, and makes them durable where that is wanted.
-    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<Appended, AppendFailed>>;
+    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>>;
     /// Makes durable what was appended.
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>>;
     /// Replaces the whole file, atomically and durably; where the lines went that it leaves out.

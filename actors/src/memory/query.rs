@@ -190,8 +190,6 @@ pub fn page(index: &Index, query: Query) -> Page {
 /// Where a search found something.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranked {
-    /// The item's id.
-    pub id: u64,
     /// Where its line begins, bytes.
     pub at: u64,
     /// How well it fits; more is better.

@@ -45,10 +45,31 @@ impl Text {
 
     /// The bytes of a line that was found in what was pushed.
     pub fn get(&self, at: u64, len: u32) -> &[u8] {
+        self.from(at).get(..len as usize).unwrap_or_default()
+    }
+
+    /// What follows this place, up to the end of its piece: whole lines, where a line begins there.
+    pub fn from(&self, at: u64) -> &[u8] {
         let after = self.pieces.partition_point(|piece| piece.at <= at);
         let Some(piece) = after.checked_sub(1).and_then(|index| self.pieces.get(index)) else { return &[] };
         let from = usize::try_from(at - piece.at).unwrap_or(usize::MAX);
-        from.checked_add(len as usize).and_then(|to| piece.bytes.get(from..to)).unwrap_or_default()
+        piece.bytes.get(from..).unwrap_or_default()
+    }
+
+    /// The checksum of what stands before this place, `bytes_max` at most.
+    pub fn crc_before(&self, end: u64, bytes_max: u64) -> u32 {
+        let mut at = end.saturating_sub(bytes_max);
+        let mut crc = 0;
+        while at < end {
+            let rest = self.from(at);
+            let take = rest.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            if take == 0 {
+                break;
+            }
+            crc = crc32c::crc32c_append(crc, &rest[..take]);
+            at += take as u64;
+        }
+        crc
     }
 
     /// All pieces, in order.
