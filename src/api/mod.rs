@@ -14,6 +14,7 @@ mod deaths;
 mod events;
 mod extract;
 mod follow;
+mod memory;
 mod peers;
 mod serve;
 mod status;
@@ -68,6 +69,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/ready", post(peers::ready))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
+        .merge(memory::routes())
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::BadMethod })
         .layer(from_fn(deadline))

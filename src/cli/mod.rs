@@ -25,6 +25,7 @@ mod findings;
 mod list;
 mod logs;
 mod many;
+mod memory;
 mod output;
 mod ready;
 mod remove;
@@ -83,6 +84,7 @@ enum Verb {
     Logs(logs::Args),
     Events(events::Args),
     Deaths(deaths::Args),
+    Memory(memory::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -132,6 +134,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Logs(args) => logs::run(context, args).await,
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,
+        Verb::Memory(args) => memory::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

@@ -2,6 +2,7 @@
 mod admit;
 mod builder;
 mod handle;
+mod memory;
 mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};

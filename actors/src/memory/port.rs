@@ -14,6 +14,12 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub struct Shelf(Arc<RwLock<Index>>);
 
+impl From<Index> for Shelf {
+    fn from(index: Index) -> Self {
+        Self(Arc::new(RwLock::new(index)))
+    }
+}
+
 impl Shelf {
     /// For a short look: whoever waits to write waits for it.
     pub fn read(&self) -> RwLockReadGuard<'_, Index> {

@@ -135,10 +135,8 @@ fn connect(path: Option<&Path>) -> rusqlite::Result<Connection> {
     // Whole after a crash of ours and after a power cut; the last changes may be missing, and are caught up with.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    let version: Option<i64> = match connection.query_row("SELECT version FROM state", [], |row| row.get(0)) {
-        Ok(version) => Some(version),
-        Err(_no_such_table) => None,
-    };
+    // No such table, in a file that is new or none of ours.
+    let version: Option<i64> = connection.query_row("SELECT version FROM state", [], |row| row.get(0)).ok();
     if version != Some(VERSION) {
         connection.execute_batch("DROP TABLE IF EXISTS items; DROP TABLE IF EXISTS state;")?;
         make(&connection)?;

@@ -18,7 +18,8 @@ mod replace;
 mod traces;
 
 pub use fts::FtsCache;
-pub use read::read_unlocked;
+pub use read::{read_bytes, read_unlocked};
+pub use traces::torn_count;
 
 use super::{blocking, witness::clock};
 use append::Lost;
@@ -153,7 +154,7 @@ impl MemoryFile for MemoryJsonl {
 
     fn read(&self) -> Answer<Vec<u8>> {
         let path = self.shared.path.clone();
-        blocking::answer(move || read::whole(&path))
+        blocking::answer(move || read::read_bytes(&path))
     }
 
     fn close(&self) -> Answer<()> {

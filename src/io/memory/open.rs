@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, cache: &Path, options: OpenOptions) -> Result<(F
         sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(io("sync"))?;
     }
     let torn_now = mend(path, &file, &mut bytes).map_err(io("mend"))?;
-    let torn = traces::torn_files(path) as u64;
+    let torn = traces::torn_count(path);
     Ok((file, Opened { index: Index::load(bytes), torn, torn_now }))
 }
 

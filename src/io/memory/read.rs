@@ -11,14 +11,14 @@ use std::{fs, io, path::Path};
 /// # Errors
 /// It is no file, or can not be read.
 pub fn read_unlocked(path: &Path) -> Result<Index, FleetError> {
-    whole(path).map(Index::load)
+    read_bytes(path).map(Index::load)
 }
 
 /// All bytes of the file; none where it is missing.
 ///
 /// # Errors
 /// It is no file, or can not be read.
-pub fn whole(path: &Path) -> Result<Vec<u8>, FleetError> {
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FleetError> {
     if !is_regular(path)? {
         return Ok(Vec::new());
     }

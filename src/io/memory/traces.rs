@@ -1,7 +1,7 @@
 //! What lies around a memory file: ends that were put aside, backups, and the cache. Where the file itself is gone,
 //! they know what it held.
 
-use super::{fts, read::whole};
+use super::{fts, read::read_bytes};
 use coalmine_actors::{
     error::FleetError,
     memory::{MemoryError, index::Index},
@@ -9,8 +9,8 @@ use coalmine_actors::{
 use std::path::{Path, PathBuf};
 
 /// How many torn ends were put aside.
-pub(super) fn torn_files(path: &Path) -> usize {
-    beside_with(path, |rest| rest.starts_with(".torn-")).len()
+pub fn torn_count(path: &Path) -> u64 {
+    beside_with(path, |rest| rest.starts_with(".torn-")).len() as u64
 }
 
 /// The backups of compactions.
@@ -23,7 +23,7 @@ pub(super) fn backups(path: &Path) -> Vec<PathBuf> {
 pub(super) fn nothing_was_there(path: &Path, cache: &Path) -> Result<(), FleetError> {
     let (mut items_known, mut last_id) = fts::known(cache).unwrap_or_default();
     for backup in backups(path) {
-        let index = Index::load(whole(&backup)?);
+        let index = Index::load(read_bytes(&backup)?);
         items_known += index.entries().len() as u64;
         last_id = last_id.max(index.next_id() - 1);
     }
