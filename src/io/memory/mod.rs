@@ -183,3 +183,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
+
+#[cfg(test)]
+mod tests;
