@@ -10,4 +10,5 @@ mod cli;
 mod daemon;
 mod fleet;
 mod helper;
+mod memory;
 mod support;
