@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 
 fn made(created: &Created, started: bool) -> String {
     let peer = &created.peer;
-    let what = if created.new { "created" } else { "already there:" };
+    let what = if created.new { "created:" } else { "already there:" };
     if started {
         return format!("{what} {}", told(peer));
     }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 
 /// Longest line of what somebody should look at, characters.
 const LINE_CHARS_MAX: usize = 160;
+/// Longest text of what is wrong, characters: a path may be long, and what helps stands behind it.
+const PROBLEM_CHARS_MAX: usize = 4096;
 
 /// Show the fleet as a whole
 #[derive(Debug, clap::Args)]
@@ -47,10 +49,10 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         row("look at", one_line(&format!("{identity}: {why}"), LINE_CHARS_MAX).into());
     }
     for (store, why) in &status.unavailable {
-        row("unavailable", one_line(&format!("{store}: {why}"), LINE_CHARS_MAX).into());
+        row("unavailable", one_line(&format!("{store}: {why}"), PROBLEM_CHARS_MAX).into());
     }
     for problem in &status.problems {
-        row("problem", one_line(problem, LINE_CHARS_MAX).into());
+        row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());
     }
     output::rendered(&mut card)
 }

@@ -137,7 +137,7 @@ impl FleetHandle {
     pub async fn start(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
         let accepted = self.ask(&entry, PeerMsg::Start).await?;
-        wait::until_up(&entry, accepted.generation, patience).await
+        wait::until_up(&entry.view, accepted.generation, patience).await
     }
 
     /// Ends every identity that NAME means, and waits for it.
@@ -162,7 +162,7 @@ impl FleetHandle {
         }
         let mut stopped = Vec::with_capacity(asked.len());
         for (identity, entry, accepted) in asked {
-            let view = wait::until_down(&entry, patience).await?;
+            let view = wait::until_down(&entry.view, patience).await?;
             let report = view.last_end.filter(|_| accepted.was.is_live());
             stopped.push(Stopped { identity, report });
         }
@@ -176,7 +176,7 @@ impl FleetHandle {
     pub async fn restart(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
         let accepted = self.ask(&entry, PeerMsg::Restart).await?;
-        wait::until_up(&entry, accepted.generation, patience).await
+        wait::until_up(&entry.view, accepted.generation, patience).await
     }
 
     /// Forgives the deaths of NAME: a quarantined peer becomes stopped.

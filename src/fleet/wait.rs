@@ -3,7 +3,6 @@
 use coalmine_actors::{
     error::FleetError,
     names::{Generation, Identity},
-    peer::directory::Entry,
     view::{PeerView, PhaseName},
 };
 use std::time::Duration;
@@ -15,11 +14,11 @@ const BIRTH: Duration = Duration::from_millis(200);
 
 /// Waits until life `generation`, or a later one, is up or needs attention.
 pub(super) async fn until_up(
-    entry: &Entry,
+    view: &watch::Sender<PeerView>,
     generation: Generation,
     patience: Duration,
 ) -> Result<PeerView, FleetError> {
-    let mut views = entry.view.subscribe();
+    let mut views = view.subscribe();
     let waited = tokio::time::timeout(patience, async {
         loop {
             let view = views.wait_for(|view| is_settled(view, generation)).await.map_err(closed)?.clone();
@@ -28,22 +27,24 @@ pub(super) async fn until_up(
             }
         }
     });
-    let identity = entry.view.borrow().identity.clone();
+    let identity = view.borrow().identity.clone();
     waited
         .await
         .map_err(|_elapsed| FleetError::TimedOut { what: format!("the start of {identity}"), after: patience })?
 }
 
 /// Waits until nothing of it lives.
-pub(super) async fn until_down(entry: &Entry, patience: Duration) -> Result<PeerView, FleetError> {
-    let mut views = entry.view.subscribe();
-    let down = views.wait_for(|view| !view.phase.is_live() && view.phase != PhaseName::Backoff);
+pub(super) async fn until_down(view: &watch::Sender<PeerView>, patience: Duration) -> Result<PeerView, FleetError> {
+    let mut views = view.subscribe();
+    let is_down = |view: &PeerView| !view.phase.is_live() && view.phase != PhaseName::Backoff;
+    // Cloned before anything else is looked at: what `wait_for` gives locks the view, and a second look meanwhile
+    // would wait for a writer that waits for the first.
+    let down = async { views.wait_for(is_down).await.map(|view| view.clone()) };
     let waited = tokio::time::timeout(patience, down).await;
-    let identity = entry.view.borrow().identity.clone();
-    let view = waited
+    let identity = view.borrow().identity.clone();
+    waited
         .map_err(|_elapsed| FleetError::TimedOut { what: format!("the end of {identity}"), after: patience })?
-        .map_err(closed)?;
-    Ok(view.clone())
+        .map_err(closed)
 }
 
 fn closed(_: watch::error::RecvError) -> FleetError {
@@ -91,4 +92,44 @@ fn refused(view: PeerView, hint: impl FnOnce(&Identity) -> String) -> Result<Pee
 /// `backoff: tries again in 1 s`, or the phase alone.
 pub(super) fn with_detail(view: &PeerView) -> String {
     if view.detail.is_empty() { view.phase.to_string() } else { format!("{}: {}", view.phase, view.detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn view(phase: &str) -> PeerView {
+        let process = json!({"server_pid": null, "canary_pid": null, "unreachable": false, "unwatched": false});
+        let mut view = json!({
+            "identity": "shell-bob", "personality": "bob", "runtime": "shell", "phase": phase, "gen": 1,
+            "since": "2026-01-01T00:00:00Z", "deaths_recent": 0, "restarts": 0, "records_owed": 0,
+            "restart": "never", "cwd": "/", "command": [], "policy": null, "helper_version": "",
+        });
+        view.as_object_mut().unwrap().extend(process.as_object().unwrap().clone());
+        serde_json::from_value(view).unwrap()
+    }
+
+    /// Both look at the view at once, again and again: a wait that held it while it looked a second time would stop
+    /// the peer, and itself, for good.
+    #[tokio::test]
+    async fn a_wait_never_keeps_a_peer_from_publishing() {
+        const TIMES: usize = 300_000;
+        let views = std::sync::Arc::new(watch::Sender::new(view("stopped")));
+        let waiting = std::thread::spawn({
+            let views = std::sync::Arc::clone(&views);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            move || (0..TIMES).for_each(|_| drop(runtime.block_on(until_down(&views, Duration::from_secs(5))).unwrap()))
+        });
+        let publishing = std::thread::spawn(move || {
+            let stopped = view("stopped");
+            (0..TIMES).for_each(|_| drop(views.send_replace(stopped.clone())));
+        });
+        let both = async {
+            while !(waiting.is_finished() && publishing.is_finished()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("they stand in each other's way");
+    }
 }

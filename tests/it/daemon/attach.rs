@@ -4,7 +4,11 @@ use crate::support::{Daemon, eventually};
 use std::{path::PathBuf, process::Command};
 use tempfile::TempDir;
 
-/// A terminal that runs one command, and remembers how it ended.
+/// Runs its arguments and writes how they ended where the screen shows it. That tmux notices the end itself can not be
+/// relied on: 3.3a misses a SIGCHLD now and then, and never learns of it.
+const TELL_STATUS: &str = "\"$@\"; echo \"ended with $?\"; exec sleep 3600";
+
+/// A terminal that runs one command, and shows how it ended.
 struct Terminal {
     socket: PathBuf,
     _folder: TempDir,
@@ -15,11 +19,12 @@ impl Terminal {
         let folder = tempfile::Builder::new().prefix("cmtty").tempdir().unwrap();
         let this = Self { socket: folder.path().join("s"), _folder: folder };
         let conf = this._folder.path().join("conf");
-        std::fs::write(&conf, "set -g remain-on-exit on\nset -g status off\n").unwrap();
+        std::fs::write(&conf, "set -g status off\n").unwrap();
         let mut command = this.tmux();
         command.arg("-f").arg(conf).args(["new-session", "-d", "-x", "100", "-y", "30", "env", "-i"]);
         let entry = |(name, value): (&str, std::ffi::OsString)| format!("{name}={}", value.to_str().unwrap());
-        command.args(daemon.env().into_iter().map(entry)).arg(env!("CARGO_BIN_EXE_coalmine")).args(args);
+        command.args(daemon.env().into_iter().map(entry)).args(["/bin/sh", "-c", TELL_STATUS, "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_coalmine")).args(args);
         assert!(command.status().unwrap().success());
         this
     }
@@ -40,14 +45,6 @@ impl Terminal {
         })
         .await;
     }
-
-    async fn exit_status(&self) -> String {
-        eventually("the command ended", || async {
-            let said = self.ask(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-            said.trim().strip_prefix("1 ").map(ToOwned::to_owned)
-        })
-        .await
-    }
 }
 
 impl Drop for Terminal {
@@ -66,7 +63,7 @@ async fn attach_shows_the_peers_screen_and_how_to_leave_it() {
     terminal.ask(&["send-keys", "hello", "Enter"]);
     terminal.shows("heard hello").await;
     terminal.ask(&["send-keys", "C-b", "d"]);
-    assert_eq!(terminal.exit_status().await, "0");
+    terminal.shows("ended with 0").await;
     let after = daemon.peer("bob");
     assert_eq!((&after["phase"], &after["server_pid"], &after["gen"]), (&"up".into(), &bob["server_pid"], &1.into()));
 }
@@ -84,8 +81,8 @@ async fn attach_wakes_what_rests() {
 async fn attach_to_nobody_is_told_in_the_terminal() {
     let daemon = Daemon::start().await;
     let terminal = Terminal::with(&daemon, &["attach", "nobody"]);
-    assert_eq!(terminal.exit_status().await, "3");
     terminal.shows("no peer is named nobody").await;
+    terminal.shows("ended with 3").await;
 }
 
 #[tokio::test]

@@ -2,27 +2,7 @@
 
 use crate::support::{Daemon, Refusal, Root, is_root, names_in, skip};
 use serde_json::{Value, json};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-/// A file system of its own on a folder, unmounted at the end.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn tmpfs(at: &Path, options: &str) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "coalmine-test"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use std::path::{Path, PathBuf};
 
 /// Takes all the room that is left below `folder`.
 fn fill(folder: &Path) -> PathBuf {
@@ -60,10 +40,10 @@ fn a_root_that_is_open_to_others_is_refused() {
 #[test]
 fn a_read_only_root_is_refused_with_what_to_check() {
     const CLAIM: &str = "a read-only root is refused";
-    let root = Root::at("mounted");
-    let Some(_mount) = is_root().then(|| Mount::tmpfs(root.path(), "size=1m,mode=700,ro")).flatten() else {
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700,ro")) {
         return skip(CLAIM, "a read-only file system can only be mounted by root");
-    };
+    }
     let refusal = Refusal { code: "io", exit: 1, message: "Read-only file system", hint: "how it is mounted" };
     refusal.check(&root.coalmine(&["--json", "daemon"]), &root.coalmine(&["daemon"]));
     refusal.check(&root.coalmine(&["--json", "up", "-d"]), &root.coalmine(&["up", "-d"]));
@@ -76,10 +56,10 @@ fn a_read_only_root_is_refused_with_what_to_check() {
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_half_made_and_after_it_all_works() {
     const CLAIM: &str = "on a full disk nothing is half made";
-    let root = Root::at("mounted");
-    let Some(mount) = is_root().then(|| Mount::tmpfs(root.path(), "size=1m,mode=700")).flatten() else {
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
         return skip(CLAIM, "a small file system can only be mounted by root");
-    };
+    }
     let daemon = Daemon::on(root).await;
     daemon.ask(&["create", "rested", "--", "sleep", "60"]);
     let bob = daemon.sleeper("bob");
@@ -100,8 +80,6 @@ async fn on_a_full_disk_nothing_is_half_made_and_after_it_all_works() {
     std::fs::remove_file(ballast).unwrap();
     // What was asked for comes by itself; what was refused can be asked for again.
     daemon.until("rested", "up", |peer| peer["phase"] == "up").await;
-    daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created shell-carl is up (gen 1)"]);
+    daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created: shell-carl is up (gen 1)"]);
     daemon.coalmine(&["verify"]).tells(&["fleet.json: 3 identities"]);
-    drop(daemon);
-    drop(mount);
 }

@@ -101,7 +101,7 @@ async fn a_program_that_dies_at_birth_is_told_with_its_status_and_the_peer_is_ke
 #[tokio::test]
 async fn a_program_that_is_done_at_once_is_no_failure() {
     let daemon = Daemon::start().await;
-    daemon.coalmine(&["create", "bob", "--start", "--", "true"]).tells(&["created shell-bob is "]);
+    daemon.coalmine(&["create", "bob", "--start", "--", "true"]).tells(&["created: shell-bob is "]);
     let bob = daemon.until("bob", "stopped", |peer| peer["phase"] == "stopped").await;
     assert_eq!((&bob["detail"], &bob["deaths_recent"]), (&"its program exited with status 0".into(), &0.into()));
 }

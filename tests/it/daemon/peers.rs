@@ -13,7 +13,7 @@ fn pid(peer: &Value, which: &str) -> i32 {
 async fn create_makes_a_peer_and_says_how_to_start_it() {
     let daemon = Daemon::start().await;
     let said = daemon.coalmine(&["create", "bob", "--", "sleep", "60"]);
-    said.tells(&["created shell-bob is asleep", "start it with `coalmine start bob`"]);
+    said.tells(&["created: shell-bob is asleep", "start it with `coalmine start bob`"]);
     let again = daemon.coalmine(&["create", "bob", "--", "sleep", "60"]);
     again.tells(&["already there: shell-bob is asleep"]);
     let carol = daemon.ask(&["create", "carol", "--restart", "never", "--env", "A=b=c", "--", "sleep", "60"]);
@@ -31,7 +31,7 @@ async fn create_makes_a_peer_and_says_how_to_start_it() {
 async fn create_with_start_returns_when_the_peer_is_up() {
     let daemon = Daemon::start().await;
     let said = daemon.coalmine(&[&["create", "bob"][..], &SLEEPER].concat());
-    said.tells(&["created shell-bob is up (gen 1)"]);
+    said.tells(&["created: shell-bob is up (gen 1)"]);
     let bob = daemon.peer("bob");
     assert!(alive(pid(&bob, "server_pid")) && alive(pid(&bob, "canary_pid")));
 }

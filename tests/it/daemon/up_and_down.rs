@@ -26,7 +26,7 @@ async fn up_starts_a_daemon_once_and_down_ends_it() {
 async fn create_starts_the_daemon_that_it_needs_and_says_so() {
     let root = Root::new();
     let said = root.coalmine(&["create", "bob", "--start", "--", "sleep", "3600"]);
-    said.tells(&["created shell-bob is up (gen 1)"]);
+    said.tells(&["created: shell-bob is up (gen 1)"]);
     assert!(said.err.contains("started the daemon (pid ") && said.err.contains("`coalmine down` ends it"), "{said:?}");
     root.coalmine(&["down", "--all"]).tells(&["the daemon has ended, and 1 peer with it"]);
 }

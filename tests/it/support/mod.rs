@@ -4,6 +4,7 @@ mod bearers;
 mod daemon;
 mod host;
 pub mod http;
+mod mount;
 mod rig;
 mod root;
 mod skip;

@@ -1,7 +1,7 @@
 //! A state root with a home of its own, and the command line asked about it. Nothing of the person who runs the
 //! tests is read; whatever was started there, also in the background, ends with it.
 
-use super::{bearers, gone_within};
+use super::{bearers, gone_within, mount::Mount};
 use coalmine::paths::Paths;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
@@ -22,6 +22,8 @@ const CALL_SECONDS_MAX: i64 = 60;
 pub struct Root {
     path: PathBuf,
     env: Vec<(&'static str, OsString)>,
+    /// Before the folder that it lies in, which can not be removed under it.
+    mount: Option<Mount>,
     folder: TempDir,
 }
 
@@ -29,7 +31,7 @@ impl Root {
     pub fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("cm").permissions(PermissionsExt::from_mode(0o700)).tempdir().unwrap();
-        Self { path: folder.path().to_owned(), env: Vec::new(), folder }
+        Self { path: folder.path().to_owned(), env: Vec::new(), mount: None, folder }
     }
 
     /// With these files below it.
@@ -50,6 +52,12 @@ impl Root {
     pub fn env_also(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.env.push((name, value.into()));
         self
+    }
+
+    /// Puts a small file system of its own under the root; says whether this host lets us.
+    pub fn mount_tmpfs(&mut self, options: &str) -> bool {
+        self.mount = Mount::tmpfs(&self.path, options);
+        self.mount.is_some()
     }
 
     pub fn path(&self) -> &Path {
