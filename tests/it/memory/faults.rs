@@ -1,7 +1,10 @@
 //! A disk that refuses, and a compaction that is killed at every step.
 
 use super::{add, contents};
-use crate::support::{Daemon, Mount, Refusal, Root, Said, fill, is_root, skip};
+use crate::{
+    daemon::disk::fill,
+    support::{Daemon, Refusal, Root, Said, is_root, skip},
+};
 use serde_json::json;
 use std::{
     fs,
@@ -30,31 +33,29 @@ fn full_disk(root: &Root) {
 
 #[test]
 fn a_full_disk_refuses_and_loses_nothing_without_a_daemon() {
-    let root = Root::at("mounted");
-    let Some(_mount) = is_root().then(|| Mount::tmpfs(root.path(), "size=1m,mode=700")).flatten() else {
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
         return skip("a full disk loses no memory", "a small file system can only be mounted by root");
-    };
+    }
     full_disk(&root);
 }
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_loses_nothing_by_the_daemon() {
-    let root = Root::at("mounted");
-    let Some(mount) = is_root().then(|| Mount::tmpfs(root.path(), "size=1m,mode=700")).flatten() else {
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
         return skip("a full disk loses no memory", "a small file system can only be mounted by root");
-    };
+    }
     let daemon = Daemon::on(root).await;
     full_disk(&daemon);
-    drop(daemon);
-    drop(mount);
 }
 
 #[test]
 fn a_read_only_memory_is_read_and_not_written() {
-    let root = Root::at("mounted");
-    let Some(_mount) = is_root().then(|| Mount::tmpfs(root.path(), "size=1m,mode=700")).flatten() else {
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
         return skip("a read-only memory is read", "a file system can only be mounted by root");
-    };
+    }
     add(&root, "before");
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(root.path()).status();
     assert!(remounted.unwrap().success());

@@ -46,7 +46,7 @@ fn every_verb_works_without_a_daemon() {
 async fn every_verb_works_through_the_daemon() {
     let daemon = Daemon::start().await;
     walk_through(&daemon);
-    daemon.coalmine(&["status"]).tells(&["memory  0 items"]);
+    daemon.coalmine(&["status"]).tells(&["memory", "0 items"]);
     let memory = &daemon.ask(&["status"])["memory"];
     assert_eq!((&memory["active"], &memory["bad_lines"]), (&json!(0), &json!(0)));
 }
