@@ -39,10 +39,22 @@ pub fn try_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
 /// # Errors
 /// Held, or an I/O error.
 pub fn try_lock_open(fd: impl AsFd, path: &Path) -> Result<(), NotLocked> {
+    match is_free(fd) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NotLocked::Held(holder(path))),
+        Err(error) => Err(NotLocked::Io(error)),
+    }
+}
+
+/// Takes the lock of an open file if nobody has it, and asks nothing more: for those who try again and again.
+///
+/// # Errors
+/// What the kernel says, but for "held".
+pub fn is_free(fd: impl AsFd) -> io::Result<bool> {
     match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(NotLocked::Held(holder(path))),
-        Err(errno) => Err(NotLocked::Io(errno.into())),
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 

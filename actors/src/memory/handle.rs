@@ -94,10 +94,21 @@ pub enum Change {
     },
 }
 
-/// The memory. Clones share it, and it outlives its actor: a restarted one takes its place.
+/// The memory. Clones share it, and it outlives its actor: a restarted one takes its place. With the last clone the
+/// actor ends and the file is let go: one that nobody can ask must not wait for a lock, or hold it.
 #[derive(Clone)]
 pub struct Memory {
     shared: Arc<Shared>,
+    _life: Arc<Life>,
+}
+
+/// Ends the keeper, and with it the actor, when it is dropped.
+struct Life(ActorCell);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.stop(None);
+    }
 }
 
 /// What handles and the actor share.
@@ -182,8 +193,9 @@ impl Memory {
             Some(supervisor) => Actor::spawn_linked(None, keeper, (), supervisor).await,
             None => Actor::spawn(None, keeper, ()).await,
         };
-        started.map_err(|error| FleetError::Internal(format!("the memory did not start: {error}")))?;
-        Ok(Self { shared })
+        let (keeper, _join) =
+            started.map_err(|error| FleetError::Internal(format!("the memory did not start: {error}")))?;
+        Ok(Self { shared, _life: Arc::new(Life(keeper.get_cell())) })
     }
 
     /// Remembers something; answers once it is kept as the durability says.

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 /// Between two tries where everybody is busy.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long the file's own lock is waited for before a daemon is looked for again: one may have started meanwhile.
-const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// How long what was written may take to become durable and the lock to be let go.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -92,7 +92,11 @@ pub(super) async fn own(context: &Context, options: OpenOptions) -> Outcome<Memo
         index_eagerly: false,
     };
     let memory = Memory::start(parts, None).await?;
-    memory.stats().await?; // opened, or why not
+    if let Err(why) = memory.stats().await {
+        // Not left to itself: it would try again, and hold the lock that the next try waits for.
+        memory.close(CLOSE_DEADLINE).await?;
+        return Err(why.into());
+    }
     Ok(memory)
 }
 

@@ -3,7 +3,7 @@
 use super::{OpenOptions, beside, now_ms, read, traces};
 use crate::io::{
     atomic::sync_folder,
-    lock::{self, NotLocked},
+    lock,
     witness::{clock, proc_stat},
 };
 use coalmine_actors::{
@@ -26,8 +26,9 @@ use std::{
 
 /// How often a file that is replaced while we open it is opened again.
 const REPLACED_TRIES_MAX: usize = 100;
-/// Between two looks at a lock.
-const LOCK_PAUSE_MS: u64 = 10;
+/// Between two looks at a lock: at first, and for who waits long.
+const LOCK_PAUSE_MS: u64 = 5;
+const LOCK_PAUSE_MS_MAX: u64 = 20;
 
 /// Opens, locks, mends and reads.
 pub(super) fn open(path: &Path, cache: &Path, options: OpenOptions) -> Result<(File, Opened), FleetError> {
@@ -78,22 +79,23 @@ fn open_locked(path: &Path, cache: &Path, options: OpenOptions) -> Result<File, 
 }
 
 fn take_lock(path: &Path, file: &File, deadline_ms: u64) -> Result<(), FleetError> {
-    loop {
-        match lock::try_lock_open(file, path) {
-            Ok(()) => return Ok(()),
-            Err(NotLocked::Held(_)) if clock::boot_ms() < deadline_ms => clock::pause_ms(LOCK_PAUSE_MS),
-            Err(NotLocked::Held(_)) => {
-                return Err(MemoryError::Held { path: path.to_owned(), holder: holder(path) }.into());
-            }
-            Err(NotLocked::Io(source)) => return Err(FleetError::io("lock", path, source)),
+    // Processes that began to wait together look at different times.
+    let mut pause_ms = LOCK_PAUSE_MS + u64::from(std::process::id()) % LOCK_PAUSE_MS;
+    while !lock::is_free(file).map_err(|source| FleetError::io("lock", path, source))? {
+        let left_ms = deadline_ms.saturating_sub(clock::boot_ms());
+        if left_ms == 0 {
+            return Err(MemoryError::Held { path: path.to_owned(), holder: holder(path) }.into());
         }
+        clock::pause_ms(pause_ms.min(left_ms));
+        pause_ms = (pause_ms + 1).min(LOCK_PAUSE_MS_MAX);
     }
+    Ok(())
 }
 
 /// Whether our lock keeps another description of the same file out. Over some network file systems it does not.
 fn excludes(path: &Path) -> bool {
     match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
-        Ok(other) => matches!(lock::try_lock_open(other, path), Err(NotLocked::Held(_))),
+        Ok(other) => matches!(lock::is_free(other), Ok(false)),
         // Nothing learned: the lock that we have is all that can be had.
         Err(_) => true,
     }
