@@ -20,6 +20,8 @@ pub mod port;
 pub mod query;
 mod room;
 pub mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod time;
 pub mod verify;

@@ -6,6 +6,7 @@
 mod clock;
 mod journal_file;
 mod lives;
+mod memory_file;
 mod parent;
 mod peer_store;
 mod processes;
@@ -17,6 +18,7 @@ mod world;
 
 pub use clock::FakeClock;
 pub use journal_file::FakeJournalFile;
+pub use memory_file::FakeMemoryFile;
 pub use parent::parent;
 pub use peer_store::FakePeerStore;
 pub use registry_file::FakeRegistryFile;
