@@ -3,6 +3,8 @@
 //! ```text
 //! Fleet                      root supervisor; conducts create and remove
 //! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
+//! ├── Keeper                 restarts the memory; its end is not the fleet's
+//! │   └── Store              the only writer of memory.jsonl; group commit
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record

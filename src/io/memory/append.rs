@@ -67,8 +67,16 @@ fn in_its_place(path: &Path, file: &File, held: &fs::Metadata) -> Result<(), Los
     }
 }
 
+/// Puts a file back that somebody removed; whatever else is in its place stays there.
+pub(super) fn restore_if_removed(path: &Path, file: &File) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => restore(path, file, file.metadata()?.len()),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the bytes of an unlinked file to its old name, durably, unless something is there by then.
-pub(super) fn restore(path: &Path, file: &File, len: u64) -> io::Result<()> {
+fn restore(path: &Path, file: &File, len: u64) -> io::Result<()> {
     let copy = beside(path, &format!(".restoring-{}", now_ms()));
     let copied = copy_to(&copy, file, len).and_then(|()| fs::hard_link(&copy, path));
     let removed = fs::remove_file(&copy);

@@ -161,7 +161,10 @@ impl MemoryFile for MemoryJsonl {
         let shared = Arc::clone(&self.shared);
         blocking::answer(move || {
             let mut held = shared.held();
-            let synced = held.file.as_ref().map_or(Ok(()), File::sync_data);
+            let synced = held.file.as_ref().map_or(Ok(()), |file| {
+                file.sync_data()?;
+                append::restore_if_removed(&shared.path, file)
+            });
             *held = Held::default();
             synced.map_err(|source| FleetError::io("sync", &shared.path, source))
         })

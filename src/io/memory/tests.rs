@@ -186,6 +186,11 @@ async fn a_file_that_was_removed_comes_back_with_all_it_held() {
     memory.close(DEADLINE).await.unwrap();
     assert_eq!(contents(&place.memory().await).await, ["after", "before"]);
     assert_eq!(place.names(), ["memory.jsonl"]);
+
+    let memory = place.memory().await;
+    fs::remove_file(place.path()).unwrap();
+    memory.close(DEADLINE).await.unwrap(); // an orderly end is the last chance
+    assert_eq!(contents(&place.memory().await).await, ["after", "before"]);
 }
 
 #[tokio::test]

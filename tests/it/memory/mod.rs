@@ -2,6 +2,7 @@
 mod crowd;
 mod faults;
 mod input;
+mod power;
 mod verbs;
 
 use crate::support::Root;
