@@ -19,7 +19,7 @@ use std::{
 const CUTS: u64 = 20;
 const CALLERS: usize = 8;
 /// `ioctl(EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH)`.
-const CUT: &str = "open F, '<', $ARGV[0] or die; ioctl(F, 0x8004587D, pack('L', 2)) or die";
+const CUT: &str = "open F, '<', $ARGV[0] or die; my $how = pack('L', 2); ioctl(F, 0x8004587D, $how) or die";
 
 /// A disk of its own; unmounted at the end.
 struct Disk {
