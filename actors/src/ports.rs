@@ -36,6 +36,12 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Moment;
 }
 
+/// Where chance comes from.
+pub trait Dice: Send + Sync + 'static {
+    /// Any number; each as likely as every other.
+    fn roll(&self) -> u64;
+}
+
 /// How a process ended, as far as could be learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -273,6 +279,9 @@ pub trait Servers: Send + Sync + 'static {
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()>;
     /// Judges the screen of a starting peer until it is ready. The sender is dropped when nothing more will come.
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign>;
+    /// Resolves when nothing has been seen of this life's program for `after`: no output but of its last line, which
+    /// may be a clock, and nobody attached. Never where its server has ended, or can not be asked.
+    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()>;
     /// Ends a life on purpose: claim, canary, program, server, sweep, socket (spec 01 §4). A claim that stands
     /// already is carried out. An error means that no claim stands, written or taken back: nothing was killed but
     /// perhaps the canary, and the life goes on.
@@ -336,6 +345,8 @@ pub struct ForeignLines {
 pub struct Ports {
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub dice: Arc<dyn Dice>,
     /// Peers on disk.
     pub store: Arc<dyn PeerStore>,
     /// Peers' servers.

@@ -4,6 +4,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
+/// After how long an agent is put to sleep whose runtime does not say.
+const IDLE_AFTER: Duration = Duration::from_secs(3600);
+
 /// How one kind of program is started, recognised as ready, and ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,10 @@ pub struct RuntimeDef {
     /// How long a start may take before somebody should look; default 60 s.
     #[serde(default = "default_boot_deadline")]
     pub boot_deadline: SignedDuration,
+    /// After how long without output, input or delivery it is put to sleep; `"0s"` is never. Without it an agent sleeps
+    /// after an hour, and any other program never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<SignedDuration>,
     /// How it is asked to end.
     #[serde(default)]
     pub stop: StopRecipe,
@@ -38,6 +45,16 @@ fn default_boot_deadline() -> SignedDuration {
 }
 
 impl RuntimeDef {
+    /// After how long it is put to sleep; nothing where it never is.
+    pub fn idle_after(&self) -> Option<Duration> {
+        let after = match (self.idle_after, self.kind) {
+            (Some(after), _) => after.try_into().unwrap_or_default(),
+            (None, RuntimeKind::Agent) => IDLE_AFTER,
+            (None, RuntimeKind::Program) => Duration::ZERO,
+        };
+        (!after.is_zero()).then_some(after)
+    }
+
     /// The boot deadline, never negative.
     pub fn boot_deadline(&self) -> Duration {
         self.boot_deadline.try_into().unwrap_or_default()

@@ -90,8 +90,14 @@ pub struct PeerView {
     pub unwatched: bool,
     /// Deaths that count towards quarantine.
     pub deaths_recent: usize,
-    /// Lives since the daemon started that followed a death.
+    /// Lives that followed a death, since it was made.
     pub restarts: u64,
+    /// Before this instant it does not begin its next life by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<Timestamp>,
+    /// The last life whose end counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_death: Option<LastDeath>,
     /// How its last deliberate end went, since this daemon started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_end: Option<EndReport>,
@@ -107,6 +113,25 @@ pub struct PeerView {
     pub policy: Option<String>,
     /// The version of the helper that watches it.
     pub helper_version: String,
+}
+
+impl PeerView {
+    /// Its state, and when that ends by itself: `backoff, in 4 s`.
+    pub fn state(&self, now: Timestamp) -> String {
+        let Some(next_try) = self.next_try else { return self.phase.to_string() };
+        let wait_ms = next_try.duration_since(now).as_millis().max(0);
+        format!("{}, in {} s", self.phase, (wait_ms + 999) / 1000)
+    }
+}
+
+/// An end that counted: of a life, and what it died of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDeath {
+    /// Which life.
+    #[serde(rename = "gen")]
+    pub generation: Generation,
+    /// One short text: `its program exited with status 7`.
+    pub why: String,
 }
 
 /// One event of the journal.

@@ -26,9 +26,9 @@ pub struct BenchFleet {
 }
 
 impl BenchFleet {
-    /// Starts a fleet in `root` whose peers are never put in quarantine.
+    /// Starts a fleet in `root` whose peers are never put in quarantine and wait for nothing between their lives.
     pub async fn start(root: &Path) -> Outcome<Self> {
-        let limit = RestartLimit { deaths_max: usize::MAX, ..RestartLimit::default() };
+        let limit = RestartLimit { deaths_max: usize::MAX, delay_first_ms: 0, ..RestartLimit::default() };
         let handle = Fleet::builder().root(root).helper(helper()).restart_limit(limit).start().await?;
         let (sender, heard) = unbounded_channel();
         let mut events = handle.events();

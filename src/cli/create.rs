@@ -65,6 +65,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         command: args.command,
         env: args.env.into_iter().collect(),
         restart: args.restart,
+        restart_knobs: None,
         policy: args.policy,
         start: args.start,
     };

@@ -23,6 +23,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(place: &Place, args: Args, verbose: u8) -> Outcome {
-    let flags = Overrides { policy: args.restart_policy, deaths_max: args.deaths_max, window: args.window };
+    let flags = Overrides {
+        policy: args.restart_policy,
+        deaths_max: args.deaths_max,
+        window: args.window,
+        ..Overrides::default()
+    };
     Ok(crate::daemon::run(place, flags, args.detached, verbose)?)
 }

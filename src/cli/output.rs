@@ -5,6 +5,7 @@ use crate::{api::wire::SCHEMA_VERSION, text::one_line};
 use anstyle::{AnsiColor, Style};
 use coalmine_actors::view::{PeerView, PhaseName};
 use comfy_table::{Attribute, Cell, Color, Table, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
 
@@ -89,7 +90,8 @@ pub(super) fn key(name: &str) -> Cell {
 pub(super) fn state(peer: &PeerView) -> Cell {
     let marks = [(peer.unreachable, "unreachable"), (peer.unwatched, "unwatched")];
     let marks: Vec<_> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
-    let text = if marks.is_empty() { peer.phase.to_string() } else { format!("{} ({})", peer.phase, marks.join(", ")) };
+    let state = peer.state(Timestamp::now());
+    let text = if marks.is_empty() { state } else { format!("{state} ({})", marks.join(", ")) };
     let color = if marks.is_empty() { phase_color(peer.phase) } else { Color::Yellow };
     Cell::new(text).fg(color)
 }
@@ -107,7 +109,7 @@ pub(super) fn phase_color(phase: PhaseName) -> Color {
 /// A peer's state as a sentence: `claude-bob is up (gen 7)`, with what it waits for.
 pub(super) fn sentence(peer: &PeerView) -> String {
     let detail = if peer.detail.is_empty() { String::new() } else { format!(": {}", one_line(&peer.detail, 200)) };
-    format!("{} is {}{detail} (gen {})", peer.identity, peer.phase, peer.generation)
+    format!("{} is {}{detail} (gen {})", peer.identity, peer.state(Timestamp::now()), peer.generation)
 }
 
 /// What somebody can do about a peer's state, where there is something.

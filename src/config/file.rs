@@ -80,6 +80,7 @@ struct RuntimePatch {
     attention: Option<Vec<Attention>>,
     resume_args: Option<Vec<String>>,
     boot_deadline: Option<SignedDuration>,
+    idle_after: Option<SignedDuration>,
     stop: Option<StopRecipe>,
 }
 
@@ -95,6 +96,7 @@ impl RuntimePatch {
             attention: self.attention.unwrap_or(base.attention),
             resume_args: self.resume_args.unwrap_or(base.resume_args),
             boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
+            idle_after: self.idle_after.or(base.idle_after),
             stop: self.stop.unwrap_or(base.stop),
         })
     }
@@ -109,6 +111,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         attention: Vec::new(),
         resume_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
+        idle_after: None,
         stop: StopRecipe::default(),
     }
 }

@@ -1,14 +1,17 @@
 //! The keys that every layer can set, and how one layer lies over another.
 
-use coalmine_actors::peer::restart_policy::{RestartLimit, RestartPolicy};
+use coalmine_actors::peer::{
+    restart_knobs::RestartKnobs,
+    restart_policy::{RestartLimit, RestartPolicy},
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, de::IntoDeserializer};
 use std::fmt::Display;
 
-/// Most deaths that a window may be allowed to hold.
-const DEATHS_MAX_LIMIT: usize = 1000;
-/// Longest window, seconds.
-const WINDOW_SECONDS_MAX: i64 = 7 * 24 * 3600;
+/// How many peers may be coming back at once after a mass death, where nobody says.
+pub(super) const PARALLEL: usize = 8;
+/// Most that somebody may say.
+const PARALLEL_MAX: usize = 100;
 
 /// One layer's say on restarts; what it leaves out, the layer below decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -20,15 +23,27 @@ pub struct Overrides {
     pub deaths_max: Option<usize>,
     /// How long the window is: `"300s"`, `"5m"`.
     pub window: Option<SignedDuration>,
+    /// The longest wait before the second restart in a row; it doubles with each further one.
+    pub delay_first: Option<SignedDuration>,
+    /// The longest wait of all.
+    pub delay_max: Option<SignedDuration>,
+    /// How long a life must be up before its death is the first of a row again.
+    pub healthy_after: Option<SignedDuration>,
+    /// How many peers may be coming back at once after a mass death.
+    pub parallel: Option<usize>,
 }
 
 impl Overrides {
-    /// `COALMINE_RESTART_POLICY`, `COALMINE_RESTART_DEATHS_MAX`, `COALMINE_RESTART_WINDOW`.
+    /// `COALMINE_RESTART_POLICY`, `COALMINE_RESTART_DEATHS_MAX` and so on: each key in capitals.
     pub(super) fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
         Ok(Self {
             policy: variable(env, "COALMINE_RESTART_POLICY", parse_policy)?,
             deaths_max: variable(env, "COALMINE_RESTART_DEATHS_MAX", str::parse)?,
             window: variable(env, "COALMINE_RESTART_WINDOW", str::parse)?,
+            delay_first: variable(env, "COALMINE_RESTART_DELAY_FIRST", str::parse)?,
+            delay_max: variable(env, "COALMINE_RESTART_DELAY_MAX", str::parse)?,
+            healthy_after: variable(env, "COALMINE_RESTART_HEALTHY_AFTER", str::parse)?,
+            parallel: variable(env, "COALMINE_RESTART_PARALLEL", str::parse)?,
         })
     }
 
@@ -39,24 +54,26 @@ impl Overrides {
             policy: self.policy.or(below.policy),
             deaths_max: self.deaths_max.or(below.deaths_max),
             window: self.window.or(below.window),
+            delay_first: self.delay_first.or(below.delay_first),
+            delay_max: self.delay_max.or(below.delay_max),
+            healthy_after: self.healthy_after.or(below.healthy_after),
+            parallel: self.parallel.or(below.parallel),
         }
     }
 
     /// The limit that follows, checked.
     pub(super) fn limit(&self) -> Result<RestartLimit, String> {
-        let default = RestartLimit::default();
-        let deaths_max = self.deaths_max.unwrap_or(default.deaths_max);
-        if deaths_max > DEATHS_MAX_LIMIT {
-            return Err(format!("restart.deaths_max is {deaths_max}; {DEATHS_MAX_LIMIT} are the limit"));
+        let Self { policy: _, deaths_max, window, delay_first, delay_max, healthy_after, parallel: _ } = *self;
+        let knobs = RestartKnobs { deaths_max, window, delay_first, delay_max, healthy_after };
+        knobs.limit(RestartLimit::default()).map_err(|why| format!("restart.{why}"))
+    }
+
+    /// How many at once, checked.
+    pub(super) fn parallel(&self) -> Result<usize, String> {
+        match self.parallel.unwrap_or(PARALLEL) {
+            peers @ 1..=PARALLEL_MAX => Ok(peers),
+            peers => Err(format!("restart.parallel is {peers}; it must be 1 to {PARALLEL_MAX}")),
         }
-        let window_ms = match self.window {
-            None => default.window_ms,
-            Some(window) if window.is_positive() && window.as_secs() <= WINDOW_SECONDS_MAX => {
-                window.as_millis().try_into().map_err(|_| "restart.window is out of range".to_owned())?
-            }
-            Some(window) => return Err(format!("restart.window is {window:#}; it must be over 0 and at most 7 days")),
-        };
-        Ok(RestartLimit { deaths_max, window_ms })
     }
 }
 

@@ -31,8 +31,10 @@ pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub struct Config {
     /// What happens after a death where a peer does not say.
     pub restart: RestartPolicy,
-    /// How many deaths a window may hold.
+    /// How often a peer may die, and how long it waits between its lives.
     pub limit: RestartLimit,
+    /// How many peers may be coming back at once after a mass death.
+    pub parallel: usize,
     /// Variables of the daemon that peers' servers get besides the default ones.
     pub pass_env: Vec<String>,
     /// When something that is to be remembered counts as kept.
@@ -42,11 +44,12 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// The built-in runtimes; restarted on failure, at most 5 deaths in 300 s.
+    /// The built-in runtimes; restarted on failure, at most 5 deaths in 300 s, 8 at once after a mass death.
     fn default() -> Self {
         Self {
             restart: RestartPolicy::default(),
             limit: RestartLimit::default(),
+            parallel: layer::PARALLEL,
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
             runtimes: crate::runtimes::built_in(),
@@ -68,6 +71,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
     Ok(Config {
         restart: restart.policy.unwrap_or_default(),
         limit: restart.limit().map_err(bad)?,
+        parallel: restart.parallel().map_err(bad)?,
         pass_env,
         memory_durability,
         runtimes,

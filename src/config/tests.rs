@@ -19,19 +19,25 @@ fn why(text: &str) -> String {
 fn a_missing_file_is_the_defaults() {
     let config = load(Path::new("/nonexistent/config.toml"), &|_| None, &Overrides::default()).unwrap();
     assert_eq!(config.restart, RestartPolicy::OnFailure);
-    assert_eq!(config.limit, RestartLimit { deaths_max: 5, window_ms: 300_000 });
-    assert_eq!(config.runtimes, crate::runtimes::built_in());
+    assert_eq!(config.limit, RestartLimit::default());
+    assert_eq!((config.parallel, config.runtimes), (8, crate::runtimes::built_in()));
 }
 
 #[test]
 fn flags_lie_over_environment_over_file_over_defaults() {
     let text = "[restart]\npolicy = \"never\"\ndeaths_max = 7\nwindow = \"60s\"";
-    let env = [("COALMINE_RESTART_POLICY", "always"), ("COALMINE_RESTART_DEATHS_MAX", "8")];
+    let env = [
+        ("COALMINE_RESTART_POLICY", "always"),
+        ("COALMINE_RESTART_DEATHS_MAX", "8"),
+        ("COALMINE_RESTART_DELAY_FIRST", "2s"),
+        ("COALMINE_RESTART_PARALLEL", "3"),
+    ];
     let flags = Overrides { deaths_max: Some(9), ..Overrides::default() };
     let file = load_text(text, &[], Overrides::default()).unwrap();
     assert_eq!((file.restart, file.limit.deaths_max, file.limit.window_ms), (RestartPolicy::Never, 7, 60_000));
     let all = load_text(text, &env, flags).unwrap();
     assert_eq!((all.restart, all.limit.deaths_max, all.limit.window_ms), (RestartPolicy::Always, 9, 60_000));
+    assert_eq!((all.limit.delay_first_ms, all.limit.delay_max_ms, all.parallel), (2_000, 60_000, 3));
 }
 
 #[test]
@@ -57,6 +63,9 @@ fn an_error_says_where_and_what() {
         ("[restart]\nwindow = \"soon\"", "line 2: "),
         ("[restart]\nwindow = \"0s\"", "must be over 0"),
         ("[restart]\ndeaths_max = 1001", "1000 are the limit"),
+        ("[restart]\ndelay_first = \"-1s\"", "restart.delay_first is"),
+        ("[restart]\nparallel = 0", "restart.parallel is 0; it must be 1 to 100"),
+        ("[runtime.claude]\nidle_after = \"-1s\"", "runtime.claude.idle_after must be"),
         ("[restart\n", "line 1: "),
         ("[runtime.Bad]\nkind = \"agent\"", "does not start with a lower-case letter"),
         ("[runtime.mine]\nargv = [\"x\"]", "runtime.mine: `kind` is missing"),

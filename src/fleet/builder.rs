@@ -10,9 +10,9 @@ use crate::{
         place::{Place, PlaceFlags},
     },
     io::{
-        boot::boot_id, canary::Canaries, clock::HostClock, find, journal::JournalFolder, lock, peer_store::PeerFiles,
-        private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry, servers::TmuxServers, socket_folder,
-        tmux,
+        boot::boot_id, canary::Canaries, clock::HostClock, dice::HostDice, find, journal::JournalFolder, lock,
+        peer_store::PeerFiles, private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry,
+        servers::TmuxServers, socket_folder, tmux,
     },
     paths::Paths,
 };
@@ -94,10 +94,17 @@ impl FleetBuilder {
         self
     }
 
-    /// How many deaths a window may hold; 5 in 300 s by default.
+    /// How often a peer may die, and how long it waits between its lives; see [`RestartLimit`] for the defaults.
     #[must_use]
     pub fn restart_limit(mut self, limit: RestartLimit) -> Self {
         self.config.limit = limit;
+        self
+    }
+
+    /// How many peers may be coming back at once after a mass death; 8 by default.
+    #[must_use]
+    pub fn restart_parallel(mut self, peers: usize) -> Self {
+        self.config.parallel = peers;
         self
     }
 
@@ -176,6 +183,7 @@ pub(super) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         runtimes: config.runtimes.clone(),
         restart: config.restart,
         limit: config.limit,
+        parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),
         shell: shell.unwrap_or_else(|| "/bin/sh".into()),
@@ -213,6 +221,7 @@ fn adapters(
     let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
+        dice: Arc::new(HostDice::default()),
         store: Arc::new(files),
         servers: Arc::new(servers.clone()),
         witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),

@@ -119,7 +119,7 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
-        let created = self.0.fleet.call(|reply| FleetMsg::Create(spec, reply), Some(CONDUCT_DEADLINE)).await;
+        let created = self.0.fleet.call(|reply| FleetMsg::Create(Box::new(spec), reply), Some(CONDUCT_DEADLINE)).await;
         let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
             self.start(&identity.to_string(), patience).await?
@@ -137,6 +137,17 @@ impl FleetHandle {
     pub async fn start(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
         let accepted = self.ask(&entry, PeerMsg::Start).await?;
+        wait::until_up(&entry.view, accepted.generation, patience).await
+    }
+
+    /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A
+    /// peer that was put to sleep goes on with its last conversation.
+    ///
+    /// # Errors
+    /// As `start`, or it was stopped.
+    pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
+        let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
+        let accepted = self.ask(&entry, PeerMsg::Wake).await?;
         wait::until_up(&entry.view, accepted.generation, patience).await
     }
 
@@ -266,6 +277,15 @@ impl FleetHandle {
     pub async fn ready(&self, identity: &Identity, generation: Generation) -> Result<(), FleetError> {
         let entry = self.entry(identity)?;
         entry.actor.cast(PeerMsg::Happened(Input::Ready(generation))).map_err(|_ended| restarting(identity))
+    }
+
+    /// Something was delivered to this life: it is not idle, whatever its screen shows.
+    ///
+    /// # Errors
+    /// Unknown identity.
+    pub fn delivered(&self, identity: &Identity, generation: Generation) -> Result<(), FleetError> {
+        let entry = self.entry(identity)?;
+        entry.actor.cast(PeerMsg::Happened(Input::Delivered(generation))).map_err(|_ended| restarting(identity))
     }
 
     /// Everything that happens from now on; a slow reader gets [`Streamed::Lagged`].

@@ -5,6 +5,7 @@ use coalmine_actors::{
     names::{Generation, Identity},
     view::{PeerView, PhaseName},
 };
+use jiff::Timestamp;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -56,9 +57,8 @@ fn is_settled(view: &PeerView, generation: Generation) -> bool {
     match view.phase {
         PhaseName::Up | PhaseName::NeedsAttention => view.generation >= generation,
         PhaseName::Starting | PhaseName::Stopping => false,
-        // Between two lives of a program that dies and is started again, nothing is settled; where nothing could
-        // be started at all, it is.
-        PhaseName::Backoff => !view.detail.is_empty() && view.deaths_recent == 0,
+        // Between two lives that follow each other at once nothing is settled; a wait says that it did not work.
+        PhaseName::Backoff => view.next_try.is_some(),
         PhaseName::Asleep | PhaseName::Stopped | PhaseName::Quarantined | PhaseName::Blocked => true,
     }
 }
@@ -74,7 +74,7 @@ fn outcome(view: PeerView) -> Result<PeerView, FleetError> {
         // Its program did what it had to do, and ended content.
         PhaseName::Stopped if view.deaths_recent == 0 => Ok(view),
         // Nothing died: it could not be started at all, or somebody else is in the way.
-        PhaseName::Backoff => refused(view, |identity| {
+        PhaseName::Backoff if view.deaths_recent == 0 => refused(view, |identity| {
             format!("the fleet tries again by itself; `coalmine show {identity}` says how it goes")
         }),
         PhaseName::Blocked => refused(view, |identity| {
@@ -89,9 +89,10 @@ fn refused(view: PeerView, hint: impl FnOnce(&Identity) -> String) -> Result<Pee
     Err(FleetError::WrongPhase { phase: with_detail(&view), identity: view.identity, hint })
 }
 
-/// `backoff: tries again in 1 s`, or the phase alone.
+/// `backoff, in 4 s: its server was killed by signal 9`, or the state alone.
 pub(super) fn with_detail(view: &PeerView) -> String {
-    if view.detail.is_empty() { view.phase.to_string() } else { format!("{}: {}", view.phase, view.detail) }
+    let state = view.state(Timestamp::now());
+    if view.detail.is_empty() { state } else { format!("{state}: {}", view.detail) }
 }
 
 #[cfg(test)]

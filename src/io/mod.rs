@@ -5,6 +5,7 @@ mod blocking;
 pub mod boot;
 pub mod canary;
 pub mod clock;
+pub mod dice;
 pub mod exits;
 pub mod find;
 pub mod harden;

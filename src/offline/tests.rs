@@ -38,6 +38,8 @@ fn life(server: ProcessId) -> PeerFile {
         boot_id: host.boot_id.clone(),
         phase: LifePhase::Up,
         started_boot_ms: host.boot_ms,
+        up_boot_ms: None,
+        resumed: false,
         server: Some(server),
         canary: None,
     };

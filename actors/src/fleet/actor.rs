@@ -125,7 +125,7 @@ impl Actor for FleetActor {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
-                    let created = conductor.create(spec).await;
+                    let created = conductor.create(*spec).await;
                     if created.is_ok() {
                         journal.record(Draft::new("created").with("personality", &name));
                     }
@@ -202,6 +202,7 @@ impl FleetActor {
         in_flight: &InFlight,
     ) -> Result<ActorRef<PeersMsg>, ActorProcessingErr> {
         let peers = Peers {
+            rules: self.rules.clone(),
             ports: self.ports.clone(),
             journal: self.journal.clone(),
             directory: self.directory.clone(),

@@ -9,7 +9,7 @@ pub enum FleetMsg {
     /// Answer once the registry was read and every peer has its actor.
     Booted(RpcReplyPort<Result<(), FleetError>>),
     /// Make a peer, or add its runtimes to one; answers whether the name is new.
-    Create(PeerSpec, RpcReplyPort<Result<bool, FleetError>>),
+    Create(Box<PeerSpec>, RpcReplyPort<Result<bool, FleetError>>),
     /// Remove a peer.
     Remove(Personality, RpcReplyPort<Result<Removed, FleetError>>),
     /// What holds for every peer has changed: follow it.

@@ -1,6 +1,11 @@
 //! What a fleet can be asked to do with its peers, and what it answers: plain values, shared with the API.
 
-use crate::{names::Identity, peer::restart_policy::RestartPolicy, ports::EndReport, view::PeerView};
+use crate::{
+    names::Identity,
+    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    ports::EndReport,
+    view::PeerView,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -27,6 +32,9 @@ pub struct CreatePeer {
     /// What happens after a death.
     #[serde(default)]
     pub restart: Option<RestartPolicy>,
+    /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
+    #[serde(default)]
+    pub restart_knobs: Option<RestartKnobs>,
     /// The policy that governs its effects.
     #[serde(default)]
     pub policy: Option<String>,

@@ -73,6 +73,7 @@ mod tests {
             command: None,
             env: std::collections::BTreeMap::new(),
             restart: None,
+            restart_knobs: None,
             policy: None,
             phase,
             extra: serde_json::Map::new(),

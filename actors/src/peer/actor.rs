@@ -6,14 +6,15 @@
 use super::{
     config::PeerConfig,
     directory::{Directory, Entry},
-    file::{Desired, PeerFile},
     in_flight::Flights,
+    incident,
     input::{FoundLife, Input},
     message::{PeerMsg, Reply},
-    perform::{self, Landing, Performed},
-    phase::PeerState,
+    perform::{self, Performed},
+    phase::{PeerState, Stage},
     show::show,
     step::step,
+    supervisor::PeersMsg,
     vigil::Vigil,
     watch::{ProcessEnded, ProcessWatch},
 };
@@ -22,15 +23,13 @@ use crate::{
     exit::{self, Exit},
     journal::JournalHandle,
     names::{Generation, Identity},
-    ports::{Found, LifeKey, Ports, Process},
+    ports::{Found, Ports, Process},
     view::PeerView,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{sync::watch as view_channel, task::AbortHandle};
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::watch as view_channel;
 
-/// Wait before a state file that could not be read is read again.
-const BOOT_RETRY: Duration = Duration::from_secs(2);
 /// Requests that may wait while the file is being read.
 const WAITING_MAX: usize = 64;
 
@@ -44,6 +43,8 @@ pub(crate) struct PeerActor {
     pub(super) directory: Directory,
     pub(super) view: Arc<view_channel::Sender<PeerView>>,
     pub(super) flights: Flights,
+    /// Our supervisor: it hears of deaths, and says who may come back when.
+    pub(super) peers: ActorRef<PeersMsg>,
 }
 
 /// What a watch stands for.
@@ -56,14 +57,20 @@ enum Watched {
 /// The actor's memory: the decisions' state, and what only the carrying out needs.
 pub(crate) struct PeerMemory {
     /// `None` until the file was read.
-    state: Option<PeerState>,
+    pub(super) state: Option<PeerState>,
+    /// The file is being read.
+    pub(super) reading: bool,
+    /// How often it could not be read, in a row.
+    pub(super) boot_failures: u32,
     /// Messages that came before that, in order.
-    waiting: Vec<PeerMsg>,
+    pub(super) waiting: Vec<PeerMsg>,
     watches: HashMap<ActorId, Watched>,
     /// The task that asks a silent server; aborted when its life ends.
     probe: Vigil,
     /// The task that judges the screen of a starting peer; aborted when nobody waits for it any more.
     screen: Vigil,
+    /// The task that looks for signs of life of a ready peer; aborted when its life is not up any more.
+    idle: Vigil,
     /// Once it is being removed: who waits until nothing is under way.
     retiring: Option<Vec<RpcReplyPort<Result<Generation, FleetError>>>>,
 }
@@ -79,10 +86,13 @@ impl Actor for PeerActor {
         myself.cast(PeerMsg::Boot)?;
         Ok(PeerMemory {
             state: None,
+            reading: false,
+            boot_failures: 0,
             waiting: Vec::new(),
             watches: HashMap::new(),
             probe: Vigil::default(),
             screen: Vigil::default(),
+            idle: Vigil::default(),
             retiring: None,
         })
     }
@@ -95,14 +105,10 @@ impl Actor for PeerActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PeerMsg::Configured => self.publish(memory),
-            PeerMsg::Boot => self.boot(&myself),
+            PeerMsg::Boot => self.boot(&myself, memory),
             PeerMsg::Booted(Ok((file, found))) => self.booted(&myself, memory, file, found).await?,
             PeerMsg::Booted(Err(error)) => {
-                tracing::warn!(identity = %self.identity, error = error.chain(), "state unreadable");
-                self.view.send_modify(|view| view.detail = error.chain());
-                let waiting = std::mem::take(&mut memory.waiting);
-                memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, &error)).collect();
-                myself.send_after(BOOT_RETRY, || PeerMsg::Boot);
+                self.unavailable(&myself, memory, &error);
             }
             PeerMsg::Lost => return Err("an action panicked".into()),
             PeerMsg::Found(generation, found) => self.found(&myself, memory, generation, found).await?,
@@ -133,6 +139,8 @@ impl Actor for PeerActor {
                 if memory.waiting.len() < WAITING_MAX {
                     memory.waiting.push(message); // beyond that its reply port closes, which its caller sees
                 }
+                // Who asks need not wait until the file is read again by itself.
+                self.boot(&myself, memory);
             }
             message => self.decide(&myself, memory, message),
         }
@@ -167,56 +175,11 @@ impl PeerActor {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Reads the file and looks for every life in it, before anything is decided.
-    fn boot(&self, myself: &ActorRef<PeerMsg>) {
-        let (ports, identity) = (self.ports.clone(), self.identity.clone());
-        let (flights, landing) = (self.flights.clone(), Landing::new(myself));
-        tokio::spawn(async move {
-            flights.landed().await;
-            let booted = match ports.store.load(&identity).await {
-                Ok(file) => {
-                    let mut found = Vec::with_capacity(file.lives.len());
-                    for life in &file.lives {
-                        let key = LifeKey { identity: identity.clone(), generation: life.generation };
-                        found.push((life.generation, ports.servers.find(&key, life).await));
-                    }
-                    Ok((file, found))
-                }
-                Err(error) => Err(error),
-            };
-            landing.report(PeerMsg::Booted(booted));
-        });
-    }
-
-    async fn booted(
-        &self,
-        myself: &ActorRef<PeerMsg>,
-        memory: &mut PeerMemory,
-        file: PeerFile,
-        found: Vec<(Generation, Found)>,
-    ) -> Result<(), ActorProcessingErr> {
-        let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
-        let wanted_up = file.desired == Desired::Up;
-        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
-        for (generation, found) in found {
-            self.found(myself, memory, generation, found).await?;
-        }
-        let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
-        if wanted_up && idle {
-            self.turn(myself, memory, Input::Start, None);
-        }
-        self.publish(memory);
-        // Before whatever is in the mailbox: they came first.
-        for message in std::mem::take(&mut memory.waiting) {
-            self.decide(myself, memory, message);
-        }
-        Ok(())
-    }
-
     /// Answers, or takes in, what needs nothing but a decision.
-    fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
+    pub(super) fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
         let (input, reply) = match message {
             PeerMsg::Start(reply) => (Input::Start, Some(reply)),
+            PeerMsg::Wake(reply) => (Input::Wake, Some(reply)),
             PeerMsg::Stop(why, reply) => (Input::Stop { why }, Some(reply)),
             PeerMsg::Restart(reply) => (Input::Restart, Some(reply)),
             PeerMsg::Reset(reply) => (Input::Reset, Some(reply)),
@@ -232,7 +195,9 @@ impl PeerActor {
             _ => return, // the others have handlers of their own
         };
         match reply {
-            Some(reply) if memory.retiring.is_some() && matches!(input, Input::Start | Input::Restart) => {
+            Some(reply)
+                if memory.retiring.is_some() && matches!(input, Input::Start | Input::Wake | Input::Restart) =>
+            {
                 let identity = self.identity.clone();
                 let hint = format!("wait until it is gone, then `coalmine create {}`", identity.personality());
                 let phase = "being removed".into();
@@ -242,7 +207,7 @@ impl PeerActor {
         }
     }
 
-    async fn found(
+    pub(super) async fn found(
         &self,
         myself: &ActorRef<PeerMsg>,
         memory: &mut PeerMemory,
@@ -279,9 +244,12 @@ impl PeerActor {
     }
 
     /// One decision and everything that follows from it.
-    fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
+    pub(super) fn turn(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, input: Input, reply: Option<Reply>) {
         let Some(before) = memory.state.take() else { return };
-        let (state, actions) = step(before, input, self.ports.clock.now(), &self.config().rules);
+        let was = before.phase.name();
+        let (now, chance) = (self.ports.clock.now(), self.ports.dice.roll());
+        let (state, actions) = step(before, input, now, chance, &self.config().rules);
+        let is = state.phase.name();
         memory.state = Some(state);
         // Published first: whoever is answered finds the state that the answer speaks of.
         self.publish(memory);
@@ -289,7 +257,11 @@ impl PeerActor {
         for action in actions {
             self.perform(myself, action, &mut done);
         }
-        Self::keep_vigils(memory, done.probe, done.screen);
+        if is != was {
+            // After what was done: whoever paces restarts hears of a death before it hears where that led.
+            self.pace(incident::Input::Stands(self.identity.clone(), is));
+        }
+        Self::keep_vigils(memory, &mut done);
         let refused = done.answer.as_ref().and_then(|answer| answer.as_ref().err().cloned());
         match reply {
             None => Self::retire(memory, refused),
@@ -300,7 +272,7 @@ impl PeerActor {
         }
     }
 
-    fn publish(&self, memory: &PeerMemory) {
+    pub(super) fn publish(&self, memory: &PeerMemory) {
         if let Some(state) = &memory.state {
             let view = show(state, &self.config(), self.ports.clock.now());
             self.view.send_if_modified(|before| {
@@ -315,12 +287,14 @@ impl PeerActor {
     }
 
     /// Ends what watches for a reason that has passed.
-    fn keep_vigils(memory: &mut PeerMemory, probe: Option<AbortHandle>, screen: Option<AbortHandle>) {
+    fn keep_vigils(memory: &mut PeerMemory, done: &mut Performed) {
         let live = memory.state.as_ref().and_then(PeerState::live);
         let silent = live.filter(|live| live.unreachable).map(|live| live.generation);
         let judged = live.filter(|live| live.awaits_its_program()).map(|live| live.generation);
-        memory.probe.keep(silent, probe);
-        memory.screen.keep(judged, screen);
+        let ready = live.filter(|live| live.stage == Stage::Up).map(|live| live.generation);
+        memory.probe.keep(silent, done.probe.take());
+        memory.screen.keep(judged, done.screen.take());
+        memory.idle.keep(ready, done.idle.take());
     }
 
     /// Answers who waits for a removal: it is at rest, or `refused` to be ended.
@@ -334,23 +308,5 @@ impl PeerActor {
         for reply in retiring.drain(..) {
             let _ = reply.send(answer.clone());
         }
-    }
-}
-
-/// Answers a request that can not be served, so that its caller does not wait for the deadline; gives back what
-/// is no request.
-fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
-    match message {
-        PeerMsg::Start(reply) | PeerMsg::Stop(_, reply) | PeerMsg::Restart(reply) | PeerMsg::Reset(reply) => {
-            let _ = reply.send(Err(error.clone()));
-            None
-        }
-        PeerMsg::Retire(reply) => {
-            let _ = reply.send(Err(error.clone()));
-            None
-        }
-        // Its port closes, which says that there is nothing to wait for now.
-        PeerMsg::Known(_) => None,
-        other => Some(other),
     }
 }

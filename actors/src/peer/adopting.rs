@@ -2,11 +2,11 @@
 //! somebody who can not be proved to be ours.
 
 use super::{
-    ending::{self, BY_FLEET, claim},
+    ending::{self, BY_FLEET, WHY_IDLE, claim},
     file::{Life, LifePhase},
-    input::{Action, FoundLife, SessionExit},
-    phase::{CanaryWatch, Live, Next, Phase, Stage},
-    starting,
+    input::{Action, Alarm, FoundLife, SessionExit},
+    phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
+    rearming, starting,
     step::{self, Turn},
 };
 use crate::{
@@ -14,6 +14,18 @@ use crate::{
     names::Generation,
     ports::{FoundSession, ProcessEnd, ProcessId},
 };
+
+/// Nothing of it lives, and it should: what was to come comes, but never ahead of its time or its turn.
+pub(super) fn take_up(turn: &mut Turn<'_>) {
+    if !turn.state.at_rest() {
+        return;
+    }
+    match turn.state.file.planned(&turn.rules.boot_id) {
+        Next::Start => rearming::rearm(turn, turn.now.boot_ms),
+        Next::Rearm { at_boot_ms } => rearming::rearm(turn, at_boot_ms),
+        Next::Rest(_) => {}
+    }
+}
 
 /// Takes up one life of the file. A life that is in hand already is known better than it can be found.
 pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLife) {
@@ -31,7 +43,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
 
 fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<ProcessId>, session: FoundSession) {
     let generation = life.generation;
-    let wanted = Next::from(turn.state.file.desired);
+    let wanted = turn.state.file.planned(&turn.rules.boot_id);
     let stage = match (life.phase, &session) {
         (LifePhase::Up, _) => Stage::Up,
         (LifePhase::NeedsAttention, _) => Stage::NeedsAttention { what: "unknown".into() },
@@ -50,10 +62,14 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
         server: Some(server),
         ended: None,
         canary: watch,
+        active_boot_ms: turn.now.boot_ms,
         unreachable: false,
         ending: None,
     };
     turn.enter(Phase::Live(Box::new(live)), "");
+    if let (Stage::Up, Some(up_boot_ms)) = (&stage, life.up_boot_ms) {
+        turn.state.since_boot_ms = up_boot_ms;
+    }
     turn.mark(generation, |life| {
         life.server = Some(server);
         life.canary = canary.or(life.canary);
@@ -64,7 +80,8 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
     }
     // Its claim may stand, or a stop that was accepted has not begun: the end that was meant is carried out.
     if life.phase == LifePhase::Stopping || wanted != Next::Start {
-        return ending::end_now(turn, claim("stop", BY_FLEET, wanted), wanted);
+        let why = if wanted == Next::Rest(Rest::Asleep) { WHY_IDLE } else { "stop" };
+        return ending::end_now(turn, claim(why, BY_FLEET, wanted), wanted);
     }
     ending::go_on(turn, generation, stage.clone());
     match session {
@@ -84,17 +101,22 @@ fn dead(turn: &mut Turn<'_>, life: &Life, end: ProcessEnd) {
     if host_restarted && life.phase != LifePhase::Dead {
         // Everything on the host ended, and nobody killed it: no death, no record, nothing counted.
         turn.state.file.lives.retain(|life| life.generation != generation);
-        turn.tell(Draft::new("host-restart").with("gen", generation));
+        turn.act(Action::Alarm(Alarm::HostRestarted));
     } else {
         ending::death(turn, generation, end);
+    }
+    let meant = matches!(life.phase, LifePhase::Stopping | LifePhase::Dead) || host_restarted;
+    if !meant {
+        turn.act(Action::Alarm(Alarm::Died));
     }
     if turn.state.live().is_some() || turn.state.unsettled_life().is_some() {
         // Another life is in hand, or is looked at next: what follows is decided there.
         return turn.act(Action::Sweep(generation));
     }
-    let meant = matches!(life.phase, LifePhase::Stopping | LifePhase::Dead) || host_restarted;
-    let next = match Next::from(turn.state.file.desired) {
-        Next::Start if !meant => starting::count(turn, &starting::describe(end)),
+    let next = match turn.state.file.planned(&turn.rules.boot_id) {
+        Next::Start if !meant => rearming::count(turn, generation, &starting::describe(end)),
+        // They all come back at once: in turn.
+        Next::Start if host_restarted => Next::Rearm { at_boot_ms: turn.now.boot_ms },
         wanted => wanted,
     };
     ending::clear(turn, generation, next);

@@ -19,8 +19,10 @@ pub struct FleetRules {
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
     /// What happens after a death where a peer does not say.
     pub restart: RestartPolicy,
-    /// How many deaths a window may hold.
+    /// How often a peer may die, and how long it waits, where it does not say.
     pub limit: RestartLimit,
+    /// How many peers may be coming back at once after a mass death.
+    pub parallel: usize,
     /// This boot of the host.
     pub boot_id: String,
     /// The version of the helper beside every peer.
@@ -40,6 +42,8 @@ pub struct PeerConfig {
     pub screen: ScreenRules,
     /// How its program is asked to end.
     pub stop: StopRecipe,
+    /// Arguments that make its program go on with its last conversation.
+    pub resume_args: Vec<String>,
     /// The highest generation of a namesake that was removed: the first life of this peer comes after it.
     pub retired: Generation,
     /// The policy that governs its effects.
@@ -63,7 +67,8 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
         rules: PeerRules {
             identity: Identity::new(runtime.clone(), spec.personality.clone()),
             restart: spec.restart.unwrap_or(fleet.restart),
-            limit: fleet.limit,
+            limit: limit(spec, fleet.limit),
+            idle_after_ms: def.idle_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             boot_id: fleet.boot_id.clone(),
         },
         program: Program { argv, env, cwd: spec.cwd.clone() },
@@ -73,8 +78,25 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
             deadline: def.boot_deadline(),
         },
         stop: def.stop.clone(),
+        resume_args: def.resume_args.clone(),
         retired,
         policy: spec.policy.clone(),
         helper_version: fleet.helper_version.clone(),
     })
+}
+
+/// Knobs are checked before they are stored; those of a file that was edited by hand count as absent.
+fn limit(spec: &PeerSpec, fleet: RestartLimit) -> RestartLimit {
+    spec.restart_knobs.and_then(|knobs| knobs.limit(fleet).ok()).unwrap_or(fleet)
+}
+
+impl PeerConfig {
+    /// What runs in its pane: from the beginning, or with its last conversation.
+    pub fn program(&self, resume: bool) -> Program {
+        let mut program = self.program.clone();
+        if resume {
+            program.argv.extend(self.resume_args.iter().cloned());
+        }
+        program
+    }
 }

@@ -1,9 +1,11 @@
 //! Every way down: a claimed end, an unclaimed death, a program that left; and what follows each.
 
 use super::{
-    file::{Desired, LifePhase},
-    input::{Action, SessionExit},
+    file::LifePhase,
+    idling,
+    input::{Action, Alarm, SessionExit},
     phase::{CanaryWatch, Next, Phase, Rest, Stage},
+    rearming,
     restart_policy::RestartPolicy,
     starting::{self, CANARY_FAILURES_MAX, CANARY_HEALTHY_AFTER_MS},
     step::Turn,
@@ -22,9 +24,13 @@ const END_RETRY_MS: u64 = 5_000;
 pub(super) const BY_OPERATOR: &str = "operator";
 pub(super) const BY_FLEET: &str = "fleet";
 
+/// What a claim says of a peer that is put to sleep.
+pub(super) const WHY_IDLE: &str = "idle";
+const WHY_SESSION_EXIT: &str = "session-exit";
+
 /// The written intent of an end.
 pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
-    let then = if next == Next::Start { Then::Start } else { Then::Stop };
+    let then = if next.is_life() { Then::Start } else { Then::Stop };
     Claim { why: why.into(), by: by.into(), then }
 }
 
@@ -32,7 +38,7 @@ pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
 pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
     let Phase::Live(live) = &mut turn.state.phase else { return };
     // What was accepted is durable, also where it waits: the next daemon would start it up again otherwise.
-    turn.state.file.desired = next.into();
+    turn.state.file.plan(next);
     match live.stage {
         // It is ending already; only what follows may change.
         Stage::Stopping { .. } => turn.state.follow_with(next),
@@ -51,7 +57,7 @@ pub(super) fn end_now(turn: &mut Turn<'_>, claim: Claim, next: Next) {
     let generation = live.generation;
     let back = Box::new(live.stage.clone());
     live.stage = Stage::Stopping { next, back, claim: claim.clone(), retry_boot_ms: None };
-    turn.state.file.desired = next.into();
+    turn.state.file.plan(next);
     turn.state.since_boot_ms = turn.now.boot_ms;
     turn.mark_phase(generation, LifePhase::Stopping);
     turn.tell(Draft::new("stopping").with("gen", generation).with("why", &claim.why).with("by", &claim.by));
@@ -76,10 +82,11 @@ pub(super) fn server_ended(turn: &mut Turn<'_>, generation: Generation, end: Pro
         return;
     }
     let ending = live.ending.take();
+    turn.act(Action::Alarm(Alarm::Died));
     death(turn, generation, end);
     let next = match ending {
         Some((_, next)) => next,
-        None => starting::count(turn, &starting::describe(end)),
+        None => rearming::count(turn, generation, &starting::describe(end)),
     };
     clear(turn, generation, next);
 }
@@ -98,7 +105,7 @@ pub(super) fn death(turn: &mut Turn<'_>, generation: Generation, end: ProcessEnd
 
 /// Sweeps what the dead server left behind; `next` comes when that is done.
 pub(super) fn clear(turn: &mut Turn<'_>, generation: Generation, next: Next) {
-    turn.state.file.desired = next.into();
+    turn.state.file.plan(next);
     let note = std::mem::take(&mut turn.state.note);
     turn.enter(Phase::Clearing { generation, next }, note);
     turn.act(Action::Sweep(generation));
@@ -127,22 +134,33 @@ pub(super) fn canary_ended(turn: &mut Turn<'_>, generation: Generation) {
 pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: SessionExit) {
     let Some(live) = turn.live_of(generation) else { return };
     if let Stage::Stopping { claim, .. } = &mut live.stage {
-        // There is nothing to go on with any more, should this end fail: it is the fleet's own now.
-        claim.by = BY_FLEET.into();
+        nothing_to_go_on_with(claim);
         return;
     }
     if let Some((claim, _)) = &mut live.ending {
-        claim.by = BY_FLEET.into();
+        nothing_to_go_on_with(claim);
         return;
+    }
+    if live.stage != Stage::Up {
+        // It may have left because there was nothing to go on with.
+        turn.state.file.resume = false;
     }
     let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;
     let next = if content {
         turn.state.note = exit.to_string();
         Next::Rest(Rest::Stopped)
     } else {
-        starting::count(turn, &exit.to_string())
+        rearming::count(turn, generation, &exit.to_string())
     };
-    end(turn, claim("session-exit", BY_FLEET, next), next);
+    end(turn, claim(WHY_SESSION_EXIT, BY_FLEET, next), next);
+}
+
+/// The program has left: should this end fail, it is the fleet's own now, and tried until it works.
+fn nothing_to_go_on_with(claim: &mut Claim) {
+    claim.by = BY_FLEET.into();
+    if claim.why == WHY_IDLE {
+        claim.why = WHY_SESSION_EXIT.into();
+    }
 }
 
 pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<LifeEnd, FleetError>) {
@@ -164,6 +182,7 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         }
         // Dead before the claim held: nobody meant this death, so it is recorded; what was asked for follows.
         Ok(LifeEnd::AlreadyDead) => {
+            turn.act(Action::Alarm(Alarm::Died));
             death(turn, generation, server_end.unwrap_or(ProcessEnd::Vanished));
             clear(turn, generation, next);
         }
@@ -174,7 +193,7 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
                 // It died after all; the claim may or may not stand, and the record's maker looks.
                 death(turn, generation, end);
                 clear(turn, generation, next);
-            } else if claim.by == BY_FLEET {
+            } else if claim.by == BY_FLEET && claim.why != WHY_IDLE {
                 // Its program has left, or never began: there is nothing to go on with.
                 wait_for_another_try(turn);
             } else {
@@ -217,7 +236,7 @@ pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
     }
     let phase = match stage {
         Stage::Session { .. } => {
-            turn.act(Action::OpenSession(generation));
+            starting::open_session(turn, generation);
             LifePhase::Starting
         }
         Stage::Booting => {
@@ -228,10 +247,15 @@ pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
             turn.act(Action::WatchScreen(generation));
             LifePhase::NeedsAttention
         }
-        Stage::Server | Stage::Canary | Stage::Up | Stage::Stopping { .. } => LifePhase::Up,
+        Stage::Up => {
+            turn.state.file.resume = false; // it was not put to sleep after all
+            idling::watch(turn, generation);
+            LifePhase::Up
+        }
+        Stage::Server | Stage::Canary | Stage::Stopping { .. } => LifePhase::Up,
     };
     turn.mark_phase(generation, phase);
-    turn.state.file.desired = Desired::Up;
+    turn.state.file.plan(Next::Start);
     turn.save();
 }
 
@@ -255,9 +279,10 @@ pub(super) fn swept(turn: &mut Turn<'_>, generation: Generation, report: &SweepR
 /// What comes after an end, now that nothing of the old life is left.
 pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
     match next {
-        Next::Start => starting::begin(turn),
+        Next::Start => starting::begin(turn, None),
+        Next::Rearm { at_boot_ms } => rearming::rearm(turn, at_boot_ms),
         Next::Rest(rest) => {
-            turn.state.file.desired = rest.into();
+            turn.state.file.plan(next);
             let note = std::mem::take(&mut turn.state.note);
             turn.enter(rest.into(), note);
             turn.tell(Draft::new(rest.name().as_str()));

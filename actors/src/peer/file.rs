@@ -1,6 +1,7 @@
 //! `peers/<identity>/state.json`: the lives of an identity that are not settled, and what must outlive the daemon.
 
-use crate::{names::Generation, ports::ProcessId};
+use super::phase::{Next, Rest};
+use crate::{names::Generation, ports::ProcessId, view::LastDeath};
 use serde::{Deserialize, Serialize};
 
 /// The format that this build writes.
@@ -22,9 +23,24 @@ pub struct PeerFile {
     /// Deaths that count, milliseconds since boot, oldest first; only those within the window are kept.
     #[serde(default)]
     pub deaths_boot_ms: Vec<u64>,
-    /// The boot in which `deaths_boot_ms` was counted.
+    /// Deaths that counted since a life was last up for long: the more, the longer the wait for the next life.
+    #[serde(default)]
+    pub deaths_in_a_row: u32,
+    /// Lives that followed a death, since the peer was made.
+    #[serde(default)]
+    pub restarts: u64,
+    /// The last life whose end counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_death: Option<LastDeath>,
+    /// Before this instant no next life begins by itself, milliseconds since boot; set while one is to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_boot_ms: Option<u64>,
+    /// The boot in which the deaths were counted, and of which `next_try_boot_ms` speaks.
     #[serde(default)]
     pub boot_id: String,
+    /// It was put to sleep: its next program goes on with the last conversation. Taken back once that one is up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
     /// Counts the saves within one daemon; a save never overwrites a later one. Not stored.
     #[serde(skip)]
     pub revision: u64,
@@ -38,8 +54,37 @@ impl Default for PeerFile {
             lives: Vec::new(),
             desired: Desired::default(),
             deaths_boot_ms: Vec::new(),
+            deaths_in_a_row: 0,
+            restarts: 0,
+            last_death: None,
+            next_try_boot_ms: None,
             boot_id: String::new(),
+            resume: false,
             revision: 0,
+        }
+    }
+}
+
+impl PeerFile {
+    /// Notes what is to come.
+    pub fn plan(&mut self, next: Next) {
+        (self.desired, self.next_try_boot_ms) = match next {
+            Next::Start => (Desired::Up, None),
+            Next::Rearm { at_boot_ms } => (Desired::Up, Some(at_boot_ms)),
+            Next::Rest(rest) => (rest.into(), None),
+        };
+    }
+
+    /// What was to come, as whoever reads this in the boot `boot_id` understands it.
+    pub fn planned(&self, boot_id: &str) -> Next {
+        match (self.desired, self.next_try_boot_ms) {
+            (Desired::Up, None) => Next::Start,
+            (Desired::Up, Some(at_boot_ms)) if self.boot_id == boot_id => Next::Rearm { at_boot_ms },
+            // Milliseconds since boot mean nothing across boots.
+            (Desired::Up, Some(_)) => Next::Rearm { at_boot_ms: 0 },
+            (Desired::Asleep, _) => Next::Rest(Rest::Asleep),
+            (Desired::Stopped, _) => Next::Rest(Rest::Stopped),
+            (Desired::Quarantined, _) => Next::Rest(Rest::Quarantined),
         }
     }
 }
@@ -56,6 +101,12 @@ pub struct Life {
     pub phase: LifePhase,
     /// When it began, milliseconds since boot.
     pub started_boot_ms: u64,
+    /// When its program was ready, milliseconds since boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_boot_ms: Option<u64>,
+    /// Its program was told to go on with the last conversation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
     /// Its server, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ProcessId>,

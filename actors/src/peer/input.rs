@@ -19,8 +19,10 @@ pub struct PeerRules {
     pub identity: Identity,
     /// What happens after a death.
     pub restart: RestartPolicy,
-    /// How many deaths a window may hold.
+    /// How often it may die, and how long it waits.
     pub limit: RestartLimit,
+    /// It is put to sleep after so long without a sign of life, milliseconds; nothing where it never is.
+    pub idle_after_ms: Option<u64>,
     /// This boot of the host.
     pub boot_id: String,
 }
@@ -48,6 +50,8 @@ pub enum FoundLife {
 pub enum Input {
     /// A person, or the fleet, wants it up.
     Start,
+    /// Somebody has something for it, and wants it up if it sleeps: less than a start, which also undoes a stop.
+    Wake,
     /// A person wants it down.
     Stop {
         /// `stop`, `remove`.
@@ -57,6 +61,8 @@ pub enum Input {
     Restart,
     /// A person forgives its deaths.
     Reset,
+    /// Its file says that it should run, and nothing of it does.
+    TakeUp,
     /// A life of its file was looked for.
     Found(Generation, FoundLife),
     /// The server was started.
@@ -93,6 +99,14 @@ pub enum Input {
     SocketLost,
     /// The server made its socket again.
     SocketHealed(Generation),
+    /// The life that it asked for may begin; part of this incident.
+    Go(Generation, Option<String>),
+    /// The life that it asked for has to wait for others of this incident.
+    Held(Generation, String),
+    /// Nothing has been seen of its program for as long as its rules allow.
+    Idle(Generation),
+    /// Something was delivered to it.
+    Delivered(Generation),
     /// A wait is over. The instant is the one that `WakeAt` named: another one is stale.
     Due {
         /// Milliseconds since boot.
@@ -130,6 +144,15 @@ pub struct Accepted {
     pub was: PhaseName,
 }
 
+/// What concerns more than one peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// Its server died, and nobody meant it.
+    Died,
+    /// It ended with the host.
+    HostRestarted,
+}
+
 /// What a peer decides to do. The actor carries it out and reports back with an [`Input`].
 #[derive(Debug)]
 pub enum Action {
@@ -146,9 +169,25 @@ pub enum Action {
     /// Start a canary beside the server.
     ArmCanary(Generation, ProcessId),
     /// Open the session.
-    OpenSession(Generation),
+    OpenSession {
+        /// Of which life.
+        generation: Generation,
+        /// The program goes on with its last conversation.
+        resume: bool,
+    },
+    /// Tell whoever paces restarts that its server died and nobody meant it.
+    Alarm(Alarm),
+    /// Ask whether this life may begin now; answered with `Go`.
+    AskToStart(Generation),
     /// Judge the screen until the program is ready.
     WatchScreen(Generation),
+    /// Report `Idle` once nothing was seen of its program for so long.
+    WatchIdle {
+        /// Of which life.
+        generation: Generation,
+        /// How long, milliseconds.
+        after_ms: u64,
+    },
     /// End the life on purpose.
     EndLife(Generation, Claim),
     /// End what a dead server left behind.

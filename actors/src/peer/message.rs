@@ -18,6 +18,8 @@ pub type Reply = RpcReplyPort<Result<Accepted, FleetError>>;
 pub enum PeerMsg {
     /// Be up.
     Start(Reply),
+    /// Be up, unless somebody stopped it.
+    Wake(Reply),
     /// Be down.
     Stop(&'static str, Reply),
     /// Begin a new life.

@@ -3,8 +3,10 @@
 
 use super::{
     actor::PeerActor,
-    input::{Action, Input},
+    incident,
+    input::{Action, Alarm, Input},
     message::{PeerMsg, Reply},
+    supervisor::PeersMsg,
 };
 use crate::{
     error::FleetError,
@@ -31,6 +33,8 @@ pub(super) struct Performed {
     pub(super) probe: Option<AbortHandle>,
     /// A look at the screen that lasts until the program is ready, or its life ends.
     pub(super) screen: Option<AbortHandle>,
+    /// A look-out for signs of life that lasts as long as the program is up.
+    pub(super) idle: Option<AbortHandle>,
 }
 
 /// Sees to it that every action is reported: one that panicked would be waited for without end.
@@ -108,8 +112,18 @@ impl PeerActor {
                 let arm = ports.witness.arm(&self.life(generation), server);
                 self.report(myself, arm, move |result| PeerMsg::Canary(generation, result));
             }
-            Action::OpenSession(generation) => {
-                let open = ports.servers.open_session(&self.life(generation), self.config().program.clone());
+            Action::Alarm(alarm) => {
+                let who = self.identity.clone();
+                self.pace(match alarm {
+                    Alarm::Died => incident::Input::Died(who),
+                    Alarm::HostRestarted => incident::Input::HostRestarted(who),
+                });
+            }
+            Action::AskToStart(generation) => {
+                self.pace(incident::Input::Asks(self.identity.clone(), generation));
+            }
+            Action::OpenSession { generation, resume } => {
+                let open = ports.servers.open_session(&self.life(generation), self.config().program(resume));
                 self.report(myself, open, move |result| {
                     PeerMsg::Happened(match result {
                         Ok(()) => Input::SessionOpened(generation),
@@ -118,6 +132,15 @@ impl PeerActor {
                 });
             }
             Action::WatchScreen(generation) => done.screen = Some(self.watch_screen(myself, generation)),
+            Action::WatchIdle { generation, after_ms } => {
+                let idle = ports.servers.idle(&self.life(generation), Duration::from_millis(after_ms));
+                let myself = myself.clone();
+                let watch = tokio::spawn(async move {
+                    idle.await;
+                    let _ = myself.cast(PeerMsg::Happened(Input::Idle(generation))); // the actor has died
+                });
+                done.idle = Some(watch.abort_handle());
+            }
             Action::EndLife(generation, claim) => {
                 let end = ports.servers.end(&self.life(generation), claim, self.config().stop.clone());
                 self.report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
@@ -149,6 +172,11 @@ impl PeerActor {
                 myself.send_after(Duration::from_millis(wait), move || PeerMsg::Happened(Input::Due { until_boot_ms }));
             }
         }
+    }
+
+    /// Tells whoever paces restarts; where it has died, so have we.
+    pub(super) fn pace(&self, input: incident::Input) {
+        let _ = self.peers.cast(PeersMsg::Pace(input));
     }
 
     fn watch_screen(&self, myself: &ActorRef<PeerMsg>, generation: Generation) -> AbortHandle {

@@ -3,13 +3,14 @@
 //! ```text
 //!              start                     program ready
 //!   Asleep ───────────▶ Live(Server → Canary → Session → Booting) ───────▶ Live(Up)
-//!   Stopped ──────────▶   │        │                          │  ▲            │  │
-//!      ▲                  │        │ a dialog, or too slow    ▼  │ ready      │  │ stop, restart,
-//!      │                  │        └──────────▶ Live(NeedsAttention) ◀────────┘  │ session exit
+//!   Stopped ──────────▶   │        │                          │  ▲               │
+//!      ▲                  │        │ a dialog, or too slow    ▼  │ ready         │ stop, restart,
+//!      │                  │        └──────────▶ Live(NeedsAttention)             │ session exit, idle
 //!      │                  │ server dies unclaimed          │                     ▼
 //!      │                  ▼                                └──────────▶ Live(Stopping)
-//!      ├──── Clearing (what the dead server left is swept) ──▶ next life         │
-//!      │          └─ too many deaths ─▶ Quarantined ── reset ─▶ Stopped          │
+//!      ├──── Clearing (what the dead server left is swept)                       │
+//!      │          ├─ too many deaths ─▶ Quarantined ── reset ─▶ Stopped          │
+//!      │          └─▶ Backoff (until its time) ─▶ Queued (until it is let go) ─▶ next life
 //!      └──────────────────────────────────────────────────────── claimed ────────┘
 //! ```
 
@@ -32,8 +33,6 @@ pub struct PeerState {
     pub since_boot_ms: u64,
     /// Why it is where it is, one short text for people; empty where the phase says it all.
     pub note: String,
-    /// Lives that followed a death, since this daemon started.
-    pub restarts: u64,
     /// Records that could not be written yet, with the reason.
     pub owed: BTreeMap<Generation, String>,
     /// How the last deliberate end went.
@@ -60,10 +59,15 @@ pub enum Phase {
         /// What comes then.
         next: Next,
     },
-    /// Nothing could be started; tried again at `until`.
+    /// It died, or nothing could be started; tried again at `until`.
     Backoff {
         /// Milliseconds since boot.
         until_boot_ms: u64,
+    },
+    /// It would begin its next life now and has asked whether it may: after a mass death one goes first.
+    Queued {
+        /// The incident that holds it back, where one does.
+        incident: Option<String>,
     },
     /// Somebody who can not be proved to be ours holds this identity's lock.
     Blocked,
@@ -84,6 +88,8 @@ pub struct Live {
     pub ended: Option<ProcessEnd>,
     /// Its canary.
     pub canary: CanaryWatch,
+    /// When something was last delivered to it, or it became ready, milliseconds since boot.
+    pub active_boot_ms: u64,
     /// The server did not answer a call in time; it is not dead.
     pub unreachable: bool,
     /// An end that was asked for during a step that can not be interrupted; carried out after it.
@@ -150,8 +156,13 @@ pub enum Stage {
 /// What comes after an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The next life.
+    /// The next life, because somebody asked for it.
     Start,
+    /// The next life by itself, at this instant or later, as soon as it may.
+    Rearm {
+        /// Milliseconds since boot.
+        at_boot_ms: u64,
+    },
     /// This rest.
     Rest(Rest),
 }
@@ -187,23 +198,10 @@ impl From<Rest> for Desired {
     }
 }
 
-impl From<Next> for Desired {
-    fn from(next: Next) -> Self {
-        match next {
-            Next::Start => Self::Up,
-            Next::Rest(rest) => rest.into(),
-        }
-    }
-}
-
-impl From<Desired> for Next {
-    fn from(desired: Desired) -> Self {
-        match desired {
-            Desired::Up => Self::Start,
-            Desired::Asleep => Self::Rest(Rest::Asleep),
-            Desired::Stopped => Self::Rest(Rest::Stopped),
-            Desired::Quarantined => Self::Rest(Rest::Quarantined),
-        }
+impl Next {
+    /// Whether another life follows.
+    pub fn is_life(self) -> bool {
+        !matches!(self, Self::Rest(_))
     }
 }
 
@@ -225,8 +223,8 @@ impl Phase {
             Self::Asleep => PhaseName::Asleep,
             Self::Stopped => PhaseName::Stopped,
             Self::Quarantined => PhaseName::Quarantined,
-            Self::Clearing { next: Next::Start, .. } | Self::Backoff { .. } => PhaseName::Backoff,
             Self::Clearing { next: Next::Rest(rest), .. } => rest.name(),
+            Self::Clearing { .. } | Self::Backoff { .. } | Self::Queued { .. } => PhaseName::Backoff,
             Self::Blocked => PhaseName::Blocked,
             Self::Live(live) => match live.stage {
                 Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Booting => PhaseName::Starting,
@@ -250,7 +248,7 @@ impl PeerState {
     pub fn resting(file: PeerFile, now_boot_ms: u64) -> Self {
         let phase = match file.desired {
             Desired::Asleep => Phase::Asleep,
-            // What should run and does not is started by whoever spawned this peer, with a `Start`.
+            // What should run and does not is taken up by whoever spawned this peer, with a `TakeUp`.
             Desired::Up | Desired::Stopped => Phase::Stopped,
             Desired::Quarantined => Phase::Quarantined,
         };
@@ -259,10 +257,9 @@ impl PeerState {
             phase,
             since_boot_ms: now_boot_ms,
             note: String::new(),
-            restarts: 0,
             owed: BTreeMap::new(),
-            failed_attempts: 0,
             last_end: None,
+            failed_attempts: 0,
         }
     }
 
@@ -307,7 +304,7 @@ impl PeerState {
             _ => return,
         };
         *next = wanted;
-        self.file.desired = wanted.into();
+        self.file.plan(wanted);
     }
 
     /// Whether it died too often, also while its last end is still under way: only a reset leads out.

@@ -2,7 +2,7 @@
 
 use super::{
     ending::{self, BY_OPERATOR, claim},
-    file::Desired,
+    idling,
     input::{Accepted, Action},
     phase::{Next, Phase, Rest},
     starting,
@@ -45,17 +45,33 @@ pub(super) fn start(turn: &mut Turn<'_>) {
         return follow_with(turn, Next::Start);
     }
     if let Some(generation) = turn.state.live().map(|live| live.generation) {
+        idling::delivered(turn, generation); // somebody wants it now: that counts as a sign of life
         return accept(turn, generation);
     }
     // What was in the way may be our own server, silent when it was looked for: never a second one beside it.
     if let Some(life) = turn.state.unsettled_life().cloned() {
         accept(turn, life.generation);
-        turn.state.file.desired = Desired::Up;
+        turn.state.file.plan(Next::Start);
         turn.save();
         return turn.act(Action::Find(life));
     }
     accept(turn, following);
-    starting::begin(turn);
+    starting::begin(turn, None);
+}
+
+/// A start, but for what was stopped: a stop wins over a wake, whichever comes first.
+pub(super) fn wake(turn: &mut Turn<'_>) {
+    let following = turn.state.file.highest.next();
+    match (&turn.state.phase, turn.state.following()) {
+        (_, Some(Next::Rest(Rest::Stopped))) | (Phase::Stopped | Phase::Blocked, _) => {}
+        // It comes by itself, in its time and turn.
+        (_, Some(Next::Start | Next::Rearm { .. })) | (Phase::Backoff { .. } | Phase::Queued { .. }, _) => {
+            return accept(turn, following);
+        }
+        _ => return start(turn),
+    }
+    let hint = format!("`coalmine start {}` starts it", turn.rules.identity);
+    refuse(turn, hint);
 }
 
 pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
@@ -69,13 +85,14 @@ pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
     if turn.state.quarantined() {
         return; // it stays down, and what it died of is not forgotten by a stop
     }
+    turn.state.file.resume = false;
     if turn.state.following().is_some() {
         return follow_with(turn, rest);
     }
     match &turn.state.phase {
         Phase::Live(_) => ending::end(turn, claim(why, BY_OPERATOR, rest), rest),
         _ => {
-            turn.state.file.desired = rest.into();
+            turn.state.file.plan(rest);
             turn.enter(Rest::Stopped.into(), "");
             turn.save();
         }
@@ -95,6 +112,8 @@ pub(super) fn reset(turn: &mut Turn<'_>) {
     let highest = turn.state.file.highest;
     accept(turn, highest);
     turn.state.file.deaths_boot_ms.clear();
+    turn.state.file.deaths_in_a_row = 0;
+    turn.state.file.resume = false;
     turn.state.failed_attempts = 0;
     if turn.state.quarantined() {
         turn.state.follow_with(Next::Rest(Rest::Stopped));
@@ -102,7 +121,7 @@ pub(super) fn reset(turn: &mut Turn<'_>) {
             turn.enter(Rest::Stopped.into(), "");
         }
         turn.state.note = "reset".into();
-        turn.state.file.desired = Rest::Stopped.into();
+        turn.state.file.plan(Next::Rest(Rest::Stopped));
     }
     turn.tell(Draft::new("reset"));
     turn.save();

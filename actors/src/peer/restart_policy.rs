@@ -1,4 +1,5 @@
-//! What happens after a death: the three policies, and the budget of deaths in a window. Pure.
+//! What happens after a death: the three policies, the budget of deaths in a window, and the wait before the next
+//! life. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,19 +16,52 @@ pub enum RestartPolicy {
     Always,
 }
 
-/// More than `deaths_max` deaths within `window_ms` put a peer in quarantine.
+/// How often a peer may die, and how long it waits between its lives.
+///
+/// More than `deaths_max` deaths within `window_ms` put it in quarantine. Below that the first restart comes at once;
+/// each further one waits up to `delay_first_ms`, doubled each time, up to `delay_max_ms`. A life that was up for
+/// `healthy_after_ms` starts the row anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartLimit {
     /// Deaths that a window may hold.
     pub deaths_max: usize,
     /// The window's length, milliseconds.
     pub window_ms: u64,
+    /// The longest wait before the second restart in a row, milliseconds.
+    pub delay_first_ms: u64,
+    /// The longest wait before any restart, milliseconds.
+    pub delay_max_ms: u64,
+    /// How long a life must be up before its death is the first of a row again, milliseconds.
+    pub healthy_after_ms: u64,
 }
 
 impl Default for RestartLimit {
-    /// 5 deaths in 300 s (spec 01 §6).
+    /// 5 deaths in 300 s; at once, then 1 s, doubled up to 60 s; 10 minutes (spec 01 §6).
     fn default() -> Self {
-        Self { deaths_max: 5, window_ms: 300_000 }
+        Self {
+            deaths_max: 5,
+            window_ms: 300_000,
+            delay_first_ms: 1_000,
+            delay_max_ms: 60_000,
+            healthy_after_ms: 600_000,
+        }
+    }
+}
+
+impl RestartLimit {
+    /// The longest wait before the restart that follows the `in_a_row`th death, milliseconds: none after the first.
+    pub fn delay_ceiling_ms(&self, in_a_row: u32) -> u64 {
+        let Some(doublings) = in_a_row.checked_sub(2) else { return 0 };
+        let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
+        self.delay_first_ms.saturating_mul(factor).min(self.delay_max_ms)
+    }
+
+    /// The wait itself: anything up to its ceiling, by `chance`, which is any number. Peers that died together of
+    /// one cause do not come back together.
+    pub fn delay_ms(&self, in_a_row: u32, chance: u64) -> u64 {
+        let ceiling = u128::from(self.delay_ceiling_ms(in_a_row));
+        let share = ((ceiling + 1) * u128::from(chance)) >> u64::BITS;
+        u64::try_from(share).expect("at most the ceiling, which is a u64")
     }
 }
 
@@ -76,7 +110,33 @@ mod tests {
         assert_eq!(run(RestartPolicy::Never, &[0, 1, 2, 3, 4, 5, 6]), Verdict::StayDown);
     }
 
+    #[test]
+    fn the_ceiling_is_nothing_then_a_second_doubled_up_to_a_minute() {
+        let limit = RestartLimit::default();
+        let ceilings: Vec<u64> = (0..=10).map(|deaths| limit.delay_ceiling_ms(deaths)).collect();
+        assert_eq!(ceilings, [0, 0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+        assert_eq!(limit.delay_ceiling_ms(u32::MAX), 60_000);
+    }
+
+    #[test]
+    fn chance_reaches_both_ends_of_the_wait() {
+        let limit = RestartLimit::default();
+        assert_eq!([0, u64::MAX].map(|chance| limit.delay_ms(4, chance)), [0, 4_000]);
+        assert_eq!([0, u64::MAX].map(|chance| limit.delay_ms(1, chance)), [0, 0]);
+    }
+
     proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_its_ceiling_and_chance_only_lengthens_it(
+            first in 0u64..=u64::MAX, max in 0u64..=u64::MAX, in_a_row: u32, chance: u64,
+        ) {
+            let limit = RestartLimit { delay_first_ms: first, delay_max_ms: max, ..RestartLimit::default() };
+            let wait = limit.delay_ms(in_a_row, chance);
+            prop_assert!(wait <= limit.delay_ceiling_ms(in_a_row) && wait <= max);
+            prop_assert!(limit.delay_ms(in_a_row, chance / 2) <= wait);
+            prop_assert!(limit.delay_ceiling_ms(in_a_row) <= limit.delay_ceiling_ms(in_a_row.saturating_add(1)));
+        }
+
         #[test]
         fn the_ring_never_holds_more_than_its_window(times in prop::collection::vec(0u64..2_000_000, 1..200)) {
             let mut times = times;

@@ -11,14 +11,16 @@ use jiff::SignedDuration;
 pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerView {
     let identity = config.rules.identity.clone();
     let live = state.live();
+    let resumed =
+        live.is_some_and(|live| state.file.lives.iter().any(|life| life.generation == live.generation && life.resumed));
     let age_ms = now.boot_ms.saturating_sub(state.since_boot_ms);
     PeerView {
         personality: identity.personality().clone(),
         runtime: identity.runtime().clone(),
         phase: state.phase.name(),
-        detail: detail(state, &identity, now),
+        detail: detail(state, &identity),
         generation: live.map_or(state.file.highest, |live| live.generation),
-        since: now.wall - SignedDuration::from_millis(i64::try_from(age_ms).unwrap_or(0)),
+        since: now.wall - duration(age_ms),
         server_pid: live.and_then(|live| live.server).map(|server| server.pid),
         canary_pid: live.and_then(|live| match live.canary {
             CanaryWatch::Armed { process, .. } => Some(process.pid),
@@ -27,16 +29,25 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         unreachable: live.is_some_and(|live| live.unreachable),
         unwatched: live.is_some_and(|live| live.server.is_some() && live.canary == CanaryWatch::Failed),
         deaths_recent: deaths_recent(state, config, now),
-        restarts: state.restarts,
+        restarts: state.file.restarts,
+        next_try: match state.phase {
+            Phase::Backoff { until_boot_ms } => Some(now.wall + duration(until_boot_ms.saturating_sub(now.boot_ms))),
+            _ => None,
+        },
+        last_death: state.file.last_death.clone(),
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
         cwd: config.program.cwd.clone(),
-        command: config.program.argv.clone(),
+        command: config.program(resumed).argv,
         policy: config.policy.clone(),
         helper_version: config.helper_version.clone(),
         identity,
     }
+}
+
+fn duration(ms: u64) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(ms).unwrap_or(0))
 }
 
 /// Those that count now: the ring is trimmed only by the next death.
@@ -46,18 +57,18 @@ fn deaths_recent(state: &PeerState, config: &PeerConfig, now: Moment) -> usize {
     if state.file.boot_id == rules.boot_id { state.file.deaths_boot_ms.iter().filter(recent).count() } else { 0 }
 }
 
-fn detail(state: &PeerState, identity: &Identity, now: Moment) -> String {
+fn detail(state: &PeerState, identity: &Identity) -> String {
     match &state.phase {
-        Phase::Backoff { until_boot_ms } => {
-            let wait_s = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
-            format!("tries again in {wait_s} s: {}", state.note)
-        }
+        Phase::Queued { incident: Some(incident) } => format!("waits for its turn after {incident}: {}", state.note),
         Phase::Live(live) => match &live.stage {
             Stage::NeedsAttention { what } => what.clone(),
             _ => state.note.clone(),
         },
         // Since an earlier daemon: what it died of is in the records.
-        Phase::Quarantined if state.note.is_empty() => format!("`coalmine reset {identity}` frees it"),
+        Phase::Quarantined if state.note.is_empty() => match &state.file.last_death {
+            Some(death) => format!("the last death: {}; `coalmine reset {identity}` frees it", death.why),
+            None => format!("`coalmine reset {identity}` frees it"),
+        },
         _ => state.note.clone(),
     }
 }

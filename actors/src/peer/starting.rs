@@ -2,10 +2,11 @@
 
 use super::{
     ending::{self, BY_FLEET, claim},
-    file::{Desired, Life, LifePhase},
+    file::{Life, LifePhase},
+    idling,
     input::Action,
-    phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
-    restart_policy::{self, Verdict},
+    phase::{CanaryWatch, Live, Next, Phase, Stage},
+    rearming::{back_off, count, forget_other_boots},
     step::Turn,
 };
 use crate::{
@@ -23,18 +24,20 @@ pub(super) const CANARY_FAILURES_MAX: u32 = 5;
 const ATTEMPT_DELAY_MS: u64 = 1_000;
 const ATTEMPT_DELAY_MS_MAX: u64 = 60_000;
 
-/// Begins the next life.
-pub(super) fn begin(turn: &mut Turn<'_>) {
+/// Begins the next life; `incident` is the one that had held it back.
+pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
     forget_other_boots(turn);
     let generation = turn.state.file.highest.next();
     let file = &mut turn.state.file;
     file.highest = generation;
-    file.desired = Desired::Up;
+    file.plan(Next::Start);
     file.lives.push(Life {
         generation,
         boot_id: turn.rules.boot_id.clone(),
         phase: LifePhase::Starting,
         started_boot_ms: turn.now.boot_ms,
+        up_boot_ms: None,
+        resumed: file.resume,
         server: None,
         canary: None,
     });
@@ -46,12 +49,17 @@ pub(super) fn begin(turn: &mut Turn<'_>) {
             server: None,
             ended: None,
             canary: CanaryWatch::Arming { failures: 0 },
+            active_boot_ms: turn.now.boot_ms,
             unreachable: false,
             ending: None,
         })),
         "",
     );
-    turn.tell(Draft::new("starting").with("gen", generation));
+    let draft = Draft::new("starting").with("gen", generation);
+    turn.tell(match incident {
+        Some(incident) => draft.with("incident", incident),
+        None => draft,
+    });
     let file = turn.file();
     turn.act(Action::StartServer(generation, file));
 }
@@ -119,8 +127,14 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
     }
     live.stage = Stage::Session { ready: false };
     if !ending::carry_out(turn) {
-        turn.act(Action::OpenSession(generation));
+        open_session(turn, generation);
     }
+}
+
+/// A life that follows a sleep goes on with the last conversation.
+pub(super) fn open_session(turn: &mut Turn<'_>, generation: Generation) {
+    let resume = turn.state.file.lives.iter().any(|life| life.generation == generation && life.resumed);
+    turn.act(Action::OpenSession { generation, resume });
 }
 
 pub(super) fn session_opened(turn: &mut Turn<'_>, generation: Generation) {
@@ -148,12 +162,15 @@ pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
         _ => return,
     }
     live.stage = Stage::Up;
+    live.active_boot_ms = now;
     let took_ms = now.saturating_sub(live.started_boot_ms);
     turn.state.since_boot_ms = now;
     turn.state.note.clear();
-    turn.mark_phase(generation, LifePhase::Up);
+    turn.state.file.resume = false;
+    turn.mark(generation, |life| (life.phase, life.up_boot_ms) = (LifePhase::Up, Some(now)));
     turn.tell(Draft::new("up").with("gen", generation).with("ms", took_ms));
     turn.save();
+    idling::watch(turn, generation);
 }
 
 /// A dialog is a state, not a death: nothing is typed, nothing runs out.
@@ -186,7 +203,7 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     let Some(live) = turn.live_of(generation) else { return };
     if live.server.is_some() {
         if !ending::carry_out(turn) {
-            let next = count(turn, &why);
+            let next = count(turn, generation, &why);
             ending::end_now(turn, claim("boot-failed", BY_FLEET, next), next);
         }
         return;
@@ -196,61 +213,18 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     match (ending, error) {
         (Some((_, next @ Next::Rest(_))), _) => {
             turn.state.note = why;
-            return ending::proceed(turn, next);
+            ending::proceed(turn, next);
         }
-        (_, FleetError::LockHeld { .. }) => turn.enter(Phase::Blocked, why),
+        (_, FleetError::LockHeld { .. }) => {
+            turn.enter(Phase::Blocked, why);
+            turn.save();
+        }
         _ => {
             let delay =
                 ATTEMPT_DELAY_MS.saturating_mul(1 << turn.state.failed_attempts.min(16)).min(ATTEMPT_DELAY_MS_MAX);
             turn.state.failed_attempts += 1;
-            let until_boot_ms = turn.now.boot_ms + delay;
-            turn.enter(Phase::Backoff { until_boot_ms }, why);
-            turn.act(Action::WakeAt { until_boot_ms });
-        }
-    }
-    turn.save();
-}
-
-/// A wait is over: of a start, or of another try to end a life.
-pub(super) fn due(turn: &mut Turn<'_>, until_boot_ms: u64) {
-    match &mut turn.state.phase {
-        Phase::Backoff { until_boot_ms: wanted } if *wanted == until_boot_ms => begin(turn),
-        Phase::Live(_) => ending::try_again(turn, until_boot_ms),
-        _ => {}
-    }
-}
-
-/// Milliseconds since boot mean nothing across boots.
-fn forget_other_boots(turn: &mut Turn<'_>) {
-    let file = &mut turn.state.file;
-    if file.boot_id != turn.rules.boot_id {
-        file.deaths_boot_ms.clear();
-        file.boot_id.clone_from(&turn.rules.boot_id);
-    }
-}
-
-/// Counts one death, or failed boot, and says what comes after it.
-pub(super) fn count(turn: &mut Turn<'_>, why: &str) -> Next {
-    forget_other_boots(turn);
-    let deaths = &mut turn.state.file.deaths_boot_ms;
-    let verdict = restart_policy::decide(turn.rules.restart, turn.rules.limit, deaths, turn.now.boot_ms);
-    turn.state.note = why.to_owned();
-    match verdict {
-        Verdict::Rearm => {
-            turn.state.restarts += 1;
-            Next::Start
-        }
-        Verdict::StayDown => {
-            turn.state.file.desired = Desired::Stopped;
-            Next::Rest(Rest::Stopped)
-        }
-        Verdict::Quarantine => {
-            turn.state.file.desired = Desired::Quarantined;
-            let (deaths, window_s) = (turn.state.file.deaths_boot_ms.len(), turn.rules.limit.window_ms / 1000);
-            let reset = format!("coalmine reset {}", turn.rules.identity);
-            turn.state.note = format!("{deaths} deaths in {window_s} s, the last: {why}; `{reset}` frees it");
-            turn.tell(Draft::new("quarantined").with("deaths", deaths).with("window_s", window_s).with("fix", reset));
-            Next::Rest(Rest::Quarantined)
+            turn.state.note = why;
+            back_off(turn, turn.now.boot_ms + delay);
         }
     }
 }

@@ -1,26 +1,29 @@
-//! The decisions of a peer: `step(state, input, now, rules) -> (state, actions)`. Pure.
+//! The decisions of a peer: `step(state, input, now, chance, rules) -> (state, actions)`. Pure.
 //!
-//! Requests are decided in `requests.rs`, the way up in `starting.rs`, every kind of end in `ending.rs`, and what
-//! an earlier actor or daemon left in `adopting.rs`.
+//! Requests are decided in `requests.rs`, the way up in `starting.rs`, every kind of end in `ending.rs`, what follows
+//! a death in `rearming.rs`, sleep in `idling.rs`, and what an earlier actor or daemon left in `adopting.rs`.
 //! A message about another life than the one in hand is stale and changes nothing.
 
 use super::{
     adopting, ending,
     file::LifePhase,
+    idling,
     input::{Action, Input, PeerRules},
     phase::{Live, PeerState, Phase, Stage},
-    requests, starting,
+    rearming, requests, starting,
 };
 use crate::{journal::Draft, names::Generation, ports::Moment};
 
-/// Decides what `input` means at `now`.
-pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (PeerState, Vec<Action>) {
-    let mut turn = Turn { state, actions: Vec::new(), now, rules };
+/// Decides what `input` means at `now`. `chance` is any number: what is left to chance is decided by it.
+pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &PeerRules) -> (PeerState, Vec<Action>) {
+    let mut turn = Turn { state, actions: Vec::new(), now, chance, rules };
     match input {
         Input::Start => requests::start(&mut turn),
+        Input::Wake => requests::wake(&mut turn),
         Input::Stop { why } => requests::stop(&mut turn, why),
         Input::Restart => requests::restart(&mut turn),
         Input::Reset => requests::reset(&mut turn),
+        Input::TakeUp => adopting::take_up(&mut turn),
         Input::Found(generation, found) => adopting::found(&mut turn, generation, found),
         Input::ServerStarted(generation, server) => starting::server_started(&mut turn, generation, server),
         Input::CanaryArmed(generation, canary) => starting::canary_armed(&mut turn, generation, canary),
@@ -29,7 +32,11 @@ pub fn step(state: PeerState, input: Input, now: Moment, rules: &PeerRules) -> (
         Input::StartFailed(generation, error) => starting::start_failed(&mut turn, generation, &error),
         Input::Ready(generation) => starting::ready(&mut turn, generation),
         Input::Attention(generation, what) => starting::attention(&mut turn, generation, what),
-        Input::Due { until_boot_ms } => starting::due(&mut turn, until_boot_ms),
+        Input::Due { until_boot_ms } => rearming::due(&mut turn, until_boot_ms),
+        Input::Go(generation, incident) => rearming::go(&mut turn, generation, incident),
+        Input::Held(generation, incident) => rearming::held(&mut turn, generation, incident),
+        Input::Idle(generation) => idling::idle(&mut turn, generation),
+        Input::Delivered(generation) => idling::delivered(&mut turn, generation),
         Input::ServerEnded(generation, end) => ending::server_ended(&mut turn, generation, end),
         Input::CanaryEnded(generation) => ending::canary_ended(&mut turn, generation),
         Input::SessionExited(generation, exit) => ending::session_exited(&mut turn, generation, exit),
@@ -74,6 +81,7 @@ pub(super) struct Turn<'a> {
     pub(super) state: PeerState,
     pub(super) actions: Vec<Action>,
     pub(super) now: Moment,
+    pub(super) chance: u64,
     pub(super) rules: &'a PeerRules,
 }
 

@@ -3,9 +3,10 @@
 
 use super::{
     actor::PeerActor,
-    config::PeerConfig,
+    config::{FleetRules, PeerConfig},
     directory::{Directory, Entry},
     in_flight::InFlight,
+    incident::{self, Pacer},
     message::PeerMsg,
     phase::PeerState,
     show::show,
@@ -37,10 +38,14 @@ pub enum PeersMsg {
     SocketLost(Identity),
     /// A program left its session.
     SessionExited(Identity, Generation, SessionExit),
+    /// Something happened that decides who may come back, and when.
+    Pace(incident::Input),
 }
 
 /// The supervisor of all peers.
 pub struct Peers {
+    /// What holds for every peer, now.
+    pub rules: watch::Receiver<Arc<FleetRules>>,
     /// The world.
     pub ports: Ports,
     /// The story.
@@ -63,6 +68,8 @@ struct Child {
 #[derive(Default)]
 pub struct PeersMemory {
     children: HashMap<ActorId, Child>,
+    /// Who died together, and comes back in turn.
+    pub(super) pacer: Pacer,
 }
 
 impl PeersMemory {
@@ -127,6 +134,7 @@ impl Actor for Peers {
             PeersMsg::SessionExited(identity, generation, exit) => {
                 self.tell(&identity, Input::SessionExited(generation, exit));
             }
+            PeersMsg::Pace(input) => self.pace(&myself, memory, input),
         }
         Ok(())
     }
@@ -176,6 +184,7 @@ impl Peers {
             directory: self.directory.clone(),
             view: Arc::clone(&child.view),
             flights: self.in_flight.of(&child.identity),
+            peers: myself.clone(),
         };
         let (actor, _) = Actor::spawn_linked(None, peer, (), myself.get_cell()).await?;
         memory.children.insert(actor.get_id(), child);
@@ -194,7 +203,7 @@ impl Peers {
         show(&PeerState::resting(PeerFile::default(), now.boot_ms), config, now)
     }
 
-    fn tell(&self, identity: &Identity, input: Input) {
+    pub(super) fn tell(&self, identity: &Identity, input: Input) {
         if let Some(entry) = self.directory.get(identity) {
             let _ = entry.actor.cast(PeerMsg::Happened(input)); // ended: its successor finds the truth
         }

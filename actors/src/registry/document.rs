@@ -2,7 +2,7 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::restart_policy::RestartPolicy,
+    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -79,6 +79,9 @@ pub struct PeerSpec {
     /// What happens after a death; the config's default where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<RestartPolicy>,
+    /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_knobs: Option<RestartKnobs>,
     /// The policy that governs its effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,

@@ -1,7 +1,10 @@
 //! Reads `fleet.json`: one bad record never hides the others. Pure.
 
 use super::document::{BadRecord, Document, PeerSpec};
-use crate::names::{Generation, Identity, Runtime};
+use crate::{
+    names::{Generation, Identity, Runtime},
+    peer::restart_policy::RestartLimit,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{collections::HashMap, path::Path};
@@ -103,6 +106,9 @@ pub fn check(peer: &PeerSpec) -> Result<(), String> {
     }
     if has_nul(&peer.cwd) || peer.command.iter().flatten().any(|word| word.contains('\0')) {
         return Err("cwd or command holds a NUL character".into());
+    }
+    if let Some(knobs) = peer.restart_knobs {
+        knobs.limit(RestartLimit::default()).map_err(|why| format!("restart_knobs.{why}"))?;
     }
     if peer.command.as_ref().is_some_and(Vec::is_empty) {
         return Err("command is empty".into());

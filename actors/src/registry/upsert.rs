@@ -52,6 +52,10 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
     known.extra.extend(wanted.extra.clone());
     inherit(&mut known.command, &wanted.command);
     inherit(&mut known.restart, &wanted.restart);
+    known.restart_knobs = match (wanted.restart_knobs, known.restart_knobs) {
+        (Some(wanted), Some(known)) => Some(wanted.over(known)),
+        (wanted, known) => wanted.or(known),
+    };
     inherit(&mut known.policy, &wanted.policy);
     Ok(())
 }
@@ -90,6 +94,7 @@ pub(super) mod tests {
             command: None,
             env: BTreeMap::new(),
             restart: None,
+            restart_knobs: None,
             policy: None,
             phase: None,
             extra: serde_json::Map::new(),

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Clones share it.
 #[derive(Clone, Default)]
@@ -27,6 +27,8 @@ pub(super) struct FakeLife {
     pub(super) notices: Vec<DeathNotice>,
     pub(super) recorded: bool,
     pub(super) screen: Option<mpsc::Sender<ScreenSign>>,
+    /// Whoever waits until nothing is seen of its program.
+    pub(super) idle: Option<Arc<Notify>>,
     /// Its server does not answer.
     pub(super) silent: bool,
     /// Somebody is in the way, and this is what is said of him.

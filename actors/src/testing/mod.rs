@@ -4,6 +4,7 @@
 //! otherwise, and can be kept in the air.
 
 mod clock;
+mod dice;
 mod journal_file;
 mod lives;
 mod memory_file;
@@ -17,6 +18,7 @@ mod witness;
 mod world;
 
 pub use clock::FakeClock;
+pub use dice::FakeDice;
 pub use journal_file::FakeJournalFile;
 pub use memory_file::FakeMemoryFile;
 pub use parent::parent;

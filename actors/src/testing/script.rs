@@ -17,6 +17,7 @@ pub enum Op {
     Start,
     OpenSession,
     WatchScreen,
+    Idle,
     End,
     Sweep,
     Find,

@@ -14,8 +14,9 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// The fake of [`Servers`]. Clones share it.
 #[derive(Clone)]
@@ -73,6 +74,13 @@ impl Servers for FakeServers {
         }
         self.lives.with(life, |life| life.screen = Some(signs));
         receiver
+    }
+
+    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()> {
+        drop(self.script.call(Op::Idle, format!("idle {life} {} s", after.as_secs())));
+        let fell_idle = Arc::new(Notify::new());
+        self.lives.with(life, |life| life.idle = Some(Arc::clone(&fell_idle)));
+        Box::pin(async move { fell_idle.notified().await })
     }
 
     fn end(&self, life: &LifeKey, claim: Claim, _recipe: StopRecipe) -> Answer<LifeEnd> {

@@ -1,7 +1,8 @@
 //! A whole world of fakes: what a fleet can see, and what a test can do to it.
 
 use super::{
-    FakeClock, FakeJournalFile, FakePeerStore, FakeRegistryFile, FakeServers, FakeWitness, Op, Script, lives::Lives,
+    FakeClock, FakeDice, FakeJournalFile, FakePeerStore, FakeRegistryFile, FakeServers, FakeWitness, Op, Script,
+    lives::Lives,
 };
 use crate::{
     error::FleetError,
@@ -30,6 +31,8 @@ pub struct FakeWorld {
     pub registry: FakeRegistryFile,
     /// The journal.
     pub journal: FakeJournalFile,
+    /// Chance.
+    pub dice: FakeDice,
     clock: FakeClock,
     servers: FakeServers,
     witness: FakeWitness,
@@ -59,6 +62,7 @@ impl FakeWorld {
             witness: FakeWitness { script: script.clone(), lives: lives.clone() },
             registry,
             journal: FakeJournalFile::new(),
+            dice: FakeDice::default(),
             clock: FakeClock::new(),
             script,
             store,
@@ -70,6 +74,7 @@ impl FakeWorld {
     pub fn ports(&self) -> Ports {
         Ports {
             clock: Arc::new(self.clock),
+            dice: Arc::new(self.dice.clone()),
             store: Arc::new(self.store.clone()),
             servers: Arc::new(self.servers.clone()),
             witness: Arc::new(self.witness.clone()),
@@ -150,6 +155,16 @@ impl FakeWorld {
         let life = self.alive(identity).expect("a screen");
         let screen = self.lives.with(&life, |life| life.screen.clone()).expect("somebody watches it");
         screen.try_send(sign).expect("few signs are shown");
+    }
+
+    /// Nothing has been seen of its program for as long as somebody wanted to know.
+    ///
+    /// # Panics
+    /// When nobody does.
+    pub fn fall_idle(&self, identity: &Identity) {
+        let life = self.alive(identity).expect("a program");
+        let watch = self.lives.with(&life, |life| life.idle.clone()).expect("somebody watches it");
+        watch.notify_one();
     }
 
     /// Somebody removes its socket file.

@@ -4,6 +4,7 @@ mod end;
 mod environment;
 mod find;
 mod heal;
+mod idle;
 mod output;
 mod pane;
 mod screen;
@@ -26,6 +27,7 @@ use dashmap::DashMap;
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -125,6 +127,10 @@ impl Servers for TmuxServers {
 
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign> {
         screen::watch(Arc::clone(&self.0), life.clone(), rules)
+    }
+
+    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()> {
+        run!(self, life, shared, idle::idle(&shared, &life, after).await)
     }
 
     fn end(&self, life: &LifeKey, claim: Claim, recipe: StopRecipe) -> Answer<LifeEnd> {

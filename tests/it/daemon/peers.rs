@@ -79,7 +79,7 @@ async fn start_stop_restart_and_reset_say_what_became_of_the_peer() {
 
 #[tokio::test]
 async fn a_quarantined_peer_says_so_and_names_the_way_out() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::impatient().await;
     // Whether the first end comes soon enough to be told by `create` is for another test.
     daemon.coalmine(&["create", "bob", "--start", "--", "/bin/sh", "-c", "exit 7"]);
     daemon.until("bob", "quarantined", |peer| peer["phase"] == "quarantined").await;

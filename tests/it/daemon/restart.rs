@@ -65,7 +65,7 @@ async fn a_death_without_a_daemon_is_recorded_once_and_the_next_daemon_goes_on()
 
 #[tokio::test]
 async fn what_rested_rests_on() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::impatient().await;
     daemon.sleeper("stopped");
     daemon.ask(&["stop", "stopped"]);
     daemon.ask(&["create", "asleep", "--", "sleep", "60"]);

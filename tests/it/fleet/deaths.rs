@@ -99,7 +99,8 @@ async fn a_canary_that_is_killed_alone_gets_a_successor_and_nothing_is_recorded(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_on_the_same_socket_hides_no_death() {
-    let (rig, bob) = rig_with_bob().await;
+    let rig = Rig::impatient().await;
+    let bob = rig.sleeper("bob").await;
     let socket = rig.fleet.paths().peer_socket(&bob.identity);
     // Three deaths in a row: each successor listens where its predecessor did.
     for generation in 1..=3 {

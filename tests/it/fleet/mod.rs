@@ -1,4 +1,7 @@
 //! A whole fleet on real tmux, from inside a program.
 mod deaths;
 mod embedding;
+mod idle;
+mod mass;
+mod restarts;
 mod sessions;

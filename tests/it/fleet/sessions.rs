@@ -78,7 +78,7 @@ async fn a_session_window_or_pane_that_an_outsider_closes_is_one_line_and_a_new_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_always_dies_at_birth_is_told_to_whoever_started_it_and_quarantined() {
-    let rig = Rig::new().await;
+    let rig = Rig::impatient().await;
     let quarantined = |view: &PeerView| view.phase == PhaseName::Quarantined;
     let mut started = rig.fleet.create(rig.script("bob", "exit 7")).await.map(|created| created.peer);
     // On a loaded machine an end may come too late to be called one at birth; the next one comes in time.

@@ -18,8 +18,18 @@ const GONE_SECONDS_MAX: i64 = 5;
 /// Between two looks that find nothing: a start that was under way shows itself in it.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-/// Ends the processes of the fleet in `root`, daemons first, so that none of the others is armed again.
-pub fn end_all(root: &Path) {
+/// Ends the processes of the fleet in `root`, and removes what of it lies elsewhere.
+pub fn clear(root: &Path) {
+    end_all(root);
+    if let Ok(paths) = Paths::new(root) {
+        let _ = std::fs::remove_dir_all(paths.short_run());
+        // Stays where another fleet has its sockets.
+        let _ = paths.short_run().parent().map(std::fs::remove_dir);
+    }
+}
+
+/// Daemons first, so that none of the others is armed again.
+fn end_all(root: &Path) {
     let mut quiet = 0;
     for _ in 0..ROUNDS_MAX {
         let found = bearers(root);

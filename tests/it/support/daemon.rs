@@ -29,6 +29,12 @@ impl Daemon {
         Self::on(Root::new()).await
     }
 
+    /// One whose peers wait for nothing between their lives, however often they die.
+    pub async fn impatient() -> Self {
+        let config = "[restart]\ndelay_first = \"0s\"\n";
+        Self::on(Root::with(&[("home/.config/coalmine/config.toml", config)])).await
+    }
+
     /// The daemon of this root, once it answers.
     pub async fn on(root: Root) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));

@@ -6,6 +6,7 @@ use coalmine::{
     Fleet, FleetBuilder, FleetHandle,
     actors::{
         fleet::request::CreatePeer,
+        peer::restart_policy::RestartLimit,
         view::{Event, PeerView, PhaseName},
     },
 };
@@ -28,6 +29,12 @@ impl Rig {
     /// A fleet with the defaults.
     pub async fn new() -> Self {
         Self::with(|builder| builder).await
+    }
+
+    /// A fleet whose peers wait for nothing between their lives, however often they die.
+    pub async fn impatient() -> Self {
+        let limit = RestartLimit { delay_first_ms: 0, ..RestartLimit::default() };
+        Self::with(|builder| builder.restart_limit(limit)).await
     }
 
     /// A fleet as `shape` makes it.
@@ -143,6 +150,6 @@ impl Drop for Rig {
         let fleet = self.fleet.clone();
         let runtime = tokio::runtime::Handle::current();
         std::thread::scope(|scope| scope.spawn(|| runtime.block_on(fleet.shutdown())).join()).unwrap();
-        bearers::end_all(self.root.path());
+        bearers::clear(self.root.path());
     }
 }

@@ -123,12 +123,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        bearers::end_all(&self.path);
-        if let Ok(paths) = Paths::new(&self.path) {
-            let _ = std::fs::remove_dir_all(paths.short_run());
-            // Stays where another fleet has its sockets.
-            let _ = std::fs::remove_dir(paths.short_run().parent().unwrap());
-        }
+        bearers::clear(&self.path);
     }
 }
 

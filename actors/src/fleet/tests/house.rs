@@ -54,6 +54,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         command: None,
         env: BTreeMap::new(),
         restart: None,
+        restart_knobs: None,
         policy: None,
         phase,
         extra: serde_json::Map::new(),
@@ -73,12 +74,20 @@ fn rules() -> FleetRules {
         attention: Vec::new(),
         resume_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
+        idle_after: None,
         stop: StopRecipe::default(),
     };
+    let agent = RuntimeDef {
+        kind: RuntimeKind::Agent,
+        argv: vec!["agent".into()],
+        resume_args: vec!["--continue".into()],
+        ..shell.clone()
+    };
     FleetRules {
-        runtimes: BTreeMap::from([("shell".parse().unwrap(), shell)]),
+        runtimes: BTreeMap::from([("shell".parse().unwrap(), shell), ("agent".parse().unwrap(), agent)]),
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
+        parallel: 8,
         boot_id: BOOT.into(),
         helper_version: "0".into(),
         shell: "sh".into(),
@@ -140,7 +149,7 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(spec(name, None), reply)).await
+        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {

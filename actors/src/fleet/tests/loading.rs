@@ -94,6 +94,8 @@ async fn what_ran_before_the_daemon_and_does_not_any_more_is_recorded_and_starte
         boot_id: BOOT.into(),
         phase: LifePhase::Up,
         started_boot_ms: 0,
+        up_boot_ms: None,
+        resumed: false,
         server: None,
         canary: None,
     };

@@ -6,3 +6,4 @@ mod lives;
 mod loading;
 mod removal;
 mod root;
+mod survival;

@@ -159,6 +159,8 @@ fn owed() -> PeerFile {
         boot_id: super::house::BOOT.into(),
         phase: LifePhase::Dead,
         started_boot_ms: 0,
+        up_boot_ms: None,
+        resumed: false,
         server: None,
         canary: None,
     };

@@ -5,6 +5,7 @@ use crate::{
     names::Generation,
     peer::{
         file::{Desired, Life, LifePhase, PeerFile},
+        input::Alarm,
         restart_policy::RestartPolicy::OnFailure,
     },
 };
@@ -133,7 +134,7 @@ fn a_restart_of_the_host_is_no_death() {
         let mut lab = left(Desired::Up, vec![other_boot(phase)]);
         lab.check(&[("found 3 dead", "sweep 3, save => backoff"), ("swept 3", "start 4 => starting")]);
         assert_eq!((lab.lives(), lab.state.file.deaths_boot_ms.len()), (vec![4], 0));
-        assert_eq!(lab.told[0], "host-restart");
+        assert_eq!(lab.alarms, [Alarm::HostRestarted]);
     }
     left(Desired::Up, vec![other_boot(Dead)]).check(&[("found 3 dead", "settle 3 signal:9, sweep 3, save => backoff")]);
     left(Desired::Stopped, vec![other_boot(Stopping)]).run("found 3 dead").check(&[("swept 3", "save => stopped")]);

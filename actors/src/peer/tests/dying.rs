@@ -12,7 +12,7 @@ fn a_server_that_dies_in_any_stage_is_settled_swept_and_followed_by_the_next_lif
         lab.check(&[("died 1", "settle 1 signal:9, sweep 1, save => backoff"), ("swept 1", "start 2 => starting")]);
         assert_eq!(lab.lives(), [1, 2], "the old life stays until its death is settled");
         lab.check(&[("settled 1", "save => starting")]);
-        assert_eq!((lab.lives(), lab.state.restarts, lab.state.file.deaths_boot_ms.len()), (vec![2], 1, 1));
+        assert_eq!((lab.lives(), lab.state.file.restarts, lab.state.file.deaths_boot_ms.len()), (vec![2], 1, 1));
     }
 }
 
@@ -49,7 +49,7 @@ fn the_policy_never_records_and_stays_down() {
         ("swept 1", "save => stopped"),
         ("start", "answer 2 was=stopped, start 2 => starting"),
     ]);
-    assert_eq!(lab.state.restarts, 0);
+    assert_eq!(lab.state.file.restarts, 0);
 }
 
 #[test]

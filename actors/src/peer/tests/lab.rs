@@ -8,7 +8,7 @@ use crate::{
     names::Generation,
     peer::{
         file::{Life, LifePhase, PeerFile},
-        input::{Action, FoundLife, Input, PeerRules, SessionExit},
+        input::{Action, Alarm, FoundLife, Input, PeerRules, SessionExit},
         phase::PeerState,
         restart_policy::{RestartLimit, RestartPolicy},
         step::step,
@@ -29,13 +29,19 @@ pub(super) struct Lab {
     pub(super) now_ms: u64,
     /// The words of the story, in order.
     pub(super) told: Vec<String>,
+    /// What concerned more peers than this one.
+    pub(super) alarms: Vec<Alarm>,
     /// The last `WakeAt`.
     wake_ms: u64,
+    /// What chance decides: nothing waits unless a test wants it to.
+    pub(super) chance: u64,
+    /// Others died with it: who asks has to wait for `go`.
+    pub(super) held: bool,
 }
 
 pub(super) fn rules(restart: RestartPolicy) -> PeerRules {
     let identity = "claude-bob".parse().unwrap();
-    PeerRules { identity, restart, limit: RestartLimit::default(), boot_id: BOOT.into() }
+    PeerRules { identity, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
 }
 
 /// A process that can be told from others by this number.
@@ -50,6 +56,8 @@ pub(super) fn life(generation: u64, phase: LifePhase) -> Life {
         boot_id: BOOT.into(),
         phase,
         started_boot_ms: START_MS - 60_000,
+        up_boot_ms: None,
+        resumed: false,
         server: Some(process(10 * generation)),
         canary: Some(process(10 * generation + 1)),
     }
@@ -62,7 +70,16 @@ pub(super) fn lab() -> Lab {
 
 pub(super) fn lab_with(file: PeerFile, restart: RestartPolicy) -> Lab {
     let state = PeerState::resting(file, START_MS);
-    Lab { state, rules: rules(restart), now_ms: START_MS, told: Vec::new(), wake_ms: 0 }
+    Lab {
+        state,
+        rules: rules(restart),
+        now_ms: START_MS,
+        told: Vec::new(),
+        alarms: Vec::new(),
+        wake_ms: 0,
+        chance: 0,
+        held: false,
+    }
 }
 
 /// A peer whose first life is up.
@@ -114,9 +131,18 @@ impl Lab {
         }
         let input = self.input(&words);
         let now = Moment { wall: Timestamp::UNIX_EPOCH, boot_ms: self.now_ms };
-        let (state, actions) = step(self.state.clone(), input, now, &self.rules);
+        let (state, actions) = step(self.state.clone(), input, now, self.chance, &self.rules);
         self.state = state;
-        actions.into_iter().filter_map(|action| self.word(action)).collect()
+        let asked = actions.iter().find_map(|action| match action {
+            Action::AskToStart(generation) => Some(*generation),
+            _ => None,
+        });
+        let mut words: Vec<String> = actions.into_iter().filter_map(|action| self.word(action)).collect();
+        // Without an incident whoever asks may go, at once: rows that are not about one do not speak of it.
+        if let Some(generation) = asked.filter(|_| !self.held) {
+            words.extend(self.decide(&format!("go {generation}")));
+        }
+        words
     }
 
     fn input(&self, words: &[&str]) -> Input {
@@ -126,6 +152,13 @@ impl Lab {
         let internal = || FleetError::Internal("as ordered".into());
         match *words {
             ["start"] => Input::Start,
+            ["wake"] => Input::Wake,
+            ["take-up"] => Input::TakeUp,
+            ["go", _] => Input::Go(g, None),
+            ["go", _, incident] => Input::Go(g, Some(incident.into())),
+            ["held", _, incident] => Input::Held(g, incident.into()),
+            ["idle", _] => Input::Idle(g),
+            ["delivered", _] => Input::Delivered(g),
             ["stop"] => Input::Stop { why: "stop" },
             ["restart"] => Input::Restart,
             ["reset"] => Input::Reset,
@@ -191,7 +224,15 @@ impl Lab {
             Action::StartServer(g, _) => format!("start {g}"),
             Action::Find(life) => format!("find {}", life.generation),
             Action::ArmCanary(g, _) => format!("arm {g}"),
-            Action::OpenSession(g) => format!("open {g}"),
+            Action::OpenSession { generation, resume: false } => format!("open {generation}"),
+            Action::OpenSession { generation, resume: true } => format!("open {generation} resumed"),
+            Action::Alarm(alarm) => {
+                self.alarms.push(alarm);
+                return None;
+            }
+            Action::AskToStart(_) if !self.held => return None,
+            Action::AskToStart(g) => format!("ask {g}"),
+            Action::WatchIdle { generation, after_ms } => format!("idle-watch {generation} +{after_ms}"),
             Action::WatchScreen(g) => format!("watch {g}"),
             Action::EndLife(g, claim) => format!("end {g} {}", claim.why),
             Action::Sweep(g) => format!("sweep {g}"),

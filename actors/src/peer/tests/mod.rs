@@ -3,10 +3,13 @@
 mod adopting;
 mod canary;
 mod dying;
+mod idling;
+mod incident;
 mod lab;
 mod model;
 mod odds;
 mod quarantine;
+mod rearming;
 mod session;
 mod starting;
 mod stopping;

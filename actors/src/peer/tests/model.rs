@@ -13,7 +13,7 @@ use crate::{
     names::Generation,
     peer::{
         file::{Desired, LifePhase, PeerFile},
-        input::{Action, Input, PeerRules, SessionExit},
+        input::{Action, Alarm, Input, PeerRules, SessionExit},
         phase::{CanaryWatch, PeerState, Phase, Stage},
         restart_policy::{RestartLimit, RestartPolicy},
         step::step,
@@ -26,7 +26,9 @@ use proptest::prelude::*;
 
 /// What is drawn, and what is chosen by.
 type Draw = (u8, u8);
-const KINDS: u8 = 24;
+const KINDS: u8 = 29;
+/// So that sleep comes about as often as the rest.
+const IDLE_AFTER_MS: u64 = 20_000;
 
 struct Model {
     state: PeerState,
@@ -38,6 +40,10 @@ struct Model {
     highest: u64,
     /// The last request that was accepted was a stop, and nothing took it back.
     stopped: bool,
+    /// What chance decides next.
+    chance: u64,
+    /// When its program last gave a sign of life, or somebody wanted it.
+    sign_ms: u64,
 }
 
 impl Model {
@@ -46,19 +52,27 @@ impl Model {
         let state = PeerState::resting(disk.clone(), 1_000_000);
         let truth = Truth::default();
         // So that the few deaths of a run can be too many.
-        let rules = PeerRules { limit: RestartLimit { deaths_max: 2, window_ms: 300_000 }, ..rules(policy) };
-        Self { state, disk, rules, now_ms: 1_000_000, truth, highest: 0, stopped: false }
+        let limit = RestartLimit { deaths_max: 3, ..RestartLimit::default() };
+        let rules = PeerRules { limit, idle_after_ms: Some(IDLE_AFTER_MS), ..rules(policy) };
+        let now_ms = 1_000_000;
+        Self { state, disk, rules, now_ms, truth, highest: 0, stopped: false, chance: 0, sign_ms: now_ms }
     }
 
     /// One decision, with everything that must hold for every one.
     fn decide(&mut self, input: Input) {
-        let is_request = matches!(input, Input::Start | Input::Stop { .. } | Input::Restart | Input::Reset);
+        let wants_up = matches!(input, Input::Start | Input::Wake | Input::Restart);
+        let is_request = wants_up || matches!(input, Input::Stop { .. } | Input::Reset);
+        let (is_wake, is_idle) = (matches!(input, Input::Wake), matches!(input, Input::Idle(_)));
+        if wants_up || matches!(input, Input::Ready(_) | Input::Delivered(_) | Input::Found(..)) {
+            self.sign_ms = self.now_ms;
+        }
         let (is_stop, is_reset) = (matches!(input, Input::Stop { .. }), matches!(input, Input::Reset));
         let what = format!("{input:?}");
         let before = self.state.clone();
         let now = Moment { wall: Timestamp::UNIX_EPOCH, boot_ms: self.now_ms };
-        let (state, actions) = step(before.clone(), input, now, &self.rules);
+        let (state, actions) = step(before.clone(), input, now, self.chance, &self.rules);
         self.state = state;
+        self.check_waits(&before, wants_up, &actions, &what);
         let answers = actions.iter().filter(|action| matches!(action, Action::Answer(_))).count();
         assert_eq!(answers, usize::from(is_request), "every request is answered once: {what}");
         if before.file.desired == Desired::Quarantined && !is_reset {
@@ -69,10 +83,15 @@ impl Model {
             let after = self.state.phase.name();
             assert!(matches!(after, PhaseName::Quarantined | PhaseName::Blocked), "only a reset leads out: {what}");
         }
+        if is_idle && self.state.live().is_some_and(|live| matches!(live.stage, Stage::Stopping { .. })) {
+            let quiet_ms = self.now_ms - self.sign_ms;
+            assert!(quiet_ms >= IDLE_AFTER_MS, "put to sleep after {quiet_ms} ms: {what}");
+        }
         for action in actions {
             if let Action::Answer(Ok(_)) = action
                 && !is_reset
             {
+                assert!(!(is_wake && self.stopped), "a stop wins over a wake");
                 self.stopped = is_stop;
             }
             self.carry_out(action, &what);
@@ -80,6 +99,25 @@ impl Model {
         if let Some(live) = self.state.live() {
             let known = self.state.file.lives.iter().any(|life| life.generation == live.generation);
             assert!(known, "the file names the living life: {what}");
+        }
+    }
+
+    /// A wait is what chance chose and not longer than its ceiling, and no life begins by itself before it is over.
+    fn check_waits(&self, before: &PeerState, wants_up: bool, actions: &[Action], what: &str) {
+        let file = &self.state.file;
+        let counted = file.last_death != before.file.last_death;
+        if let (true, Some(at_boot_ms)) = (counted, file.next_try_boot_ms) {
+            let chosen_ms = self.rules.limit.delay_ms(file.deaths_in_a_row, self.chance);
+            assert_eq!(at_boot_ms, self.now_ms + chosen_ms, "the wait that was chosen: {what}");
+        }
+        if let Phase::Backoff { until_boot_ms } = self.state.phase {
+            assert_eq!(file.next_try_boot_ms, Some(until_boot_ms), "the next daemon waits as long: {what}");
+        }
+        let begins = actions.iter().any(|action| matches!(action, Action::StartServer(..)));
+        if let (true, false, Some(at_boot_ms)) = (begins, wants_up, before.file.next_try_boot_ms)
+            && before.file.boot_id == self.rules.boot_id
+        {
+            assert!(self.now_ms >= at_boot_ms, "{} ms too early: {what}", at_boot_ms - self.now_ms);
         }
     }
 
@@ -108,6 +146,15 @@ impl Model {
                 assert!(!claim.why.is_empty() && !claim.by.is_empty(), "a claim says why and who");
                 assert_eq!(self.state.live().map(|live| live.generation), Some(*g), "only what is in hand is ended");
             }
+            Action::Sweep(g) => {
+                let server = self.truth.servers.get(&g.0);
+                assert!(server.is_none_or(|server| !server.alive), "a living server is ended by a claim alone: {what}");
+            }
+            Action::Alarm(Alarm::Died) => {
+                let mut dead = self.truth.servers.values().filter(|server| !server.alive && !server.claimed);
+                // Where nobody knows whether there ever was a server, the safe side is a death.
+                assert!(dead.next().is_some() || what.starts_with("Found"), "nobody died unclaimed: {what}");
+            }
             Action::Settle { generation, .. } => {
                 let server = self.truth.servers.get(&generation.0);
                 assert!(server.is_none_or(|server| !server.alive), "only the dead are settled: {what}");
@@ -125,6 +172,7 @@ impl Model {
 
     fn happen(&mut self, (kind, choice): Draw) {
         let well = choice % 4 != 0;
+        self.chance = u64::from(choice) << 56;
         let pick = |len: usize| usize::from(choice) % len.max(1);
         let live = self.state.live().map(|live| live.generation);
         match kind {
@@ -159,6 +207,10 @@ impl Model {
             21 => self.decide(stale(choice, live)),
             22 => self.crash(choice, choice % 8 == 0),
             23 => self.truth.stranger = choice % 3 == 0,
+            24 => self.decide(Input::Wake),
+            25 | 26 => self.fall_idle(),
+            27 => self.decide(Input::Delivered(live.unwrap_or_default())),
+            28 => self.decide(Input::TakeUp),
             _ => self.now_ms += u64::from(choice) * 1_000,
         }
     }
@@ -193,6 +245,19 @@ impl Model {
         }
     }
 
+    /// Nothing is seen of its program for as long as was asked; whoever watched hears of it only while it is up.
+    fn fall_idle(&mut self) {
+        let up = self.state.live().filter(|live| live.stage == Stage::Up).map(|live| live.generation.0);
+        if let Some((g, after_ms)) = self.truth.idle.take()
+            && up == Some(g)
+        {
+            self.now_ms += after_ms;
+            self.decide(Input::Idle(Generation(g)));
+            let again = self.truth.idle.is_some();
+            assert!(again || self.state.live().is_none_or(|live| live.stage != Stage::Up), "it is watched, or sleeps");
+        }
+    }
+
     /// The actor dies with everything that it knew; what it had set going lands. Its successor reads the file.
     fn crash(&mut self, choice: u8, host: bool) {
         for (at, pending) in std::mem::take(&mut self.truth.pending).into_iter().enumerate() {
@@ -204,6 +269,7 @@ impl Model {
         self.truth.pending.clear();
         self.truth.untold.clear();
         self.truth.wakes.clear();
+        self.truth.idle = None;
         if host {
             self.restart_host();
         }
@@ -214,7 +280,7 @@ impl Model {
             self.decide(Input::Found(life.generation, found));
         }
         if wanted_up && self.state.at_rest() {
-            self.decide(Input::Start);
+            self.decide(Input::TakeUp);
         }
     }
 
@@ -255,6 +321,7 @@ impl Model {
                 let armed = matches!(live.canary, CanaryWatch::Armed { .. });
                 assert!(armed == server.canary && (armed || live.canary == CanaryWatch::Failed), "{:?}", live.canary);
                 assert!(live.ending.is_none() && !self.stopped, "a stop that was accepted is carried out");
+                assert!(live.stage != Stage::Up || self.truth.idle.is_some(), "it can fall asleep");
                 assert_eq!(self.state.file.lives.len(), 1, "every other life is settled");
             }
             Phase::Blocked => {}

@@ -47,7 +47,7 @@ fn the_refusal_names_the_verb_that_helps() {
     let mut lab = up();
     die(&mut lab, 1, 6);
     let now = crate::ports::Moment { wall: jiff::Timestamp::UNIX_EPOCH, boot_ms: lab.now_ms };
-    let (_, actions) = step(lab.state.clone(), Input::Start, now, &lab.rules);
+    let (_, actions) = step(lab.state.clone(), Input::Start, now, 0, &lab.rules);
     let [Action::Answer(Err(error))] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!(error.hint(), "`coalmine reset claude-bob` forgives its deaths");
     assert!(error.to_string().starts_with("claude-bob is quarantined: 6 deaths in 300 s"), "{error}");

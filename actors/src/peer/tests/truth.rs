@@ -26,6 +26,8 @@ pub(super) enum Pending {
     Sweep(u64),
     Settle(u64),
     Find(Life),
+    /// Whether this life may begin.
+    Ask(u64),
 }
 
 #[derive(Debug, Default, Clone)]
@@ -49,6 +51,8 @@ pub(super) struct Truth {
     /// Ends of processes that nobody was told of yet.
     pub(super) untold: Vec<(u64, bool)>,
     pub(super) wakes: BTreeSet<u64>,
+    /// Whose program is watched for signs of life, and for how long it must show none, milliseconds.
+    pub(super) idle: Option<(u64, u64)>,
     /// Somebody is in the way of what is looked for, or started.
     pub(super) stranger: bool,
 }
@@ -70,7 +74,12 @@ impl Truth {
         let pending = match action {
             Action::StartServer(g, _) => Pending::Start(g.0),
             Action::ArmCanary(g, _) => Pending::Arm(g.0),
-            Action::OpenSession(g) => Pending::Open(g.0),
+            Action::OpenSession { generation, .. } => Pending::Open(generation.0),
+            Action::AskToStart(g) => Pending::Ask(g.0),
+            Action::WatchIdle { generation, after_ms } => {
+                self.idle = Some((generation.0, after_ms));
+                return;
+            }
             Action::EndLife(g, _) => Pending::End(g.0),
             Action::Sweep(g) => Pending::Sweep(g.0),
             Action::Settle { generation, .. } => Pending::Settle(generation.0),
@@ -157,6 +166,11 @@ impl Truth {
             Pending::Settle(g) => {
                 self.pending.push(Pending::Settle(g)); // tried again
                 Input::RecordOwed(Generation(g), "as drawn".into())
+            }
+            Pending::Ask(g) if well => Input::Go(Generation(g), None),
+            Pending::Ask(g) => {
+                self.pending.push(Pending::Ask(g)); // its turn comes
+                Input::Held(Generation(g), "incident-1".into())
             }
             Pending::Find(life) => Input::Found(life.generation, self.find(life.generation.0)),
         })

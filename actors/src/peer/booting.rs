@@ -1,0 +1,104 @@
+//! How a peer's actor comes to know what it stands for: it reads the file and looks for every life in it, before
+//! anything is decided. What it is asked meanwhile waits.
+
+use super::{
+    actor::{PeerActor, PeerMemory},
+    file::{Desired, PeerFile},
+    input::Input,
+    message::PeerMsg,
+    perform::Landing,
+    phase::PeerState,
+};
+use crate::{
+    backoff::backoff,
+    error::FleetError,
+    names::Generation,
+    ports::{Found, LifeKey},
+    view::PhaseName,
+};
+use ractor::{ActorProcessingErr, ActorRef};
+
+impl PeerActor {
+    /// Reads the file and looks for every life in it, before anything is decided.
+    pub(super) fn boot(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory) {
+        if memory.state.is_some() || std::mem::replace(&mut memory.reading, true) {
+            return;
+        }
+        let (ports, identity) = (self.ports.clone(), self.identity.clone());
+        let (flights, landing) = (self.flights.clone(), Landing::new(myself));
+        tokio::spawn(async move {
+            flights.landed().await;
+            let booted = match ports.store.load(&identity).await {
+                Ok(file) => {
+                    let mut found = Vec::with_capacity(file.lives.len());
+                    for life in &file.lives {
+                        let key = LifeKey { identity: identity.clone(), generation: life.generation };
+                        found.push((life.generation, ports.servers.find(&key, life).await));
+                    }
+                    Ok((file, found))
+                }
+                Err(error) => Err(error),
+            };
+            landing.report(PeerMsg::Booted(booted));
+        });
+    }
+
+    /// The world refuses the file: what waits is refused, and it is read again later, by itself or for who asks. What
+    /// lives of this peer is not known, so nothing is done about it.
+    pub(super) fn unavailable(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, error: &FleetError) {
+        tracing::warn!(identity = %self.identity, error = error.chain(), "state unreadable");
+        self.view.send_modify(|view| (view.phase, view.detail) = (PhaseName::Blocked, error.chain()));
+        let waiting = std::mem::take(&mut memory.waiting);
+        memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, error)).collect();
+        memory.reading = false;
+        memory.boot_failures = memory.boot_failures.saturating_add(1);
+        myself.send_after(backoff(memory.boot_failures), || PeerMsg::Boot);
+    }
+
+    pub(super) async fn booted(
+        &self,
+        myself: &ActorRef<PeerMsg>,
+        memory: &mut PeerMemory,
+        file: PeerFile,
+        found: Vec<(Generation, Found)>,
+    ) -> Result<(), ActorProcessingErr> {
+        let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
+        let wanted_up = file.desired == Desired::Up;
+        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
+        for (generation, found) in found {
+            self.found(myself, memory, generation, found).await?;
+        }
+        let idle = memory.state.as_ref().is_some_and(PeerState::at_rest);
+        if wanted_up && idle {
+            self.turn(myself, memory, Input::TakeUp, None);
+        }
+        self.publish(memory);
+        // Before whatever is in the mailbox: they came first.
+        for message in std::mem::take(&mut memory.waiting) {
+            self.decide(myself, memory, message);
+        }
+        Ok(())
+    }
+}
+
+/// Answers a request that can not be served, so that its caller does not wait for the deadline; gives back what
+/// is no request.
+fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
+    match message {
+        PeerMsg::Start(reply)
+        | PeerMsg::Wake(reply)
+        | PeerMsg::Stop(_, reply)
+        | PeerMsg::Restart(reply)
+        | PeerMsg::Reset(reply) => {
+            let _ = reply.send(Err(error.clone()));
+            None
+        }
+        PeerMsg::Retire(reply) => {
+            let _ = reply.send(Err(error.clone()));
+            None
+        }
+        // Its port closes, which says that there is nothing to wait for now.
+        PeerMsg::Known(_) => None,
+        other => Some(other),
+    }
+}
