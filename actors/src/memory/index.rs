@@ -10,23 +10,16 @@
 use super::{
     foreign,
     item::{Item, ItemKind},
-    line::{self, Bad, Head, Line},
-    scan::{self, Piece},
+    line::{Bad, Line},
+    load::{self, BAD_LISTED_MAX},
+    scan,
     text::Text,
 };
-use std::{num::NonZero, thread};
 
-/// Bad lines that are remembered one by one; what is more is counted.
-pub const BAD_LISTED_MAX: usize = 1_000;
-/// Below this a file is read on one thread, bytes.
-const PARALLEL_BYTES_MIN: usize = 4 * 1024 * 1024;
 /// What one call of [`Index::changes`] looks at, bytes, unless a single line is longer.
 const CHANGES_BYTES: usize = 1024 * 1024;
 /// What a stamp looks at, at either end, bytes.
 const STAMP_BYTES: u64 = 4096;
-/// Most threads that read a file.
-const THREADS_MAX: usize = 8;
-
 /// Where an item lies, and by what it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -110,70 +103,13 @@ pub struct Changes {
     pub up_to: u64,
 }
 
-/// What one part of the file holds.
-#[derive(Default)]
-struct Found {
-    entries: Vec<Entry>,
-    tombstones: Vec<Tombstone>,
-    bad: Vec<BadLine>,
-    bad_count: u64,
-    max_id: u64,
-}
-
-impl Found {
-    fn of(bytes: &[u8], at: u64) -> Self {
-        let mut found = Self::default();
-        let mut bad = Vec::new();
-        scan::walk(bytes, at, &mut |piece| {
-            if let Some(why) = found.take(&piece) {
-                bad.push((piece.at, piece.len, why));
-                if bad.len() >= BAD_LISTED_MAX {
-                    found.note_bad(bytes, at, &mut bad);
-                }
-            }
-        });
-        found.note_bad(bytes, at, &mut bad);
-        found
-    }
-
-    /// Takes a line in; why, where it is bad.
-    fn take(&mut self, piece: &Piece) -> Option<Bad> {
-        let Piece { at, len, ref what } = *piece;
-        match what {
-            Ok(Line::Item(Head { id, ts_ms, kind })) => {
-                self.max_id = self.max_id.max(*id);
-                self.entries.push(Entry { id: *id, ts_ms: *ts_ms, at, len, kind: *kind, gone: false });
-            }
-            Ok(Line::Tombstone { id, target }) => {
-                self.max_id = self.max_id.max(*id);
-                self.tombstones.push(Tombstone { id: *id, target: *target, at, len });
-            }
-            Ok(Line::NoId | Line::Blank) => {}
-            Err(why) => return Some(why.clone()),
-        }
-        None
-    }
-
-    fn note_bad(&mut self, bytes: &[u8], start: u64, bad: &mut Vec<(u64, u32, Bad)>) {
-        for (at, len, why) in bad.drain(..) {
-            let from = usize::try_from(at - start).unwrap_or(usize::MAX);
-            let id = bytes.get(from..).and_then(|line| line::salvaged_id(&line[..(len as usize).min(line.len())]));
-            self.max_id = self.max_id.max(id.unwrap_or(0));
-            self.bad_count += 1;
-            if self.bad.len() < BAD_LISTED_MAX {
-                self.bad.push(BadLine { at, len, id, why });
-            }
-        }
-    }
-}
-
 impl Index {
     /// Reads a whole file. Bytes after the last `\n` are no line: whoever opens the file mends its end first, and
     /// whoever only looks leaves them out.
     pub fn load(mut bytes: Vec<u8>) -> Self {
         bytes.truncate(scan::torn_at(&bytes));
         let mut index = Self::default();
-        for found in scan_all(&bytes) {
+        for found in load::all(&bytes) {
             index.entries.extend_from_slice(&found.entries);
             index.tombstones.extend_from_slice(&found.tombstones);
             index.bad.extend(found.bad);
@@ -215,7 +151,7 @@ impl Index {
 
     /// Takes in lines that were appended to the file, whole.
     pub fn append(&mut self, lines: &[u8]) {
-        let found = Found::of(lines, self.text.len());
+        let found = load::Found::of(lines, self.text.len());
         self.text.push(lines);
         self.max_id = self.max_id.max(found.max_id);
         self.bad_count += found.bad_count;
@@ -390,26 +326,4 @@ impl Index {
             + self.by_time.capacity() * size_of::<u32>()
             + self.tombstones.capacity() * size_of::<Tombstone>()
     }
-}
-
-/// Scans the file in as many parts as there are cores, cut between lines.
-fn scan_all(bytes: &[u8]) -> Vec<Found> {
-    if bytes.len() < PARALLEL_BYTES_MIN {
-        return vec![Found::of(bytes, 0)];
-    }
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = bytes.len() / cores.min(THREADS_MAX) + 1;
-    let mut parts = Vec::new();
-    let mut from = 0;
-    while from < bytes.len() {
-        let end = bytes.len().min(from + share);
-        let to = memchr::memchr(b'\n', &bytes[end..]).map_or(bytes.len(), |line_end| end + line_end + 1);
-        parts.push((from, to));
-        from = to;
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> =
-            parts.into_iter().map(|(from, to)| scope.spawn(move || Found::of(&bytes[from..to], from as u64))).collect();
-        running.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
 }

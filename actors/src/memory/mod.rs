@@ -15,6 +15,7 @@ pub mod item;
 mod keeper;
 pub mod ledger;
 pub mod line;
+mod load;
 mod message;
 pub mod port;
 pub mod query;
