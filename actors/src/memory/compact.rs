@@ -3,13 +3,7 @@
 //! A line that is not understood is kept: it may be the only copy of something, and compaction is no repair. The line
 //! with the highest id is kept whatever it is, because every reader takes the next id from there.
 
-use super::{
-    error::MemoryError,
-    foreign,
-    index::Index,
-    line::{self, Line},
-    scan, time, write,
-};
+use super::{error::MemoryError, foreign, index::Index, line::Line, scan, time, write};
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -99,26 +93,24 @@ struct Made {
 }
 
 impl Made {
-    /// Where a line of the old file goes. One that holds several records (a `\n` was lost) is kept as it is, unless
-    /// all of them are forgotten.
+    /// Where a line of the old file goes. One that holds several records (a line end was damaged) is taken apart:
+    /// kept as a whole, it would revive those of them that are forgotten.
     fn take(&mut self, line: &[u8], at: u64, gone: &HashSet<u64>, last_id: u64) {
-        let (mut wanted, mut records) = (false, 0);
         scan::walk(line, at, &mut |piece| {
-            records += 1;
-            wanted |= match piece.what {
+            let wanted = match piece.what {
                 Ok(Line::Item(head)) => !gone.contains(&piece.at) || head.id == last_id,
                 // A stranger's tombstone may have a lower id than what it marks; the one without the other is a revival.
                 Ok(Line::Tombstone { id, target }) => id == last_id || target == last_id,
                 Ok(Line::NoId) | Err(_) => true,
-                Ok(Line::Blank) => false,
+                Ok(Line::Blank) => return,
             };
+            let from = usize::try_from(piece.at - at).unwrap_or(usize::MAX);
+            let bytes = line.get(from..).and_then(|rest| rest.get(..piece.len as usize)).unwrap_or_default();
+            let out = if wanted { &mut self.kept } else { &mut self.removed };
+            out.extend_from_slice(bytes);
+            out.push(b'\n');
+            self.lines_removed += u64::from(!wanted);
         });
-        if wanted {
-            self.kept.extend_from_slice(line);
-        } else if !line::bare(line).iter().all(u8::is_ascii_whitespace) {
-            self.removed.extend_from_slice(line);
-            self.lines_removed += records;
-        }
     }
 }
 

@@ -156,6 +156,18 @@ fn two_sealed_lines_that_lost_their_line_end_are_both_read() {
 }
 
 #[test]
+fn a_forgotten_record_that_is_joined_to_a_bad_one_is_not_revived_by_a_compaction() {
+    let mut bytes = file(2);
+    let joined = [fact(8, "forgotten").trim_ascii_end(), b"?{\"id\":9,broken\n"].concat();
+    bytes.extend(joined);
+    bytes.extend(forget(10, 8));
+    bytes.extend(fact(11, "last"));
+    let index = Index::load(bytes);
+    let made = plan(&index, NOW_MS).unwrap();
+    assert_eq!((ids(&made.index), made.index.bad_count()), (vec![1, 11], 1));
+}
+
+#[test]
 fn a_text_that_looks_like_a_joint_is_left_whole() {
     let mut bytes = file(1);
     let inner = String::from_utf8(fact(50, "inner")).unwrap();

@@ -14,7 +14,7 @@ const NOW_MS: i64 = 1_795_224_225_000;
 fuzz_target!(|bytes: &[u8]| {
     let index = Index::load(bytes.to_vec());
     #[cfg(feature = "planted")]
-    assert!(index.forgotten() == 0 || index.active() != 1, "the planted bug");
+    assert!(index.forgotten() < 3 || index.bad_count() == 0, "the planted bug"); // no seed is near it
 
     let found = verify(bytes.to_vec(), 0);
     assert_eq!((found.stats.active, found.stats.next_id), (index.active() as u64, index.next_id()));
