@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! harden → config → fleet (lock, adoption) → API → "ready" ─┬─ SIGHUP: read the config again, follow it
+//!                                                           ├─ a watchdog waits: a sign of life
 //!                                                           ├─ the tree has failed: exit 1
 //!                                                           └─ SIGTERM, SIGINT, `down`:
 //!                                           API stops (5 s) → tree ends (10 s) → peers run on
@@ -11,12 +12,15 @@ use crate::{
     Fleet, FleetHandle, api,
     config::{self, Config, Overrides, place::Place},
     count::{peers, still_run},
-    io::harden,
+    io::{harden, systemd},
     paths::Paths,
 };
 use coalmine_actors::error::FleetError;
 use std::{io::Write, time::Duration};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Interval, MissedTickBehavior},
+};
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +28,8 @@ use tracing_subscriber::EnvFilter;
 const API_GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for the tree to end; the peers do not depend on it.
 const TREE_GRACE: Duration = Duration::from_secs(10);
+/// Longest wait for a turn on a thread that serves, before a sign of life is left out.
+const TURN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Threads that serve; the fleet waits far more than it computes.
 const WORKER_THREADS: usize = 2;
 
@@ -75,19 +81,27 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
         }
     };
     say(&format!("ready: the fleet in {} has {}", place.root.display(), peers(fleet.list().len())));
+    systemd::ready(&status(&fleet));
+    let mut watchdog = Watchdog::new();
     loop {
         // Each branch is cancel-safe: signals and the request are kept until they are taken.
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = server.shutdown_requested() => break,
-            _ = signals.hang_up.recv() => reload(&fleet, place, flags, &mut config).await,
+            _ = signals.hang_up.recv() => {
+                systemd::reloading();
+                reload(&fleet, place, flags, &mut config).await;
+                systemd::ready(&status(&fleet));
+            }
+            () = watchdog.due() => watchdog.answer().await,
             () = fleet.ended() => {
                 server.stop(API_GRACE).await;
                 return Err(FleetError::Internal("the supervision tree has failed; the peers run on".into()));
             }
         }
     }
+    systemd::stopping("the peers run on");
     server.stop(API_GRACE).await;
     end(fleet).await;
     Ok(())
@@ -98,7 +112,46 @@ async fn start(place: &Place, config: &Config) -> Result<FleetHandle, FleetError
 }
 
 async fn listen(fleet: &FleetHandle, place: &Place) -> Result<api::ApiServer, FleetError> {
-    api::serve(fleet.clone(), &Paths::new(&place.root)?).await
+    let paths = Paths::new(&place.root)?;
+    match systemd::listener(&paths.daemon_socket())? {
+        Some(socket) => api::serve_on(socket, fleet.clone(), &paths).await,
+        None => api::serve(fleet.clone(), &paths).await,
+    }
+}
+
+/// The fleet in one line, for `systemctl status`.
+fn status(fleet: &FleetHandle) -> String {
+    format!("serves {} in {}", peers(fleet.list().len()), fleet.root().display())
+}
+
+/// The service manager's watchdog: it is answered as long as this loop and the threads that serve get their turn.
+struct Watchdog(Option<Interval>);
+
+impl Watchdog {
+    fn new() -> Self {
+        Self(systemd::beat_pause().map(|pause| {
+            let mut beat = tokio::time::interval(pause);
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            beat
+        }))
+    }
+
+    /// Resolves when a sign of life is due; never where nobody waits for one. Cancel-safe.
+    async fn due(&mut self) {
+        match &mut self.0 {
+            Some(beat) => {
+                beat.tick().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn answer(&self) {
+        // A task of its own runs on a thread that serves, not on this one.
+        if tokio::time::timeout(TURN_TIME_MAX, tokio::spawn(async {})).await.is_ok() {
+            systemd::alive();
+        }
+    }
 }
 
 async fn end(fleet: FleetHandle) {

@@ -1,6 +1,6 @@
 //! The records of deaths as people and programs read them, from `journal/exits.log`.
 
-use crate::io::journal::read_exits;
+use crate::io::journal::{read_events_of, read_exits};
 use coalmine_actors::{
     error::FleetError,
     names::{Generation, Identity},
@@ -8,10 +8,15 @@ use coalmine_actors::{
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// Lines of exits.log that are looked at, newest first, for one answer.
 const LINES_READ_MAX: usize = 100_000;
+/// A status that nobody could learn.
+const UNKNOWN: &str = "unknown";
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub struct Death {
     pub generation: Generation,
     /// As the record has it: `exit:0`, `signal:9`, `unknown`.
     pub status: String,
+    /// What the daemon, the server's parent, saw where the record's own status is `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon_status: Option<String>,
     /// `killed`, `oom-killed`, `crashed`, `exited`, `unwitnessed`, `session-killed`.
     pub cause: String,
     /// `canary`, `daemon`, `recovery`; `hook` for a session.
@@ -52,7 +60,47 @@ pub fn read(journal: &Path, name: Option<&str>, limit: usize) -> Result<Vec<Deat
     deaths.reverse();
     deaths.sort_by_key(|death| std::cmp::Reverse(death.ts));
     deaths.truncate(limit);
+    complete(journal, &mut deaths)?;
     Ok(deaths)
+}
+
+/// The newest record of one identity.
+///
+/// # Errors
+/// The files can not be read.
+pub fn last(journal: &Path, identity: &Identity) -> Result<Option<Death>, FleetError> {
+    let deaths = read(journal, Some(&identity.to_string()), LINES_READ_MAX)?;
+    // A personality may be spelled like another one's identity.
+    Ok(deaths.into_iter().find(|death| death.identity == *identity))
+}
+
+/// Puts the daemon's exact status beside those that their witness could not learn, where the journal still has it.
+fn complete(journal: &Path, deaths: &mut [Death]) -> Result<(), FleetError> {
+    if deaths.iter().all(|death| death.status != UNKNOWN) {
+        return Ok(());
+    }
+    let seen =
+        read_events_of(journal, "death", LINES_READ_MAX).map_err(|source| FleetError::io("read", journal, source))?;
+    let seen: HashMap<_, _> = seen
+        .iter()
+        .filter_map(|event| Some(((event.get("identity")?, event.get("gen")?), event.get("status")?)))
+        .filter(|(_, status)| *status != UNKNOWN)
+        .collect();
+    for death in deaths.iter_mut().filter(|death| death.status == UNKNOWN) {
+        let life = (death.identity.to_string(), death.generation.to_string());
+        death.daemon_status = seen.get(&(life.0.as_str(), life.1.as_str())).map(|status| (*status).to_owned());
+    }
+    Ok(())
+}
+
+impl Death {
+    /// The record's status, else the daemon's, else `unknown`.
+    pub fn exact_status(&self) -> &str {
+        match &self.daemon_status {
+            Some(seen) if self.status == UNKNOWN => seen,
+            _ => &self.status,
+        }
+    }
 }
 
 /// Whether NAME means this identity. A name that is both counts as both: nothing is hidden.
@@ -70,6 +118,7 @@ fn parse(fields: Vec<(String, String)>) -> Option<Death> {
         identity: get("identity")?.parse().ok()?,
         generation: Generation(get("gen")?.parse().ok()?),
         status: get("status").map_or_else(|| session_status(get("dead_status"), get("dead_signal")), str::to_owned),
+        daemon_status: None,
         cause: get("cause").unwrap_or_default().to_owned(),
         witness: get("witness").unwrap_or("hook").to_owned(),
         up_s: get("up_s").and_then(|seconds| seconds.parse().ok()),

@@ -50,14 +50,16 @@ pub mod count;
 pub mod daemon;
 pub mod deaths;
 pub mod error;
+pub mod explain;
 pub mod fleet;
 pub mod io;
+pub mod metrics;
 pub mod offline;
 pub mod paths;
 pub mod runtimes;
 pub mod text;
 pub use coalmine_actors as actors;
-pub use fleet::{Fleet, FleetBuilder, FleetHandle};
+pub use fleet::{Fleet, FleetBuilder, FleetHandle, Goal};
 
 // The helper compiles the witness without the actors' crate; both see the line format as `crate::logfmt`.
 use coalmine_actors::journal::logfmt;

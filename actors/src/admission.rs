@@ -46,6 +46,11 @@ impl<M: Message> Gate<M> {
         Self { actor, permits: Arc::new(Semaphore::new(capacity)), capacity }
     }
 
+    /// Requests that are queued or in work now.
+    pub fn in_flight(&self) -> usize {
+        self.capacity - self.permits.available_permits()
+    }
+
     /// Hands `request` in, or refuses at once.
     ///
     /// # Errors

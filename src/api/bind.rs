@@ -8,7 +8,10 @@ use rustix::{
 };
 use std::{
     fs, io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
 use tokio::net::UnixListener;
@@ -20,13 +23,14 @@ const BACKLOG_MAX: i32 = 4096;
 pub(super) struct Bound {
     pub(super) listener: UnixListener,
     path: PathBuf,
-    file: (u64, u64),
+    /// Nothing where the service manager bound it: it stays the manager's, and starts the next daemon.
+    file: Option<(u64, u64)>,
 }
 
 impl Bound {
     /// Unlinks the file, unless a successor has put its own there.
     pub(super) fn remove(self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|meta| Some((meta.dev(), meta.ino())) == self.file) {
             let _gone = fs::remove_file(&self.path);
         }
     }
@@ -48,8 +52,17 @@ pub(super) fn bind_private(path: &Path) -> Result<Bound, FleetError> {
     bind(&socket, &address).map_err(failed("bind"))?;
     listen(&socket, BACKLOG_MAX).map_err(failed("listen on"))?;
     let meta = fs::symlink_metadata(path).map_err(|source| FleetError::io("inspect", path, source))?;
-    let listener = UnixListener::from_std(socket.into()).map_err(|source| FleetError::io("listen on", path, source))?;
-    Ok(Bound { listener, path: path.to_path_buf(), file: (meta.dev(), meta.ino()) })
+    Ok(Bound { listener: listener(socket, path)?, path: path.to_path_buf(), file: Some((meta.dev(), meta.ino())) })
+}
+
+/// Takes over a socket that listens at `path` already.
+pub(super) fn inherit(socket: OwnedFd, path: &Path) -> Result<Bound, FleetError> {
+    rustix::io::ioctl_fionbio(&socket, true).map_err(|error| FleetError::io("listen on", path, error.into()))?;
+    Ok(Bound { listener: listener(socket, path)?, path: path.to_path_buf(), file: None })
+}
+
+fn listener(socket: OwnedFd, path: &Path) -> Result<UnixListener, FleetError> {
+    UnixListener::from_std(socket.into()).map_err(|source| FleetError::io("listen on", path, source))
 }
 
 fn clear(path: &Path) -> Result<(), FleetError> {

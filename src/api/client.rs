@@ -1,7 +1,7 @@
 //! A typed client of the API: one method a route, one connection a request.
 
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
-use crate::deaths::Death;
+use crate::{Goal, deaths::Death, explain::Explanation, fleet::plan::Plan};
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode, header},
@@ -104,6 +104,11 @@ impl Client {
         self.get(&peer(name, "")).await
     }
 
+    /// `GET /v1/peers/{name}/explain`
+    pub async fn explain(&self, name: &str) -> Result<Vec<Explanation>, ClientError> {
+        self.get(&peer(name, "/explain")).await
+    }
+
     /// `GET /v1/peers/{name}/capture`
     pub async fn capture(&self, name: &str) -> Result<String, ClientError> {
         self.get(&peer(name, "/capture")).await.map(|screen: Screen| screen.text)
@@ -118,6 +123,11 @@ impl Client {
     /// `POST /v1/peers`, waiting at most `wait` where it is to be started.
     pub async fn create(&self, new: &CreatePeer, wait: Duration) -> Result<Created, ClientError> {
         self.act(&format!("/v1/peers?wait_ms={}", wait.as_millis()), new, wait).await
+    }
+
+    /// `POST /v1/plan`: what making all of these would change.
+    pub async fn plan(&self, declared: &[CreatePeer]) -> Result<Plan, ClientError> {
+        self.act("/v1/plan", &declared, Duration::ZERO).await
     }
 
     /// `POST /v1/peers/{name}/start`
@@ -149,6 +159,12 @@ impl Client {
     /// `POST /v1/peers/{identity}/ready`
     pub async fn ready(&self, identity: &Identity, generation: Generation) -> Result<(), ClientError> {
         self.act(&peer(&identity.to_string(), "/ready"), &Ready { generation }, Duration::ZERO).await
+    }
+
+    /// `GET /v1/peers/{name}/wait`, which answers when the peer has become `goal`, or after `wait`.
+    pub async fn wait(&self, name: &str, goal: Goal, wait: Duration) -> Result<PeerView, ClientError> {
+        let target = peer(name, &format!("/wait?for={goal}&wait_ms={}", wait.as_millis()));
+        self.ask(Method::GET, &target, Bytes::new(), wait).await
     }
 
     /// `POST /v1/shutdown`

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Every answer is `{"schema_version":1,"data":…}` or `{"schema_version":1,"error":{…}}`; what refuses before a
-//! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape.
+//! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape. Other
+//! shapes have `/v1/events` (server-sent events), `/v1/openapi.json` and `/metrics`.
 
 mod bind;
 pub mod client;
@@ -15,14 +16,17 @@ mod events;
 mod extract;
 mod follow;
 mod memory;
+mod metrics;
+mod openapi;
 mod peers;
 mod serve;
 mod status;
+mod wait;
 pub mod wire;
 
-pub use serve::{ApiServer, ShutdownRequest, serve};
+pub use serve::{ApiServer, ShutdownRequest, serve, serve_on};
 
-use crate::FleetHandle;
+use crate::{FleetHandle, metrics::Metrics};
 use axum::{
     Router,
     extract::Request,
@@ -30,8 +34,8 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use std::{path::PathBuf, time::Duration};
-use tokio::sync::{mpsc, watch};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc, watch};
 use wire::ApiError;
 
 /// Longest request body, bytes.
@@ -53,6 +57,10 @@ struct Shared {
     closing: watch::Receiver<bool>,
     /// Where `POST /v1/shutdown` goes; the daemon listens.
     shutdown: mpsc::Sender<ShutdownRequest>,
+    /// What is counted of this fleet.
+    metrics: Arc<Metrics>,
+    /// The places at the table that are free.
+    places: Arc<Semaphore>,
 }
 
 fn router(shared: Shared) -> Router {
@@ -60,6 +68,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/status", get(status::show))
         .route("/v1/shutdown", post(status::shutdown))
         .route("/v1/peers", get(peers::list).post(peers::create))
+        .route("/v1/plan", post(peers::plan))
         .route("/v1/peers/{name}", get(peers::show).delete(peers::remove))
         .route("/v1/peers/{name}/start", post(peers::start))
         .route("/v1/peers/{name}/stop", post(peers::stop))
@@ -67,9 +76,13 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/reset", post(peers::reset))
         .route("/v1/peers/{name}/capture", get(peers::capture))
         .route("/v1/peers/{name}/ready", post(peers::ready))
+        .route("/v1/peers/{name}/wait", get(wait::until))
+        .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .merge(memory::routes())
+        .route("/v1/openapi.json", get(openapi::show))
+        .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::BadMethod })
         .layer(from_fn(deadline))

@@ -5,8 +5,10 @@ use super::{
     extract::{Body, Name, Params, Wait},
     wire::{ApiError, Envelope, Ready, Screen},
 };
+use crate::{explain::Explanation, fleet::plan::Plan};
 use axum::extract::State;
 use coalmine_actors::{
+    error::FleetError,
     fleet::request::{CreatePeer, Created, Removed, Stopped},
     names::Identity,
     view::PeerView,
@@ -33,9 +35,21 @@ pub(super) async fn create(
     answer(shared.fleet.create_within(peer, wait.time()).await)
 }
 
+/// `POST /v1/plan`: what making all of these would change.
+pub(super) async fn plan(State(shared): State<Shared>, Body(declared): Body<Vec<CreatePeer>>) -> Answer<Plan> {
+    // Folders and programs are looked at: off the threads that serve.
+    let planned = tokio::task::spawn_blocking(move || shared.fleet.plan(declared)).await;
+    answer(planned.map_err(|panic| FleetError::Internal(panic.to_string())))
+}
+
 /// `GET /v1/peers/{name}`
 pub(super) async fn show(State(shared): State<Shared>, Name(name): Name) -> Answer<Vec<PeerView>> {
     answer(shared.fleet.show(&name))
+}
+
+/// `GET /v1/peers/{name}/explain`
+pub(super) async fn explain(State(shared): State<Shared>, Name(name): Name) -> Answer<Vec<Explanation>> {
+    answer(shared.fleet.explain(&name).await)
 }
 
 /// `POST /v1/peers/{name}/start?wait_ms=`
@@ -93,6 +107,6 @@ pub(super) async fn capture(State(shared): State<Shared>, Name(name): Name) -> A
 
 /// `POST /v1/peers/{identity}/ready`
 pub(super) async fn ready(State(shared): State<Shared>, Name(identity): Name, Body(body): Body<Ready>) -> Answer<()> {
-    let identity: Identity = identity.parse().map_err(coalmine_actors::error::FleetError::from)?;
+    let identity: Identity = identity.parse().map_err(FleetError::from)?;
     answer(shared.fleet.ready(&identity, body.generation).await)
 }

@@ -2,25 +2,26 @@
 
 use super::{
     CONNECTIONS_MAX, Shared,
-    bind::{Bound, bind_private},
+    bind::{Bound, bind_private, inherit},
     closed, router,
     wire::ApiError,
 };
-use crate::{FleetHandle, paths::Paths};
+use crate::{FleetHandle, metrics::Metrics, paths::Paths};
 use axum::Router;
-use coalmine_actors::error::FleetError;
+use coalmine_actors::{error::FleetError, view::Streamed};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::UnixStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::{JoinHandle, JoinSet},
     time::sleep,
 };
+use tokio_stream::Stream;
 
 /// Longest a client may take to send its request's head, and longest an idle connection is kept.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub struct ShutdownRequest {
 /// A server that runs until it is stopped. Dropping it stops accepting at once and lets connections finish alone.
 pub struct ApiServer {
     accepting: JoinHandle<()>,
+    /// Follows the journal for `/metrics`; ended with the server.
+    counting: JoinHandle<()>,
     closing: watch::Sender<bool>,
     requests: mpsc::Receiver<ShutdownRequest>,
 }
@@ -52,12 +55,33 @@ pub struct ApiServer {
 /// The socket's folder is not private, or the socket can not be bound.
 pub async fn serve(fleet: FleetHandle, paths: &Paths) -> Result<ApiServer, FleetError> {
     let bound = bind_private(&paths.daemon_socket())?;
+    Ok(serve_at(bound, fleet, paths))
+}
+
+/// The same on a socket that listens there already, which stays when the server ends.
+///
+/// # Errors
+/// The socket can not be used.
+pub async fn serve_on(socket: OwnedFd, fleet: FleetHandle, paths: &Paths) -> Result<ApiServer, FleetError> {
+    let bound = inherit(socket, &paths.daemon_socket())?;
+    Ok(serve_at(bound, fleet, paths))
+}
+
+fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
     let (closing, ended) = watch::channel(false);
     // Room for one: a second request to end adds nothing.
     let (shutdown, requests) = mpsc::channel(1);
-    let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown };
-    let accepting = tokio::spawn(accept(bound, router(shared), Places::new(CONNECTIONS_MAX, REFUSALS_MAX), ended));
-    Ok(ApiServer { accepting, closing, requests })
+    let (metrics, places) = (Arc::new(Metrics::default()), Places::new(CONNECTIONS_MAX, REFUSALS_MAX));
+    let counting = tokio::spawn(count(Arc::clone(&metrics), fleet.events(), paths.journal()));
+    let free = Arc::clone(&places.served);
+    let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown, metrics, places: free };
+    let accepting = tokio::spawn(accept(bound, router(shared), places, ended));
+    ApiServer { accepting, counting, closing, requests }
+}
+
+/// Holds the events and not the fleet, which would otherwise never be dropped.
+async fn count(metrics: Arc<Metrics>, events: impl Stream<Item = Streamed> + Unpin, journal: PathBuf) {
+    metrics.follow(&journal, events).await;
 }
 
 impl ApiServer {
@@ -82,6 +106,7 @@ impl ApiServer {
 impl Drop for ApiServer {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.counting.abort();
     }
 }
 

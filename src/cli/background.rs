@@ -72,6 +72,10 @@ fn spawn(place: &Place, verbose: u8, log: &Log) -> Outcome<Child> {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("coalmine").arg("--root").arg(&place.root).args(vec!["-v"; usize::from(verbose)]);
     command.args(["daemon", "--detached"]).env_remove("COALMINE_SOCKET").current_dir("/");
+    // A service manager's word to whoever runs this verb is not for its daemon.
+    for theirs in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env_remove(theirs);
+    }
     let (out, err) = (log.file.try_clone(), log.file.try_clone());
     let log =
         |file: std::io::Result<File>| file.map_err(|error| Failure::failed("can not pass the daemon's log", error));

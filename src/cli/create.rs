@@ -20,12 +20,19 @@ pub(super) struct Args {
     /// Its name: a-z, 0-9 and dashes, a letter first, at most 32 characters
     #[arg(allow_hyphen_values = true, value_parser = name)]
     name: String,
-    /// How it is present [default: shell with a COMMAND, else the one agent in PATH]
-    #[arg(long, value_name = "NAME")]
-    runtime: Option<String>,
     /// Its folder [default: this one]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
+    #[command(flatten)]
+    wish: Wish,
+}
+
+/// What `create` and `init` can be told of a peer besides its name and its folder.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wish {
+    /// How it is present [default: shell with a COMMAND, else the one agent in PATH]
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
     /// What happens after a death: never, on-failure or always
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     restart: Option<RestartPolicy>,
@@ -57,22 +64,29 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let cwd = std::path::absolute(args.cwd.unwrap_or_else(|| ".".into())).map_err(|error| {
         Failure::usage(format!("the folder can not be resolved: {error}"), "give one with --cwd DIR")
     })?;
-    let peer = CreatePeer {
-        name: args.name,
-        runtime: args.runtime,
-        cwd,
-        description: args.description,
-        command: args.command,
-        env: args.env.into_iter().collect(),
-        restart: args.restart,
-        restart_knobs: None,
-        policy: args.policy,
-        start: args.start,
-    };
-    let client = context.client_or_start(args.no_daemon).await?;
-    let wait = if peer.start { args.timeout } else { Duration::ZERO };
-    let created = client.create(&peer, wait).await?;
-    context.answer(&created, |created| made(created, peer.start))
+    args.wish.fulfil(context, args.name, cwd).await
+}
+
+impl Wish {
+    /// Makes the peer.
+    pub(super) async fn fulfil(self, context: &Context, name: String, cwd: PathBuf) -> Outcome {
+        let peer = CreatePeer {
+            name,
+            runtime: self.runtime,
+            cwd,
+            description: self.description,
+            command: self.command,
+            env: self.env.into_iter().collect(),
+            restart: self.restart,
+            restart_knobs: None,
+            policy: self.policy,
+            start: self.start,
+        };
+        let client = context.client_or_start(self.no_daemon).await?;
+        let wait = if peer.start { self.timeout } else { Duration::ZERO };
+        let created = client.create(&peer, wait).await?;
+        context.answer(&created, |created| made(created, peer.start))
+    }
 }
 
 fn made(created: &Created, started: bool) -> String {

@@ -1,5 +1,7 @@
 //! `coalmine deaths`: who died, how, and who saw it.
 
+mod digest;
+
 use super::{
     context::{Context, Read},
     failure::{Failure, Outcome},
@@ -14,21 +16,24 @@ use coalmine_actors::error::FleetError;
 use jiff::{SignedDuration, Timestamp};
 use std::{fs::File, io::Read as _, path::Path};
 
-/// How much of a record's forensics is shown, bytes.
-const FORENSICS_HEAD_BYTES: u64 = 4096;
+/// Largest record that is read, bytes; the writers keep theirs below.
+const RECORD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// List the recorded deaths, newest first
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only of this peer, by name or by identity
     name: Option<String>,
-    /// At most so many; 1 also shows the head of the forensics
+    /// At most so many; 1 also shows what matters of the forensics
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
+    /// The newest one with all of its forensics
+    #[arg(long)]
+    full: bool,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
-    let limit = args.limit as usize;
+    let limit = if args.full { 1 } else { args.limit as usize };
     let name = args.name.as_deref();
     let journal = context.place.root.join("journal");
     let read = context
@@ -39,8 +44,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     }
     context.answer_read(&read, |deaths| match deaths.as_slice() {
         [] => "no deaths on record".into(),
-        [one] if limit == 1 => format!("{}\n\n{}", text(deaths, Timestamp::now()), forensics(one)),
-        deaths => text(deaths, Timestamp::now()),
+        [one] if limit == 1 => format!("{}\n\n{}", text(deaths, Timestamp::now()), forensics(one, args.full)),
+        deaths => format!("{}{}", text(deaths, Timestamp::now()), more(deaths)),
     })
 }
 
@@ -59,31 +64,45 @@ fn text(deaths: &[Death], now: Timestamp) -> String {
             format!("{} ({} ago)", age::moment(death.ts), age::since(death.ts, now)),
             death.identity.to_string(),
             death.generation.to_string(),
-            status_words(&harmless(&death.status)),
+            status(death),
             harmless(&death.cause),
             harmless(&death.witness),
             up_for.map_or("-".into(), age::duration),
         ]);
     }
-    let mut text = output::rendered(&mut table);
-    let newest = deaths.iter().find_map(|death| death.forensics.as_ref());
-    if let (Some(path), true) = (newest, deaths.len() > 1) {
-        text.push_str(&format!("\n\nforensics of the newest: {}", harmless(&path.display().to_string())));
-    }
-    text
+    output::rendered(&mut table)
 }
 
-fn forensics(death: &Death) -> String {
+/// The record's status, with what the daemon saw beside one that its witness could not learn.
+fn status(death: &Death) -> String {
+    let own = status_words(&harmless(&death.status));
+    match &death.daemon_status {
+        Some(seen) => format!("{own}; the daemon saw {}", status_words(&harmless(seen))),
+        None => own,
+    }
+}
+
+/// How to see more of the newest record that has more.
+fn more(deaths: &[Death]) -> String {
+    let newest = deaths.iter().find(|death| death.forensics.is_some());
+    newest.map_or(String::new(), |death| format!("\n\nforensics: `coalmine deaths {} -n 1`", death.identity))
+}
+
+fn forensics(death: &Death, full: bool) -> String {
     let Some(path) = &death.forensics else { return "no forensics: a session's end leaves one line only".into() };
     let shown = harmless(&path.display().to_string());
-    match head(path) {
-        Ok(text) => format!("forensics: {shown}\n\n{}", text.trim_end()),
+    match record(path) {
+        Ok(text) if full => format!("forensics: {shown}\n\n{}", text.trim_end()),
+        Ok(text) => {
+            let all = format!("`coalmine deaths {} --full` shows all of it", death.identity);
+            format!("forensics: {shown}\n{all}\n\n{}", digest::digest(&text))
+        }
         Err(source) => format!("forensics: {}", FleetError::io("read", path, source).chain()),
     }
 }
 
-fn head(path: &Path) -> std::io::Result<String> {
+fn record(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(FORENSICS_HEAD_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(RECORD_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(harmless(&String::from_utf8_lossy(&bytes)))
 }

@@ -18,26 +18,28 @@ const WATCH_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// List the peers and their states
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Again and again, every TIME
+    /// Again and again, every TIME, as in --watch=500ms; 2s where none is given
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "2s",
           value_parser = create::wait)]
     watch: Option<Duration>,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
-    let Some(pause) = args.watch else { return once(context).await };
+    let Some(pause) = args.watch else { return once(context, false).await };
+    // Where a person looks on, each list takes the place of the last one.
+    let in_place = !context.json && io::stdout().is_terminal();
     loop {
-        // Where a person looks on, each list takes the place of the last one.
-        if !context.json && io::stdout().is_terminal() {
-            output::print(CLEAR)?;
-        }
-        once(context).await?;
+        once(context, in_place).await?;
         sleep(pause.max(WATCH_PAUSE_MIN)).await;
     }
 }
 
-async fn once(context: &Context) -> Outcome {
+async fn once(context: &Context, in_place: bool) -> Outcome {
     let read = context.read(async |client| client.list().await, |files| Ok(files.list())).await?;
+    if in_place {
+        // Only once its successor is there: a screen that is empty for a moment flickers.
+        output::raw(CLEAR.as_bytes())?;
+    }
     context.answer_read(&read, |peers| text(peers, Timestamp::now()))
 }
 

@@ -6,11 +6,7 @@ use super::{context::Context, failure::Outcome, output};
 use crate::{offline::Files, paths::Paths, text::Cleaner};
 use coalmine_actors::{error::FleetError, names::Identity};
 use serde::Serialize;
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write, time::Duration};
 use tail::Follower;
 use tokio::time::sleep;
 
@@ -42,28 +38,32 @@ struct Piece<'a> {
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let root = context.root().await;
     let identity = Files::open(&root)?.identity(&args.name)?;
-    let log = log_of(&root, &identity)?;
+    let paths = Paths::new(&root)?;
+    let (log, folder) = (paths.pane_log(&identity), paths.peer(&identity));
+    // A peer that never lived may have none yet.
+    let had_folder = folder.exists();
     let failed = |source| FleetError::io("read", &log, source);
     let mut writer =
         Writer { context, identity: &identity, cleaner: (!args.raw).then(Cleaner::default), stream: args.follow };
     let (tail, mut follower) = Follower::open(&log, args.lines).map_err(failed)?;
     writer.write(&tail)?;
+    if tail.is_empty() && args.lines > 0 && !context.json {
+        context.note(&format!("{identity} has written nothing yet"));
+    }
     if !args.follow {
-        if tail.is_empty() && args.lines > 0 && !context.json {
-            context.note(&format!("{identity} has written nothing yet"));
-        }
         return Ok(());
     }
     loop {
         match follower.more().map_err(failed)? {
+            // The folder goes with the peer; a namesake's log would be another story.
+            nothing if nothing.is_empty() && had_folder && !folder.exists() => {
+                context.note(&format!("{identity} has been removed"));
+                return Ok(());
+            }
             nothing if nothing.is_empty() => sleep(FOLLOW_PAUSE).await,
             more => writer.write(&more)?,
         }
     }
-}
-
-fn log_of(root: &Path, identity: &Identity) -> Outcome<PathBuf> {
-    Ok(Paths::new(root)?.pane_log(identity))
 }
 
 /// Where the bytes of a log go: cleaned, raw, or as JSON.

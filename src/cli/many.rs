@@ -48,8 +48,9 @@ impl Names {
 
 /// What became of each name.
 #[derive(Debug, Serialize)]
-struct Summary<T> {
-    done: Vec<T>,
+pub(super) struct Summary<T> {
+    /// What was done, in the names' order.
+    pub(super) done: Vec<T>,
     failed: Vec<Failed>,
 }
 
@@ -59,7 +60,7 @@ struct Failed {
     error: ErrorBody,
 }
 
-/// Asks for each name, a few at a time, and answers in the names' order.
+/// Asks for each name, a few at a time, and says what became of each.
 pub(super) async fn each<T, F>(
     context: &Context,
     client: &Client,
@@ -72,6 +73,30 @@ where
     F: Future<Output = Result<T, ClientError>> + Send + 'static,
 {
     let single = names.len() == 1;
+    let mut summary = gather(client, names, ask).await?;
+    if single && let Some(failed) = summary.failed.pop() {
+        return Err(Failure::Error(failed.error));
+    }
+    if context.json {
+        output::document(&summary, false)?;
+    } else if summary.done.is_empty() && summary.failed.is_empty() {
+        context.note("nothing to do");
+    } else {
+        summary.done.iter().try_for_each(|done| output::print(&human(done)))?;
+    }
+    summary.conclude(context)
+}
+
+/// Asks for each name, a few at a time, and answers in the names' order.
+pub(super) async fn gather<T, F>(
+    client: &Client,
+    names: Vec<String>,
+    ask: impl Fn(Client, String) -> F,
+) -> Outcome<Summary<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, ClientError>> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(PARALLEL_MAX));
     let mut asked = JoinSet::new();
     for (index, name) in names.iter().enumerate() {
@@ -87,30 +112,25 @@ where
     for (index, answer) in answers {
         match answer.map_err(Failure::from) {
             Ok(done) => summary.done.push(done),
-            Err(failure) if single => return Err(failure),
             Err(Failure::Error(error)) => summary.failed.push(Failed { name: names[index].clone(), error }),
             Err(quiet) => return Err(quiet),
         }
     }
-    report(context, summary, human)
+    Ok(summary)
 }
 
-fn report<T: Serialize>(context: &Context, summary: Summary<T>, human: impl Fn(&T) -> String) -> Outcome {
-    if context.json {
-        output::document(&summary, false)?;
-    } else if summary.done.is_empty() && summary.failed.is_empty() {
-        context.note("nothing to do");
-    } else {
-        summary.done.iter().try_for_each(|done| output::print(&human(done)))?;
-    }
-    let exit = summary.failed.first().map(|first| first.error.exit_code);
-    let all_failed = summary.done.is_empty();
-    if !context.json {
-        summary.failed.into_iter().for_each(|failed| failure::tell(failed.error, false));
-    }
-    match exit {
-        None => Ok(()),
-        Some(exit) if all_failed => Err(Failure::Quiet(exit)),
-        Some(_) => Err(Failure::degraded()),
+impl<T> Summary<T> {
+    /// Tells people the failures; the first one's exit code where nothing was done, else degraded.
+    pub(super) fn conclude(self, context: &Context) -> Outcome {
+        let exit = self.failed.first().map(|first| first.error.exit_code);
+        let all_failed = self.done.is_empty();
+        if !context.json {
+            self.failed.into_iter().for_each(|failed| failure::tell(failed.error, false));
+        }
+        match exit {
+            None => Ok(()),
+            Some(exit) if all_failed => Err(Failure::Quiet(exit)),
+            Some(_) => Err(Failure::degraded()),
+        }
     }
 }

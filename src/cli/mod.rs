@@ -12,6 +12,7 @@
 mod attach;
 mod background;
 mod capture;
+mod completions;
 mod context;
 mod create;
 mod daemon;
@@ -20,10 +21,14 @@ mod demo;
 mod doctor;
 mod down;
 mod events;
+mod explain;
 mod failure;
 mod findings;
+mod init;
+mod install;
 mod list;
 mod logs;
+mod man;
 mod many;
 mod memory;
 mod output;
@@ -37,6 +42,7 @@ mod status;
 mod stop;
 mod up;
 mod verify;
+mod wait;
 
 use crate::{
     config::place::{Place, PlaceFlags},
@@ -71,6 +77,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Create(create::Args),
+    Init(init::Args),
     List(list::Args),
     Show(show::Args),
     Status(status::Args),
@@ -91,6 +98,11 @@ enum Verb {
     Daemon(daemon::Args),
     Verify(verify::Args),
     Doctor(doctor::Args),
+    Wait(wait::Args),
+    Explain(explain::Args),
+    Install(install::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Demo(demo::Args),
 }
 
@@ -121,6 +133,7 @@ fn act(cli: Cli) -> Outcome {
 async fn perform(context: &Context, verb: Verb) -> Outcome {
     match verb {
         Verb::Create(args) => create::run(context, args).await,
+        Verb::Init(args) => init::run(context, args).await,
         Verb::List(args) => list::run(context, args).await,
         Verb::Show(args) => show::run(context, args).await,
         Verb::Status(args) => status::run(context, args).await,
@@ -140,6 +153,11 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Down(args) => down::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args),
         Verb::Doctor(args) => doctor::run(context, args).await,
+        Verb::Wait(args) => wait::run(context, args).await,
+        Verb::Explain(args) => explain::run(context, args).await,
+        Verb::Install(args) => install::run(context, &args),
+        Verb::Completions(args) => completions::run(context, &args),
+        Verb::Man(args) => man::run(context, args),
         Verb::Demo(args) => demo::run(context, args).await,
         Verb::Daemon(_) => unreachable!("the daemon has its own runtime"),
     }

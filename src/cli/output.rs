@@ -24,6 +24,13 @@ pub(super) fn print(text: &str) -> Outcome {
     Ok(out.flush()?)
 }
 
+/// Writes bytes to stdout exactly as they are: what other programs read has no colours to drop.
+pub(super) fn raw(bytes: &[u8]) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    Ok(out.flush()?)
+}
+
 /// A word aside, to stderr.
 pub(super) fn note(text: &str) {
     let _unheard = writeln!(anstream::stderr(), "{QUIET}{text}{QUIET:#}");
@@ -110,6 +117,24 @@ pub(super) fn phase_color(phase: PhaseName) -> Color {
 pub(super) fn sentence(peer: &PeerView) -> String {
     let detail = if peer.detail.is_empty() { String::new() } else { format!(": {}", one_line(&peer.detail, 200)) };
     format!("{} is {}{detail} (gen {})", peer.identity, peer.state(Timestamp::now()), peer.generation)
+}
+
+/// A peer's name, state and life above a card: `claude-bob is up (gen 7)`, the state in its colour.
+pub(super) fn titled(peer: &PeerView) -> String {
+    let mut line = table(&[]);
+    line.add_row([Cell::new(format!("{} is", peer.identity)).add_attribute(Attribute::Bold), state(peer)]);
+    line.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 1));
+    });
+    let line: Vec<_> = line.lines().map(|line| trimmed(&line)).collect();
+    format!(
+        "{} (gen {})",
+        line.join(
+            "
+"
+        ),
+        peer.generation
+    )
 }
 
 /// What somebody can do about a peer's state, where there is something.

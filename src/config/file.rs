@@ -147,7 +147,7 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// `line 3: unknown key "polcy"; did you mean "policy"?`
-fn explain(text: &str, error: &toml::de::Error) -> String {
+pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
     let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     format!("line {line}: {}", unknown_key(error.message()).unwrap_or_else(|| error.message().trim().to_owned()))
 }

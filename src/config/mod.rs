@@ -7,6 +7,7 @@ mod check;
 mod file;
 mod layer;
 pub mod place;
+pub mod project;
 
 pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};

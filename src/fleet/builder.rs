@@ -12,7 +12,7 @@ use crate::{
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, dice::HostDice, find, journal::JournalFolder, lock,
         peer_store::PeerFiles, private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry,
-        servers::TmuxServers, socket_folder, tmux,
+        servers::TmuxServers, socket_folder, tmux, turns::Turns,
     },
     paths::Paths,
 };
@@ -176,7 +176,7 @@ impl FleetBuilder {
 }
 
 /// What a configuration means for every peer.
-pub(super) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
+pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
     let boot_id = boot_id().map_err(|source| FleetError::io("read", "/proc/sys/kernel/random/boot_id", source))?;
     let shell = std::env::var("SHELL").ok().filter(|shell| !shell.is_empty());
     Ok(FleetRules {
@@ -218,13 +218,15 @@ fn adapters(
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
     let tmux = tmux::Tmux::new(tmux);
-    let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
+    let turns = Turns::default();
+    let servers =
+        TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),
         store: Arc::new(files),
         servers: Arc::new(servers.clone()),
-        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),
+        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper, turns)),
         registry: Arc::new(JsonRegistry::new(paths.registry())),
         journal: Arc::new(JournalFolder::new(paths.journal())),
     };

@@ -365,7 +365,15 @@ impl FleetHandle {
         failed
     }
 
-    fn entry(&self, identity: &Identity) -> Result<Entry, FleetError> {
+    /// The one identity that NAME means: a personality's default runtime, or the identity itself.
+    ///
+    /// # Errors
+    /// Unknown name, with the nearest ones.
+    pub fn identity(&self, name: &str) -> Result<Identity, FleetError> {
+        resolve::one(&self.0.registry.snapshot(), name)
+    }
+
+    pub(super) fn entry(&self, identity: &Identity) -> Result<Entry, FleetError> {
         self.0.directory.get(identity).ok_or_else(|| restarting(identity))
     }
 

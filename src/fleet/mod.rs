@@ -1,9 +1,13 @@
 //! A fleet in a Rust program: [`Fleet::builder`] starts one, [`FleetHandle`] asks it for things.
 mod admit;
-mod builder;
+pub(crate) mod builder;
+mod explain;
+pub(crate) mod goal;
 mod handle;
 mod memory;
+pub mod plan;
 mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};
+pub use goal::Goal;
 pub use handle::FleetHandle;

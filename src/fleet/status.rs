@@ -6,6 +6,11 @@ use coalmine_actors::view::{FleetStatus, PeerView, PhaseName};
 use std::collections::BTreeMap;
 
 impl FleetHandle {
+    /// What waits or is in work: events for the journal's file, changes of the registry.
+    pub fn queues(&self) -> (usize, usize) {
+        (self.inner().journal.status().waiting, self.inner().registry.changes_in_flight())
+    }
+
     /// The fleet as a whole.
     pub fn status(&self) -> FleetStatus {
         let views = self.list();

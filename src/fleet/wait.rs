@@ -48,7 +48,7 @@ pub(super) async fn until_down(view: &watch::Sender<PeerView>, patience: Duratio
         .map_err(closed)
 }
 
-fn closed(_: watch::error::RecvError) -> FleetError {
+pub(super) fn closed(_: watch::error::RecvError) -> FleetError {
     FleetError::ShuttingDown
 }
 

@@ -9,9 +9,17 @@ mod view;
 
 pub use host::Host;
 
-use crate::paths::Paths;
+use crate::{
+    config::Config,
+    fleet::{
+        builder::rules,
+        plan::{Plan, plan},
+    },
+    paths::Paths,
+};
 use coalmine_actors::{
     error::FleetError,
+    fleet::request::CreatePeer,
     names::{BadName, Identity, Personality},
     peer::file::PeerFile,
     registry::{
@@ -117,6 +125,14 @@ impl Files {
         names.sort();
         names.dedup();
         FleetError::UnknownPeer { name: name.to_owned(), nearest: nearest(name, names.iter().map(String::as_str)) }
+    }
+
+    /// What making all of `declared` would change, under this configuration.
+    ///
+    /// # Errors
+    /// The host does not say which boot this is.
+    pub fn plan(&self, declared: Vec<CreatePeer>, config: &Config) -> Result<Plan, FleetError> {
+        Ok(plan(&self.document, &self.peers, declared, &rules(config)?))
     }
 
     /// What is wrong with `fleet.json`, one text each.

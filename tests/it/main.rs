@@ -12,3 +12,4 @@ mod fleet;
 mod helper;
 mod memory;
 mod support;
+mod verbs;

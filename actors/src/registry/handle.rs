@@ -124,6 +124,11 @@ impl RegistryHandle {
         }
     }
 
+    /// Changes that are in the mailbox or in work now.
+    pub fn changes_in_flight(&self) -> usize {
+        self.shared.gate.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Gate::in_flight)
+    }
+
     /// What somebody should look at: bad records, a backup that had to stand in.
     pub fn problems(&self) -> Vec<String> {
         self.snapshot().problems()

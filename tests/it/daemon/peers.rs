@@ -139,7 +139,7 @@ async fn a_death_is_told_by_deaths_with_its_forensics() {
     daemon.until("bob", "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
     crate::support::eventually("the record", || async { (daemon.ask(&["deaths"]) != json!([])).then_some(()) }).await;
     daemon.coalmine(&["deaths"]).tells(&["WITNESS", "shell-bob", "SIGKILL", "killed", "canary"]);
-    daemon.coalmine(&["deaths", "bob", "-n", "1"]).tells(&["forensics: ", "gen=1", "status=signal:9"]);
+    daemon.coalmine(&["deaths", "bob", "-n", "1"]).tells(&["forensics: ", "--full", "status=signal:9"]);
     let death = daemon.ask(&["deaths", "bob"])[0].take();
     assert_eq!((&death["gen"], &death["cause"], &death["witness"]), (&json!(1), &json!("killed"), &json!("canary")));
     daemon.coalmine(&["list"]).tells(&["shell-bob"]);

@@ -43,10 +43,15 @@ impl Daemon {
     }
 
     /// A daemon that is started by another program.
-    pub async fn run(root: Root, mut command: Command) -> Self {
+    pub async fn run(root: Root, command: Command) -> Self {
+        Self::run_with(root, command, Stdio::null()).await
+    }
+
+    /// The same, with something to start with on its standard input.
+    pub async fn run_with(root: Root, mut command: Command, stdin: Stdio) -> Self {
         let file = |name: &str| File::options().create(true).append(true).open(root.folder().join(name)).unwrap();
         command.env_clear().envs(root.env()).current_dir(root.folder());
-        command.stdin(Stdio::null()).stdout(file("daemon.out")).stderr(file("daemon.err"));
+        command.stdin(stdin).stdout(file("daemon.out")).stderr(file("daemon.err"));
         let mut daemon = Self { child: command.spawn().unwrap(), root: Some(root) };
         daemon.until_it_answers().await;
         daemon

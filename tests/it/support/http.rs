@@ -11,15 +11,20 @@ use std::{
 /// Longest wait for an answer's next bytes.
 const READ_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Sends these bytes and reads until the server hangs up.
+/// Sends these bytes and understands the document that comes.
 pub fn talk(socket: &Path, bytes: &[u8]) -> (u16, Value) {
+    understood(&answer(socket, bytes))
+}
+
+/// Sends these bytes and reads until the server hangs up.
+pub fn answer(socket: &Path, bytes: &[u8]) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(READ_TIME_MAX)).unwrap();
     // A server that refuses early may hang up before it has read everything.
     let _refused_early = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _hung_up = stream.read_to_end(&mut answer);
-    understood(&String::from_utf8_lossy(&answer))
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// The status and the document of a whole answer.

@@ -1,0 +1,141 @@
+//! `coalmine.toml`: the peers that a project declares.
+//!
+//! ```toml
+//! [peer.web]                    # the name; everything below may be left out
+//! runtime = "claude"            # as in `create --runtime`
+//! cwd = "web"                   # from the file's own folder, which is also the default
+//! command = ["npm", "start"]
+//! env = { PORT = "3000" }
+//! restart = "always"
+//! policy = "strict"
+//! description = "the shop"
+//! start = false                 # declared, and left as it is; true by default
+//! ```
+
+use super::{CONFIG_BYTES_MAX, file::explain};
+use coalmine_actors::{error::FleetError, fleet::request::CreatePeer, peer::restart_policy::RestartPolicy};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// The file that is looked for where none is named.
+pub const PROJECT_FILE: &str = "coalmine.toml";
+/// Most peers that a file may declare.
+const PEERS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectFile {
+    #[serde(default)]
+    peer: BTreeMap<String, PeerTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerTable {
+    runtime: Option<String>,
+    cwd: Option<PathBuf>,
+    description: Option<String>,
+    #[serde(default)]
+    command: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    restart: Option<RestartPolicy>,
+    policy: Option<String>,
+    #[serde(default = "yes")]
+    start: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The peers that the file at `path` declares, by name; whether they can be, the fleet judges.
+///
+/// # Errors
+/// [`FleetError::BadConfig`] with the line and the nearest key; [`FleetError::Io`] when the file can not be read.
+pub fn load(path: &Path) -> Result<Vec<CreatePeer>, FleetError> {
+    let path = std::path::absolute(path).map_err(|source| FleetError::io("resolve", path, source))?;
+    let bad = |why| FleetError::BadConfig { path: path.clone(), why };
+    let text = read(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => bad("there is no such file".into()),
+        _ => FleetError::io("read", &path, source),
+    })?;
+    let text = text.ok_or_else(|| bad(format!("it has more than {CONFIG_BYTES_MAX} bytes")))?;
+    let file: ProjectFile = toml::from_str(&text).map_err(|error| bad(explain(&text, &error)))?;
+    if file.peer.len() > PEERS_MAX {
+        return Err(bad(format!("it declares {} peers; {PEERS_MAX} are the limit", file.peer.len())));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    Ok(file.peer.into_iter().map(|(name, table)| table.wish(name, folder)).collect())
+}
+
+impl PeerTable {
+    fn wish(self, name: String, folder: &Path) -> CreatePeer {
+        let cwd = self.cwd.map_or_else(|| folder.to_owned(), |cwd| folder.join(cwd));
+        CreatePeer {
+            name,
+            runtime: self.runtime,
+            // Without its dots, so that `cwd = "."` means the same folder as no `cwd`.
+            cwd: std::path::absolute(&cwd).unwrap_or(cwd),
+            description: self.description,
+            command: self.command,
+            env: self.env,
+            restart: self.restart,
+            restart_knobs: None,
+            policy: self.policy,
+            start: self.start,
+        }
+    }
+}
+
+/// The text; nothing where the file is too long.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    Ok((text.len() as u64 <= CONFIG_BYTES_MAX).then_some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Vec<CreatePeer>, FleetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PROJECT_FILE);
+        std::fs::write(&path, text).unwrap();
+        let mut peers = load(&path)?;
+        // The folder's own name differs from run to run.
+        peers.iter_mut().for_each(|peer| {
+            peer.cwd = Path::new("/project").join(peer.cwd.strip_prefix(folder.path()).unwrap_or(&peer.cwd));
+        });
+        Ok(peers)
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_has_a_default() {
+        let peers = of("[peer.web]\n[peer.api]\ncwd = \"./api\"\nstart = false\nenv = { PORT = \"1\" }").unwrap();
+        let [api, web] = peers.as_slice() else { panic!("{peers:?}") };
+        assert_eq!((api.name.as_str(), api.cwd.to_str(), api.start), ("api", Some("/project/api"), false));
+        assert_eq!((web.name.as_str(), web.cwd.to_str(), web.start), ("web", Some("/project/"), true));
+        assert_eq!(of("").unwrap(), []);
+    }
+
+    #[test]
+    fn a_slip_is_told_with_its_line_and_the_nearest_key() {
+        for (text, why) in [
+            ("[peer.web]\ncomand = [\"x\"]", "line 2: unknown key \"comand\"; did you mean \"command\"?"),
+            ("[peers.web]", "unknown key \"peers\"; did you mean \"peer\"?"),
+            ("[peer.web]\nrestart = \"sometimes\"", "line 2: unknown variant `sometimes`"),
+            ("[peer.web]\ncommand = \"x\"", "line 2: invalid type"),
+            ("[peer.web", "line 1"),
+        ] {
+            let error = of(text).unwrap_err();
+            assert_eq!(error.code(), "bad-config");
+            assert!(error.to_string().contains(why), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `/metrics`: what a monitoring system reads of a fleet.
+
+use crate::support::{Daemon, eventually, http, kill};
+
+fn scraped(daemon: &Daemon) -> String {
+    let socket = daemon.paths().daemon_socket();
+    let answer = http::answer(&socket, &http::request("GET", "/metrics", b""));
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("application/openmetrics-text"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[track_caller]
+fn has(text: &str, lines: &[&str]) {
+    lines.iter().for_each(|line| assert!(text.lines().any(|is| is == *line), "{line} is not in {text}"));
+}
+
+#[tokio::test]
+async fn a_fleet_tells_its_deaths_restarts_states_latencies_and_queues() {
+    let daemon = Daemon::start().await;
+    let bob = daemon.sleeper("bob");
+    daemon.ask(&["create", "ann", "--", "sleep", "60"]);
+    has(
+        &scraped(&daemon),
+        &[
+            r#"coalmine_peers{state="up"} 1"#,
+            r#"coalmine_peers{state="asleep"} 1"#,
+            r#"coalmine_peers{state="quarantined"} 0"#,
+            r#"coalmine_peer_up{identity="shell-bob"} 1"#,
+            r#"coalmine_queue_length{queue="journal"} 0"#,
+            r#"coalmine_queue_length{queue="registry"} 0"#,
+            r#"coalmine_queue_length{queue="api"} 1"#,
+            r#"coalmine_store_unavailable{store="journal"} 0"#,
+            "coalmine_records_owed 0",
+            "coalmine_start_seconds_count 1",
+            "# EOF",
+        ],
+    );
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    let text = eventually("the death and the restart are counted", || async {
+        let text = scraped(&daemon);
+        let counted = [r#"cause="killed",witness="canary"} 1"#, "coalmine_restart_seconds_count 1"];
+        counted.iter().all(|words| text.contains(words)).then_some(text)
+    })
+    .await;
+    has(&text, &[r#"coalmine_peer_restarts_total{identity="shell-bob"} 1"#, "coalmine_start_seconds_count 2"]);
+    daemon.ask(&["remove", "bob", "--force"]);
+    assert!(!scraped(&daemon).contains("shell-bob"));
+}
+
+#[tokio::test]
+async fn what_was_found_before_the_api_answered_is_counted_and_what_an_earlier_daemon_saw_is_not() {
+    let daemon = Daemon::start().await;
+    let bob = daemon.sleeper("bob");
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    daemon.until("bob", "is on record", |_| !daemon.ask(&["deaths", "bob"]).as_array().unwrap().is_empty()).await;
+    let bob = daemon.until("bob", "is up", |peer| peer["gen"] == 2 && peer["phase"] == "up").await;
+    let pid = |key: &str| i32::try_from(bob[key].as_i64().unwrap()).unwrap();
+    daemon.signal(rustix::process::Signal::KILL);
+    let (_, root) = daemon.ended().await;
+    // Nobody witnesses this one: the next daemon finds out.
+    kill(pid("canary_pid"));
+    kill(pid("server_pid"));
+    let daemon = Daemon::on(root).await;
+    let text = eventually("the next daemon has counted", || async {
+        Some(scraped(&daemon)).filter(|text| text.contains(r#"witness="recovery"} 1"#))
+    })
+    .await;
+    assert!(!text.contains(r#"witness="canary""#), "{text}");
+}

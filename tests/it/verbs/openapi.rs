@@ -1,0 +1,102 @@
+//! `/v1/openapi.json`: a daemon answers as its own document says.
+
+use crate::support::{Daemon, http, kill};
+use serde_json::{Value, json};
+
+/// What is wrong with `value` as an instance of `schema`: only what the document uses is understood.
+fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return faults(document, document.pointer(&reference[1..]).unwrap(), value, at);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = choices.iter().any(|choice| faults(document, choice, value, at).is_empty());
+        return if fits { vec![] } else { vec![format!("{at}: {value} fits none of {choices:?}")] };
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        return if allowed.contains(value) { vec![] } else { vec![format!("{at}: {value} is not among {allowed:?}")] };
+    }
+    let of = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let wanted = &schema["type"];
+    if !wanted.is_null() && *wanted != of && !wanted.as_array().is_some_and(|all| all.contains(&json!(of))) {
+        return vec![format!("{at}: {value} is not {wanted}")];
+    }
+    match value {
+        Value::Array(items) => {
+            let schema_of = |index: usize| schema["prefixItems"].get(index).unwrap_or(&schema["items"]);
+            let all = items.iter().enumerate();
+            all.flat_map(|(index, item)| faults(document, schema_of(index), item, &format!("{at}/{index}"))).collect()
+        }
+        Value::Object(fields) if schema["properties"].is_object() => {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let missing = required.filter(|key| !fields.contains_key(key.as_str().unwrap()));
+            let mut found: Vec<_> = missing.map(|key| format!("{at}: {key} is missing")).collect();
+            for (key, value) in fields {
+                match schema["properties"].get(key) {
+                    Some(schema) => found.extend(faults(document, schema, value, &format!("{at}/{key}"))),
+                    None => found.push(format!("{at}: {key} is not documented")),
+                }
+            }
+            found
+        }
+        _ => vec![],
+    }
+}
+
+#[tokio::test]
+async fn what_a_daemon_answers_is_what_its_document_says() {
+    let daemon = Daemon::start().await;
+    let socket = daemon.paths().daemon_socket();
+    let ask = |method: &str, target: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        http::talk(&socket, &http::request(method, target, body.as_bytes()))
+    };
+    let (status, document) = ask("GET", "/v1/openapi.json", Value::Null);
+    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    let bob = daemon.sleeper("bob");
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    daemon.until("bob", "is on record", |_| !daemon.ask(&["deaths", "bob"]).as_array().unwrap().is_empty()).await;
+    daemon.until("bob", "is up", |peer| peer["gen"] == 2 && peer["phase"] == "up").await;
+    let ann = json!({ "name": "ann", "cwd": daemon.folder(), "command": ["sleep", "60"], "restart": "never" });
+    let name = "/v1/peers/{name}";
+    for (method, path, target, body) in [
+        ("get", "/v1/status", "/v1/status", Value::Null),
+        ("post", "/v1/plan", "/v1/plan", json!([ann, { "name": "Bad", "cwd": "/" }])),
+        ("post", "/v1/peers", "/v1/peers", ann),
+        ("get", "/v1/peers", "/v1/peers", Value::Null),
+        ("get", name, "/v1/peers/bob", Value::Null),
+        ("get", "/v1/peers/{name}/explain", "/v1/peers/bob/explain", Value::Null),
+        ("get", "/v1/peers/{name}/wait", "/v1/peers/bob/wait?for=up", Value::Null),
+        ("get", "/v1/peers/{name}/capture", "/v1/peers/bob/capture", Value::Null),
+        ("get", "/v1/deaths", "/v1/deaths", Value::Null),
+        ("post", "/v1/peers/{name}/ready", "/v1/peers/shell-bob/ready", json!({ "gen": 2 })),
+        ("post", "/v1/peers/{name}/restart", "/v1/peers/bob/restart", Value::Null),
+        ("post", "/v1/peers/{name}/stop", "/v1/peers/bob/stop", Value::Null),
+        ("post", "/v1/peers/{name}/reset", "/v1/peers/bob/reset", Value::Null),
+        ("post", "/v1/peers/{name}/start", "/v1/peers/bob/start", Value::Null),
+        ("delete", name, "/v1/peers/bob?force=true", Value::Null),
+        ("post", "/v1/shutdown", "/v1/shutdown", json!({ "peers": false })),
+    ] {
+        let (status, answer) = ask(&method.to_uppercase(), target, body);
+        assert_eq!(status, 200, "{target}: {answer}");
+        let schema = &document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
+        assert!(schema.is_object(), "{method} {path} has no schema");
+        assert_eq!(faults(&document, schema, &answer, path), Vec::<String>::new(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_documented_too() {
+    let daemon = Daemon::start().await;
+    let socket = daemon.paths().daemon_socket();
+    let (_, document) = http::talk(&socket, &http::request("GET", "/v1/openapi.json", b""));
+    let (status, answer) = http::talk(&socket, &http::request("GET", "/v1/peers/nobody", b""));
+    let schema = json!({ "$ref": "#/components/schemas/ErrorEnvelope" });
+    assert_eq!((status, faults(&document, &schema, &answer, "")), (404, vec![]), "{answer}");
+}
