@@ -16,6 +16,7 @@ mod late_canary;
 mod life_mark;
 pub mod lock;
 pub mod lock_holder;
+pub mod memory;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;
