@@ -5,6 +5,8 @@ mod explain;
 pub(crate) mod goal;
 mod handle;
 pub mod plan;
+mod requests;
+mod shutdown;
 mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};

@@ -5,6 +5,7 @@ mod disk;
 mod events;
 mod host;
 mod input;
+mod names;
 mod peers;
 mod readiness;
 mod reads;
