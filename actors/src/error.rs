@@ -100,6 +100,16 @@ pub enum FleetError {
         /// The verb that helps.
         hint: String,
     },
+    /// A later request to the same peer wants something else.
+    #[error("the {what} of {identity} was overruled by a {by}")]
+    Overruled {
+        /// Which peer.
+        identity: Identity,
+        /// What was asked for: `start`, `stop`.
+        what: &'static str,
+        /// What was asked for later.
+        by: &'static str,
+    },
     /// The peer's server does not answer; it is not dead.
     #[error("the tmux server of {identity} does not answer")]
     ServerSilent {
@@ -241,7 +251,9 @@ impl FleetError {
             | E::Usage { .. } => Kind::Usage,
             E::UnknownPeer { .. } => Kind::NotFound,
             E::ServerSilent { .. } | E::TimedOut { .. } => Kind::TimedOut,
-            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } => Kind::Held,
+            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } | E::Overruled { .. } => {
+                Kind::Held
+            }
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::WrongPhase { .. }
@@ -269,6 +281,7 @@ impl FleetError {
             E::BadCommand { .. } => "bad-command",
             E::Usage { .. } => "usage",
             E::WrongPhase { .. } => "wrong-phase",
+            E::Overruled { .. } => "overruled",
             E::ServerSilent { .. } => "server-silent",
             E::StartFailed { .. } => "start-failed",
             E::TimedOut { .. } => "timed-out",
@@ -304,6 +317,7 @@ impl FleetError {
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),
             E::Usage { hint, .. } | E::WrongPhase { hint, .. } | E::Damaged { hint, .. } => hint.clone(),
+            E::Overruled { identity, .. } => format!("`coalmine show {identity}` says how it is now; then ask again"),
             E::ServerSilent { identity } => {
                 format!("nothing was killed; `coalmine show {identity}` says when it answers again")
             }

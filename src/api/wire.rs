@@ -8,7 +8,7 @@ use axum::{
 };
 use coalmine_actors::{
     error::{FleetError, Kind},
-    names::Generation,
+    names::{Generation, Identity},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -149,9 +149,13 @@ impl IntoResponse for ApiError {
 
 fn fleet_status(error: &FleetError) -> StatusCode {
     match (error, error.kind()) {
-        (FleetError::NameTaken { .. } | FleetError::WrongPhase { .. } | FleetError::Held { .. }, _) => {
-            StatusCode::CONFLICT
-        }
+        (
+            FleetError::NameTaken { .. }
+            | FleetError::WrongPhase { .. }
+            | FleetError::Overruled { .. }
+            | FleetError::Held { .. },
+            _,
+        ) => StatusCode::CONFLICT,
         (_, Kind::Usage) => StatusCode::BAD_REQUEST,
         (_, Kind::NotFound) => StatusCode::NOT_FOUND,
         (_, Kind::Refused) => StatusCode::FORBIDDEN,
@@ -179,12 +183,24 @@ pub struct Shutdown {
 }
 
 /// What a shutdown did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShutDown {
     /// Peers that were ended.
     pub ended: usize,
     /// Peers that still run.
     pub running: usize,
+    /// Peers that could not be ended, though they were to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<NotEnded>,
+}
+
+/// A peer that could not be ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotEnded {
+    /// Which.
+    pub identity: Identity,
+    /// Why.
+    pub error: ErrorBody,
 }
 
 /// The text on a peer's screen, made harmless.

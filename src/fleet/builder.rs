@@ -1,6 +1,9 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
 
-use super::handle::{FleetHandle, Inner};
+use super::{
+    handle::{FleetHandle, Inner},
+    shutdown::Gate,
+};
 use crate::{
     config::{
         Config,
@@ -145,8 +148,19 @@ impl FleetBuilder {
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
-        let handle =
-            FleetHandle::new(Inner { paths, rules, ports, servers, journal, registry, directory, fleet, since, lock });
+        let handle = FleetHandle::new(Inner {
+            paths,
+            rules,
+            ports,
+            servers,
+            journal,
+            registry,
+            directory,
+            fleet,
+            since,
+            gate: Gate::default(),
+            lock,
+        });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
             Ok(CallResult::Success(booted)) => {
                 booted?;

@@ -123,6 +123,7 @@ pub(crate) mod tests {
             command: vec![],
             policy: None,
             helper_version: String::new(),
+            wish: coalmine_actors::view::Wish::default(),
         }
     }
 

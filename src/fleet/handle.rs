@@ -1,6 +1,6 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
-use super::builder::rules;
+use super::{builder::rules, shutdown::Gate};
 use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
     error::FleetError,
@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     pub(super) fleet: ActorRef<FleetMsg>,
     pub(super) since: Timestamp,
+    /// Shut once the fleet ends with its peers.
+    pub(super) gate: Gate,
     /// `daemon.lock`: held as long as anybody holds this fleet.
     #[expect(dead_code, reason = "held, not read")]
     pub(super) lock: OwnedFd,

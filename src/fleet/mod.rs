@@ -12,3 +12,4 @@ mod wait;
 pub use builder::{Fleet, FleetBuilder};
 pub use goal::Goal;
 pub use handle::FleetHandle;
+pub use shutdown::EndOfAll;

@@ -34,11 +34,14 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.inner().rules.borrow().clone())?;
-        let create = |reply| FleetMsg::Create(Box::new(spec), reply);
-        let created = self.fleet().call(create, Some(CONDUCT_DEADLINE)).await;
-        let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
+        let new = {
+            let _open = self.open().await?;
+            let create = |reply| FleetMsg::Create(Box::new(spec), reply);
+            let created = self.fleet().call(create, Some(CONDUCT_DEADLINE)).await;
+            answered("create", &name, CONDUCT_DEADLINE, created)??
+        };
         let peer = if start {
-            self.bring_up(&identity, PeerMsg::Start, patience).await?
+            self.bring_up(&identity, "start", PeerMsg::Start, patience).await?
         } else {
             self.entry(&identity)?.view.borrow().clone()
         };
@@ -51,7 +54,7 @@ impl FleetHandle {
     /// # Errors
     /// Unknown, quarantined, blocked, failed, or not up within `patience`.
     pub async fn start(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        self.bring_up(&self.identity(name)?, PeerMsg::Start, patience).await
+        self.bring_up(&self.identity(name)?, "start", PeerMsg::Start, patience).await
     }
 
     /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A
@@ -60,7 +63,7 @@ impl FleetHandle {
     /// # Errors
     /// As `start`, or it was stopped.
     pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        self.bring_up(&self.identity(name)?, PeerMsg::Wake, patience).await
+        self.bring_up(&self.identity(name)?, "wake", PeerMsg::Wake, patience).await
     }
 
     /// Ends NAME and starts its next life.
@@ -68,18 +71,28 @@ impl FleetHandle {
     /// # Errors
     /// As `start`.
     pub async fn restart(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        self.bring_up(&self.identity(name)?, PeerMsg::Restart, patience).await
+        self.bring_up(&self.identity(name)?, "restart", PeerMsg::Restart, patience).await
     }
 
     async fn bring_up(
         &self,
         identity: &Identity,
+        verb: &'static str,
         request: impl FnOnce(Reply) -> PeerMsg,
         patience: Duration,
     ) -> Result<PeerView, FleetError> {
-        let entry = self.entry(identity)?;
-        let accepted = self.ask(&entry, request).await?;
-        wait::until_up(&entry.view, accepted.generation, patience).await
+        let (entry, accepted) = {
+            let _open = self.open().await?;
+            let entry = self.entry(identity)?;
+            let accepted = self.ask(&entry, request).await?;
+            (entry, accepted)
+        };
+        let up = wait::until_up(&entry.view, verb, &accepted, patience).await;
+        // Overruled by the end of the fleet, which is nobody's later wish.
+        if matches!(up, Err(FleetError::Overruled { .. })) {
+            drop(self.open().await?);
+        }
+        up
     }
 
     /// Ends every identity that NAME means, and waits for it.
@@ -106,7 +119,7 @@ impl FleetHandle {
         }
         let mut stopped = Vec::with_capacity(asked.len());
         for (identity, entry, accepted) in asked {
-            let view = wait::until_down(&entry.view, patience).await?;
+            let view = wait::until_down(&entry.view, why, &accepted, patience).await?;
             let report = view.last_end.filter(|_| accepted.was.is_live());
             stopped.push(Stopped { identity: identity.clone(), report });
         }

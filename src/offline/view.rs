@@ -8,7 +8,7 @@ use coalmine_actors::{
         restart_policy::RestartLimit,
     },
     registry::document::PeerSpec,
-    view::{PeerView, PhaseName},
+    view::{PeerView, PhaseName, Wish},
 };
 use jiff::Timestamp;
 
@@ -48,6 +48,7 @@ pub(super) fn of(
         command,
         policy: spec.policy.clone(),
         helper_version: String::new(),
+        wish: Wish::default(),
         identity,
     }
 }

@@ -189,6 +189,10 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         Err(error) => {
             turn.tell(Draft::new("end-failed").with("gen", generation).with("reason", error.chain()));
             turn.state.note = error.chain();
+            if server_end.is_none() {
+                // Whoever waits for this end, or for the life after it, hears now what was in the way.
+                turn.state.wish.failed = Some(error);
+            }
             if let Some(end) = server_end {
                 // It died after all; the claim may or may not stand, and the record's maker looks.
                 death(turn, generation, end);

@@ -42,6 +42,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         command: config.program(resumed).argv,
         policy: config.policy.clone(),
         helper_version: config.helper_version.clone(),
+        wish: state.wish.clone(),
         identity,
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod host;
 mod input;
 mod names;
+mod overruled;
 mod peers;
 mod readiness;
 mod reads;
