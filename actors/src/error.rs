@@ -60,6 +60,12 @@ pub enum FleetError {
         /// Those that are.
         known: Vec<String>,
     },
+    /// The policy is not defined.
+    #[error("the policy {name} is not defined")]
+    UnknownPolicy {
+        /// What was asked for.
+        name: String,
+    },
     /// No runtime was named, and none follows.
     #[error("which runtime? {why}")]
     RuntimeUnclear {
@@ -246,6 +252,7 @@ impl FleetError {
             | E::NameTaken { .. }
             | E::UnknownRuntime { .. }
             | E::RuntimeUnclear { .. }
+            | E::UnknownPolicy { .. }
             | E::BadCwd { .. }
             | E::BadCommand { .. }
             | E::Usage { .. } => Kind::Usage,
@@ -277,6 +284,7 @@ impl FleetError {
             E::UnknownPeer { .. } => "unknown-peer",
             E::UnknownRuntime { .. } => "unknown-runtime",
             E::RuntimeUnclear { .. } => "runtime-unclear",
+            E::UnknownPolicy { .. } => "unknown-policy",
             E::BadCwd { .. } => "bad-cwd",
             E::BadCommand { .. } => "bad-command",
             E::Usage { .. } => "usage",
@@ -306,6 +314,9 @@ impl FleetError {
     pub fn hint(&self) -> String {
         use FleetError as E;
         match self {
+            E::BadName(BadName { kind: "runtime", .. }) => {
+                "use a-z and 0-9, a letter first, at most 32 characters".into()
+            }
             E::BadName(_) => "use a-z, 0-9 and dashes, a letter first, at most 32 characters".into(),
             E::NameTaken { .. } => "choose another name, or `coalmine remove` the peer that has it".into(),
             E::UnknownPeer { nearest, .. } if nearest.is_empty() => "`coalmine list` shows the peers".into(),
@@ -313,6 +324,7 @@ impl FleetError {
             E::UnknownRuntime { known, .. } => {
                 format!("use one of {}, or define it under [runtime.NAME] in config.toml", known.join(", "))
             }
+            E::UnknownPolicy { .. } => "no policies can be defined yet: leave it out".into(),
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),

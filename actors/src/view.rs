@@ -110,6 +110,9 @@ pub struct PeerView {
     pub cwd: PathBuf,
     /// What runs in its pane.
     pub command: Vec<String>,
+    /// What runs there in its next life, where that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_command: Option<Vec<String>>,
     /// The policy that governs its effects.
     pub policy: Option<String>,
     /// The version of the helper that watches it.

@@ -122,7 +122,9 @@ impl ApiError {
             Self::BadQuery(_) => ("bad-query", "is the client of another version?", Kind::Usage),
             Self::BadJson(_) => ("bad-json", "send one JSON object with the documented keys", Kind::Usage),
             Self::BodyCut => ("body-cut", "send as many bytes as Content-Length says", Kind::Usage),
-            Self::BodyTooLarge => ("body-too-large", "large content goes in as an attachment", Kind::Usage),
+            Self::BodyTooLarge => {
+                ("body-too-large", "shorten the command, the variables or the description", Kind::Usage)
+            }
             Self::Deadline { .. } => {
                 ("timed-out", "what was begun goes on; look with `coalmine status`", Kind::TimedOut)
             }

@@ -31,8 +31,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 
 fn told(stopped: &Stopped) -> String {
     let identity = &stopped.identity;
-    let Some(report) = &stopped.report else { return format!("{identity} is stopped; it did not run") };
-    let mut text = format!("{identity} is stopped ({})", report.rungs.join(", "));
+    let is = format!("{identity} is {}", stopped.phase);
+    let report = match &stopped.report {
+        None if stopped.was.is_live() => {
+            return format!("{is}; its server was dead already: `coalmine deaths {identity}`");
+        }
+        None => return format!("{is}; it did not run"),
+        Some(report) => report,
+    };
+    // A server that died between the claim and its end needed none of what the fleet does.
+    let how = if report.rungs.is_empty() { "its server ended by itself".into() } else { report.rungs.join(", ") };
+    let mut text = format!("{is} ({how})");
     for (what, pids) in [("swept", &report.sweep.swept), ("escaped", &report.sweep.escaped)] {
         if !pids.is_empty() {
             let pids = pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");

@@ -34,7 +34,12 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.inner().rules.borrow().clone())?;
-        let new = {
+        let lives = || {
+            let view = self.entry(&identity).ok()?.view.borrow().clone();
+            view.phase.is_live().then_some(view.generation)
+        };
+        let lived = lives();
+        let changes = {
             let _open = self.open().await?;
             let create = |reply| FleetMsg::Create(Box::new(spec), reply);
             let created = self.fleet().call(create, Some(CONDUCT_DEADLINE)).await;
@@ -45,7 +50,9 @@ impl FleetHandle {
         } else {
             self.entry(&identity)?.view.borrow().clone()
         };
-        Ok(Created { peer, new })
+        let changed: Vec<String> = changes.parts.iter().map(|part| (*part).to_owned()).collect();
+        let from_next_life = !changed.is_empty() && lived == Some(peer.generation);
+        Ok(Created { peer, new: changes.new, changed, from_next_life })
     }
 
     /// Starts NAME (a personality's default runtime, or an identity) and waits until it is up or needs attention.
@@ -121,7 +128,7 @@ impl FleetHandle {
         for (identity, entry, accepted) in asked {
             let view = wait::until_down(&entry.view, why, &accepted, patience).await?;
             let report = view.last_end.filter(|_| accepted.was.is_live());
-            stopped.push(Stopped { identity: identity.clone(), report });
+            stopped.push(Stopped { identity: identity.clone(), was: accepted.was, phase: view.phase, report });
         }
         Ok(stopped)
     }

@@ -71,6 +71,7 @@ mod tests {
             description: String::new(),
             intelligence: Intelligence::Artificial,
             command: None,
+            commands: std::collections::BTreeMap::new(),
             env: std::collections::BTreeMap::new(),
             restart: None,
             restart_knobs: None,

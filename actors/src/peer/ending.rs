@@ -182,6 +182,7 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         }
         // Dead before the claim held: nobody meant this death, so it is recorded; what was asked for follows.
         Ok(LifeEnd::AlreadyDead) => {
+            turn.state.last_end = None;
             turn.act(Action::Alarm(Alarm::Died));
             death(turn, generation, server_end.unwrap_or(ProcessEnd::Vanished));
             clear(turn, generation, next);

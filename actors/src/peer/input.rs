@@ -17,6 +17,8 @@ use crate::{
 pub struct PeerRules {
     /// Which peer.
     pub identity: Identity,
+    /// What its next life runs, but for what makes it go on.
+    pub command: Vec<String>,
     /// What happens after a death.
     pub restart: RestartPolicy,
     /// How often it may die, and how long it waits.

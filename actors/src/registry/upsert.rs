@@ -73,7 +73,11 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
     }
     known.env.extend(wanted.env.clone());
     known.extra.extend(wanted.extra.clone());
-    inherit(&mut known.command, &wanted.command);
+    for runtime in &wanted.runtimes {
+        if let Some(command) = wanted.command_of(runtime) {
+            known.set_command(runtime, command.clone());
+        }
+    }
     inherit(&mut known.restart, &wanted.restart);
     known.restart_knobs = match (wanted.restart_knobs, known.restart_knobs) {
         (Some(wanted), Some(known)) => Some(wanted.over(known)),
@@ -115,6 +119,7 @@ pub(super) mod tests {
             description: String::new(),
             intelligence: Intelligence::Artificial,
             command: None,
+            commands: BTreeMap::new(),
             env: BTreeMap::new(),
             restart: None,
             restart_knobs: None,
@@ -169,6 +174,27 @@ pub(super) mod tests {
         assert_eq!(got.default_runtime, "claude".parse().unwrap());
         assert_eq!(got.env.len(), 2);
         assert_eq!(got.intelligence, Intelligence::Natural);
+    }
+
+    #[test]
+    fn a_command_belongs_to_the_runtime_that_it_was_given_for() {
+        let (claude, codex): (Runtime, Runtime) = ("claude".parse().unwrap(), "codex".parse().unwrap());
+        let under = |runtime: &Runtime, command: &str| PeerSpec {
+            runtimes: vec![runtime.clone()],
+            default_runtime: runtime.clone(),
+            command: Some(vec![command.into()]),
+            ..spec("bob", "/b")
+        };
+        let bare = PeerSpec { command: None, ..under(&codex, "") };
+        let bob = merged(under(&claude, "a"), &bare);
+        assert_eq!((bob.command_of(&claude), bob.command_of(&codex)), (Some(&vec!["a".into()]), None));
+        let bob = merged(bob, &under(&codex, "b"));
+        assert_eq!(
+            (bob.command_of(&claude), bob.command_of(&codex)),
+            (Some(&vec!["a".into()]), Some(&vec!["b".into()]))
+        );
+        let bob = merged(merged(spec("bob", "/b"), &under(&codex, "b")), &spec("bob", "/b"));
+        assert_eq!((bob.command_of(&claude), bob.command_of(&codex)), (None, Some(&vec!["b".into()])));
     }
 
     #[test]

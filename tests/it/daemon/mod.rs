@@ -1,5 +1,6 @@
 //! The real daemon and the real command line, on real tmux: what people type, and what they read.
 mod attach;
+mod changes;
 mod clients;
 mod disk;
 mod events;
