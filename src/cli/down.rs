@@ -3,6 +3,7 @@
 use super::{
     context::Context,
     failure::{Failure, Outcome},
+    output,
 };
 use crate::{
     api::wire::ShutDown,
@@ -80,7 +81,11 @@ fn nobody(context: &Context, all: bool) -> Outcome {
             "`coalmine up -d`, then `coalmine down --all`",
         ));
     }
-    context.answer(&ShutDown { running, ..ShutDown::default() }, |done| match done.running {
+    let done = ShutDown { running, ..ShutDown::default() };
+    if context.json {
+        return output::document(&done, true);
+    }
+    output::print(&match running {
         0 => "no daemon runs, and no peer".into(),
         running => format!("no daemon runs; {}", still_run(running)),
     })

@@ -4,7 +4,7 @@ use super::{
     context::Context,
     create,
     failure::Outcome,
-    many::{Names, each},
+    many::{Names, each_of},
 };
 use crate::api::client::Client;
 use coalmine_actors::fleet::request::Stopped;
@@ -25,8 +25,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let names = args.names.resolve(&client, |peer| Some(peer.identity.to_string())).await?;
     let wait = args.timeout;
     let ask = move |client: Client, name: String| async move { client.stop(&name, wait).await };
-    each(context, &client, names, ask, |stopped: &Vec<Stopped>| stopped.iter().map(told).collect::<Vec<_>>().join("\n"))
-        .await
+    each_of(context, &client, names, ask, told).await
 }
 
 fn told(stopped: &Stopped) -> String {

@@ -26,7 +26,8 @@ pub(super) const BY_FLEET: &str = "fleet";
 
 /// What a claim says of a peer that is put to sleep.
 pub(super) const WHY_IDLE: &str = "idle";
-const WHY_SESSION_EXIT: &str = "session-exit";
+/// What a claim says where a program has left its session.
+pub(super) const WHY_SESSION_EXIT: &str = "session-exit";
 
 /// The written intent of an end.
 pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
@@ -290,7 +291,10 @@ pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
             turn.state.file.plan(next);
             let note = std::mem::take(&mut turn.state.note);
             turn.enter(rest.into(), note);
-            turn.tell(Draft::new(rest.name().as_str()));
+            // A quarantine was told when it was decided, with its numbers.
+            if rest != Rest::Quarantined {
+                turn.tell(Draft::new(rest.name().as_str()));
+            }
             turn.save();
         }
     }

@@ -55,3 +55,18 @@ async fn what_the_fleet_would_not_honour_is_refused() {
     daemon
         .refuses(&bob("--runtime", "cl-aude"), &refusal("bad-name", "may hold only a-z and 0-9", "use a-z and 0-9, a"));
 }
+
+#[tokio::test]
+async fn documents_are_flat_and_say_whether_a_daemon_was_there() {
+    let daemon = Daemon::start().await;
+    daemon.sleeper("bob");
+    let events = daemon.coalmine(&["events", "--peer", "nosuch"]);
+    assert_eq!(events.code, 3, "{events:?}");
+    let stopped = daemon.ask(&["stop", "bob", "bob"]);
+    assert_eq!((&stopped["done"][0]["identity"], &stopped["done"][1]["was"]), (&json!("shell-bob"), &json!("stopped")));
+    let down = daemon.coalmine(&["--json", "down"]).json();
+    assert_eq!(down.get("daemon"), None, "{down}");
+    let (_, root) = daemon.ended().await;
+    assert_eq!(root.coalmine(&["--json", "down"]).json()["daemon"], "not running");
+    assert!(!root.coalmine(&["status"]).out.contains("event 0"));
+}
