@@ -37,7 +37,7 @@ pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
         phase: LifePhase::Starting,
         started_boot_ms: turn.now.boot_ms,
         up_boot_ms: None,
-        command: Vec::new(),
+        command: turn.rules.command.clone(),
         resumed: file.resume,
         server: None,
         canary: None,
@@ -135,8 +135,6 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
 /// A life that follows a sleep goes on with the last conversation.
 pub(super) fn open_session(turn: &mut Turn<'_>, generation: Generation) {
     let resume = turn.state.file.lives.iter().any(|life| life.generation == generation && life.resumed);
-    let command = turn.rules.command.clone();
-    turn.mark(generation, |life| life.command = command);
     turn.act(Action::OpenSession { generation, resume });
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 /// A daemon that knows a second runtime.
 async fn with_beta() -> Daemon {
-    let config = "[runtime.beta]\nargv = [\"cat\"]\n";
+    let config = "[runtime.beta]\nkind = \"program\"\nargv = [\"cat\"]\n";
     Daemon::on(Root::with(&[("home/.config/coalmine/config.toml", config)])).await
 }
 
@@ -63,7 +63,10 @@ async fn documents_are_flat_and_say_whether_a_daemon_was_there() {
     let events = daemon.coalmine(&["events", "--peer", "nosuch"]);
     assert_eq!(events.code, 3, "{events:?}");
     let stopped = daemon.ask(&["stop", "bob", "bob"]);
-    assert_eq!((&stopped["done"][0]["identity"], &stopped["done"][1]["was"]), (&json!("shell-bob"), &json!("stopped")));
+    assert_eq!(
+        (&stopped["done"][0]["identity"], &stopped["done"][1]["phase"]),
+        (&json!("shell-bob"), &json!("stopped"))
+    );
     let down = daemon.coalmine(&["--json", "down"]).json();
     assert_eq!(down.get("daemon"), None, "{down}");
     let (_, root) = daemon.ended().await;
