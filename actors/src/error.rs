@@ -233,6 +233,9 @@ pub enum FleetError {
         /// What is wrong.
         why: String,
     },
+    /// What the memory refuses.
+    #[error(transparent)]
+    Memory(#[from] crate::memory::MemoryError),
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -263,6 +266,7 @@ impl FleetError {
             }
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::Memory(error) => error.kind(),
             E::WrongPhase { .. }
             | E::StartFailed { .. }
             | E::Io { .. }
@@ -306,6 +310,7 @@ impl FleetError {
             E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
+            E::Memory(error) => error.code(),
             E::Internal(_) => "internal",
         }
     }
@@ -359,6 +364,7 @@ impl FleetError {
             }
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
+            E::Memory(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),
         }
     }

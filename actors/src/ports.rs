@@ -254,6 +254,8 @@ pub enum Found {
     },
     /// The server is gone.
     Dead(ProcessEnd),
+    /// There never was a server: whoever was to start it ended before.
+    NeverLived,
     /// Somebody holds the life's lock and can not be proved to be ours: never killed, never doubled.
     Blocked(String),
 }
@@ -275,8 +277,11 @@ pub trait Servers: Send + Sync + 'static {
     /// Takes the identity's lock and starts its server. `file` (which names the life as starting) is durable
     /// before anything is started.
     fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>>;
-    /// Opens the one session of this life, with `program` in it and its pane log running.
+    /// Opens the one session of this life, with `program` in it and its pane log running. After
+    /// [`FleetError::ServerSilent`] there may be one, or one may come: ask for [`Servers::session`] first.
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()>;
+    /// What became of the session of a live server; where it has one, its program's end is heard of from now on.
+    fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession>;
     /// Judges the screen of a starting peer until it is ready. The sender is dropped when nothing more will come.
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign>;
     /// Resolves when nothing has been seen of this life's program for `after`: no output but of its last line, which

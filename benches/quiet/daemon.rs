@@ -39,6 +39,14 @@ impl Daemon {
         Ok(Self { process, client })
     }
 
+    /// Ends it with SIGKILL; the peers run on.
+    #[allow(dead_code, reason = "the bench `adopt` ends it so")]
+    pub fn kill(mut self) -> Outcome<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
     /// Its pid.
     pub fn pid(&self) -> u32 {
         self.process.id()

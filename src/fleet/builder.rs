@@ -2,6 +2,7 @@
 
 use super::{
     handle::{FleetHandle, Inner},
+    memory,
     shutdown::Gate,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     io::{
         boot::boot_id, canary::Canaries, clock::HostClock, dice::HostDice, find, journal::JournalFolder, lock,
         peer_store::PeerFiles, private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry,
-        servers::TmuxServers, socket_folder, tmux,
+        servers::TmuxServers, socket_folder, tmux, turns::Turns,
     },
     paths::Paths,
 };
@@ -146,6 +147,8 @@ impl FleetBuilder {
         let (fleet, _) = Actor::spawn(None, actor, ())
             .await
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
+        let clock = Arc::clone(&ports.clock);
+        let memory = memory::start(&paths, &self.config, clock, journal.clone(), fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {
@@ -157,6 +160,7 @@ impl FleetBuilder {
             registry,
             directory,
             fleet,
+            memory,
             since,
             gate: Gate::default(),
             lock,
@@ -216,13 +220,15 @@ fn adapters(
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
     let tmux = tmux::Tmux::new(tmux);
-    let servers = TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), pass_env)?;
+    let turns = Turns::default();
+    let servers =
+        TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),
         store: Arc::new(files),
         servers: Arc::new(servers.clone()),
-        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper)),
+        witness: Arc::new(Canaries::new(paths.clone(), helper, reaper, turns)),
         registry: Arc::new(JsonRegistry::new(paths.registry())),
         journal: Arc::new(JournalFolder::new(paths.journal())),
     };

@@ -15,9 +15,14 @@
 
 use super::{
     args::{Usage, number, required, text, value_of},
+    fault::{self, FaultPoint},
     witness::{
-        Death, EndStatus, LifePaths, WitnessedBy, clock, death::Usage as ResourceUsage, forensics::KernelLog,
-        oom::OomBaseline, pidfd, proc_stat, settle::settle_watched,
+        Death, EndStatus, LifePaths, WitnessedBy, clock,
+        death::Usage as ResourceUsage,
+        forensics::KernelLog,
+        oom::OomBaseline,
+        pidfd, proc_stat,
+        settle::{Step, settle_watched},
     },
 };
 use nix::sys::{
@@ -160,7 +165,7 @@ fn record(life: &LifePaths, death: &Death, kernel_log: &mut KernelLog) -> ExitCo
     let give_up_ms = clock::boot_ms() + RETRY_TOTAL_MS_MAX;
     let mut pause_ms = RETRY_MS_MIN;
     loop {
-        match settle_watched(life, death, WitnessedBy::Canary, kernel_log, &mut |_step| Ok(())) {
+        match settle_watched(life, death, WitnessedBy::Canary, kernel_log, &mut fault_point) {
             Ok(_) => return ExitCode::SUCCESS,
             // The fleet's folder is gone: there is nobody left to tell.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !life.journal.exists() => {
@@ -171,4 +176,15 @@ fn record(life: &LifePaths, death: &Death, kernel_log: &mut KernelLog) -> ExitCo
         }
         pause_ms = (2 * pause_ms).min(RETRY_MS_MAX);
     }
+}
+
+/// Where a test may stop a canary.
+fn fault_point(step: Step) -> io::Result<()> {
+    fault::reached(match step {
+        Step::TempWritten => FaultPoint::CanaryWritten,
+        Step::Linked => FaultPoint::CanaryLinked,
+        Step::LineWritten => FaultPoint::CanaryTold,
+        Step::Marked => FaultPoint::CanaryMarked,
+    });
+    Ok(())
 }

@@ -12,6 +12,9 @@ mod pane;
 mod panelog;
 mod program;
 
+#[path = "../io/fault.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the daemon, which has steps of its own")]
+mod fault;
 #[path = "../../actors/src/journal/logfmt.rs"]
 #[allow(
     dead_code,

@@ -1,12 +1,16 @@
 //! Starts canaries, and finds or makes the record of a death (spec 01 §4).
 
 use super::{
-    exits, journal, life_paths,
+    exits,
+    fault::{self, FaultPoint},
+    journal, life_paths,
     lock::{self, NotLocked},
+    lock_holder,
     pidfd::{Pidfd, to_witness},
-    reaper::{Reaper, Role},
+    reaper::{Known, Reaper, Role},
     spawn::Spawn,
-    witness::{self, Death, Settled, WitnessedBy as Seen},
+    turns::Turns,
+    witness::{self, Death, Settled, WitnessedBy as Seen, settle::Step},
 };
 use crate::paths::Paths;
 use coalmine_actors::{
@@ -16,6 +20,7 @@ use coalmine_actors::{
     ports::{Answer, DeathNotice, LifeKey, Process, ProcessEnd, ProcessId, Settlement, Witness, WitnessedBy},
 };
 use jiff::Timestamp;
+use rustix::process::Signal;
 use std::{
     io::{self, Write},
     os::fd::AsFd,
@@ -27,7 +32,6 @@ use std::{
 const CANARY_GRACE: Duration = Duration::from_millis(500);
 /// Events of the identity that are added to its record.
 const EVENTS_IN_RECORD_MAX: usize = 20;
-const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The adapter. Clones share it.
 #[derive(Debug, Clone)]
@@ -35,17 +39,18 @@ pub struct Canaries {
     paths: Paths,
     helper: PathBuf,
     reaper: Reaper,
+    turns: Turns,
     /// When the last daemon was last heard of: since then nobody looked.
     blind_since: Option<Timestamp>,
 }
 
 impl Canaries {
     /// Canaries of the fleet at `paths`, by this helper.
-    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper) -> Self {
+    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper, turns: Turns) -> Self {
         // The last thing that a daemon wrote. A hint for people: no decision rests on it.
         let last_word = std::fs::metadata(paths.journal().join("lifecycle.log")).and_then(|log| log.modified());
         let blind_since = last_word.ok().and_then(|at| Timestamp::try_from(at).ok());
-        Self { paths, helper, reaper, blind_since }
+        Self { paths, helper, reaper, turns, blind_since }
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
@@ -63,7 +68,7 @@ impl Canaries {
             NotLocked::Io(error) => error,
         })?;
         let started = started_boot_ms(server);
-        let spawn = Spawn::new(&self.helper)?
+        let mut spawn = Spawn::new(&self.helper)?
             .arg("canary")?
             .arg("--journal")?
             .arg(self.paths.journal())?
@@ -81,7 +86,13 @@ impl Canaries {
             .arg(self.paths.pane_log(&life.identity))?
             .pass(known.pidfd().as_fd())
             .pass(lock.as_fd());
-        Pidfd::open(spawn.start()?)
+        if let Some((key, value)) = fault::passed_on() {
+            spawn = spawn.env(key, value)?;
+        }
+        fault::reached(FaultPoint::CanaryDue);
+        let pid = spawn.start()?;
+        fault::reached(FaultPoint::CanarySpawned);
+        Pidfd::open(pid)
     }
 
     /// Adds what the daemon knows to a record that is settled, and keeps records and lines within their limits.
@@ -98,20 +109,21 @@ impl Canaries {
         });
     }
 
-    /// Gives the canary a moment: it was nearer.
-    async fn let_canary_finish(&self, life: &LifeKey) {
-        if let Some(canary) = self.reaper.get(life, Role::Canary) {
-            let _ = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
-            return;
-        }
-        // One that an earlier daemon started is known by its lock alone.
-        let lock = self.lock_path(life);
-        let free = async {
-            while lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_))) {
-                tokio::time::sleep(LOCK_LOOK).await;
-            }
+    /// Gives the canary a moment: it was nearer. Says which one is still there after that.
+    async fn let_canary_finish(&self, life: &LifeKey) -> Option<Known> {
+        let canary = match self.reaper.get(life, Role::Canary) {
+            Some(canary) => canary,
+            // One that an earlier daemon started is known by its lock.
+            None => self.reaper.take(life, Role::Canary, self.lock_holder(life)?).ok()?,
         };
-        let _ = tokio::time::timeout(CANARY_GRACE, free).await;
+        let ended = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
+        ended.is_err().then_some(canary)
+    }
+
+    fn lock_holder(&self, life: &LifeKey) -> Option<Pidfd> {
+        let lock = self.lock_path(life);
+        let held = lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_)));
+        held.then(|| lock_holder::find(&lock, lock_holder::CANARY_FD)).flatten()
     }
 }
 
@@ -156,6 +168,8 @@ impl Witness for Canaries {
     fn arm(&self, life: &LifeKey, server: ProcessId) -> Answer<Box<dyn Process>> {
         let (this, life) = (self.clone(), life.clone());
         Box::pin(async move {
+            // Not beside an end: a canary that is armed after the others were dismissed would take our kill for a death.
+            let _turn = this.turns.of(&life.identity).await;
             this.reaper.note_oom(&life, server.pid);
             let pidfd = this.spawn(&life, server).map_err(|source| FleetError::io("start", &this.helper, source))?;
             let known = this.reaper.take(&life, Role::Canary, pidfd);
@@ -166,7 +180,7 @@ impl Witness for Canaries {
     fn settle(&self, notice: DeathNotice) -> Answer<Settlement> {
         let this = self.clone();
         Box::pin(async move {
-            this.let_canary_finish(&notice.life).await;
+            let lingering = this.let_canary_finish(&notice.life).await;
             let server = this.reaper.get(&notice.life, Role::Server);
             // Somebody who saw it end is a witness; somebody who comes to its ruins is not.
             let seen = if server.is_some() { Seen::Daemon } else { Seen::Recovery };
@@ -182,14 +196,35 @@ impl Witness for Canaries {
                 death.window = this.blind_since.map(|from| (from, death.noticed));
             }
             death.pane_log = Some(this.paths.pane_log(&notice.life.identity));
-            let settled = tokio::task::spawn_blocking(move || witness::settle(&paths, &death, seen)).await;
+            let settled = tokio::task::spawn_blocking(move || {
+                let mut kernel_log = witness::forensics::KernelLog::open();
+                witness::settle::settle_watched(&paths, &death, seen, &mut kernel_log, &mut fault_point)
+            });
+            let settled = settled.await;
             let settled = settled.map_err(|join| FleetError::Internal(join.to_string()))?;
             let settled = settled.map_err(|source| owed(&this.paths.journal(), source))?;
+            if let Some(canary) = lingering {
+                // All that it could still do is done. Stopped now, and continued when the claim that silences it has
+                // been cleared away, it would tell of a death that was meant.
+                let _ = canary.pidfd().signal(Signal::KILL);
+                let _ = tokio::time::timeout(CANARY_GRACE, canary.wait()).await;
+            }
             this.reaper.forget(&notice.life);
             this.tidy(&notice.life);
             Ok(settlement(settled))
         })
     }
+}
+
+/// Where a test may stop the daemon while it records.
+fn fault_point(step: Step) -> io::Result<()> {
+    fault::reached(match step {
+        Step::TempWritten => FaultPoint::RecordWritten,
+        Step::Linked => FaultPoint::RecordLinked,
+        Step::LineWritten => FaultPoint::RecordTold,
+        Step::Marked => FaultPoint::RecordMarked,
+    });
+    Ok(())
 }
 
 fn owed(journal: &Path, source: io::Error) -> FleetError {

@@ -1,6 +1,10 @@
 //! `peers/<identity>/state.json`: read, replaced atomically, and taken away with everything beside it.
 
-use super::{atomic, blocking, private_dir};
+use super::{
+    atomic, blocking,
+    fault::{self, FaultPoint},
+    private_dir,
+};
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
@@ -57,6 +61,7 @@ impl PeerStore for PeerFiles {
             let text = serde_json::to_string_pretty(&file).map_err(|error| FleetError::Internal(error.to_string()))?;
             atomic::replace(&path, (text + "\n").as_bytes())
                 .map_err(|source| FleetError::io("write", &path, source))?;
+            fault::reached(FaultPoint::StateSaved);
             *last = file.revision;
             Ok(())
         })
@@ -69,7 +74,10 @@ impl PeerStore for PeerFiles {
             let folder = shared.paths.peer(&identity);
             match std::fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FleetError::io("remove", &folder, error)),
-                _ => Ok(()),
+                _ => {
+                    fault::reached(FaultPoint::Purged);
+                    Ok(())
+                }
             }
         })
     }

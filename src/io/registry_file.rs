@@ -3,7 +3,10 @@
 //! A file that can not be read is never written over unless its backup could be: then the fleet goes on with the
 //! backup, says so, and keeps the damaged file as `fleet.json.damaged`.
 
-use super::{atomic, blocking};
+use super::{
+    atomic, blocking,
+    fault::{self, FaultPoint},
+};
 use coalmine_actors::{
     error::FleetError,
     ports::{Answer, RegistryFile},
@@ -62,6 +65,7 @@ impl RegistryFile for JsonRegistry {
                 write(&beside(&shared.path, "bak"), good)?;
             }
             write(&shared.path, text.as_bytes())?;
+            fault::reached(FaultPoint::RegistrySaved);
             *last_good = Some(text.into_bytes());
             Ok(())
         })

@@ -97,7 +97,8 @@ impl<'fd> Spawn<'fd> {
         // First out of the way of their targets, then into place: a source may be another one's target.
         let first = 3;
         let above = first + RawFd::try_from(self.passed.len()).expect("a handful of descriptors");
-        let parked = above + 16;
+        // Beyond every source: parking one where another one still lies would pass the first one twice.
+        let parked = self.passed.iter().map(|fd| fd.as_raw_fd() + 1).fold(above, RawFd::max);
         for (offset, fd) in (0..).zip(&self.passed) {
             actions.dup2(fd.as_raw_fd(), parked + offset)?;
         }
@@ -224,6 +225,22 @@ mod tests {
         // ls itself opens one more to read the folder.
         assert_eq!(run("ls /proc/self/fd >&2", &[a.as_fd(), b.as_fd()]).split_whitespace().count(), 6);
         assert_eq!(run("ls /proc/self/fd >&2", &[]).split_whitespace().count(), 4);
+    }
+
+    #[test]
+    fn each_descriptor_is_passed_as_itself_whatever_their_numbers_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<_> =
+            (0..40).map(|n| std::fs::File::create(folder.path().join(n.to_string())).unwrap()).collect();
+        for pair in files.windows(2) {
+            let names = |fd: &std::fs::File| {
+                std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap().display().to_string()
+            };
+            for (a, b) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+                let text = run("readlink /proc/$$/fd/3 /proc/$$/fd/4 >&2", &[a.as_fd(), b.as_fd()]);
+                assert_eq!(text, format!("{}\n{}\n", names(a), names(b)));
+            }
+        }
     }
 
     #[test]

@@ -224,6 +224,7 @@ impl PeerActor {
                 FoundLife::Alive { server: ids.0, canary: ids.1, session }
             }
             Found::Dead(end) => FoundLife::Dead(end),
+            Found::NeverLived => FoundLife::NeverLived,
             Found::Blocked(why) => FoundLife::Blocked(why),
         };
         self.turn(myself, memory, Input::Found(generation, found), None);
@@ -266,7 +267,7 @@ impl PeerActor {
         match reply {
             None => Self::retire(memory, refused),
             Some(reply) => {
-                perform::answer(reply, done.answer);
+                perform::answer(reply, done.answer, done.saved);
                 Self::retire(memory, None);
             }
         }

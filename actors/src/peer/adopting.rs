@@ -35,6 +35,7 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
         FoundLife::Dead(end) if turn.live_of(generation).is_none() => dead(turn, &life, end),
         // Dead stays dead: this was seen, and written down, before.
         _ if life.phase == LifePhase::Dead => dead(turn, &life, ProcessEnd::Vanished),
+        FoundLife::NeverLived if !busy => never_lived(turn, &life),
         FoundLife::Alive { server, canary, session } if !busy => alive(turn, &life, server, canary, session),
         FoundLife::Blocked(why) if !busy => turn.enter(Phase::Blocked, why),
         _ => {}
@@ -48,6 +49,7 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
         (LifePhase::Up, _) => Stage::Up,
         (LifePhase::NeedsAttention, _) => Stage::NeedsAttention { what: "unknown".into() },
         (_, FoundSession::Missing) => Stage::Session { ready: false },
+        (_, FoundSession::Silent) => Stage::Unsure,
         // How far its program came is not known: its screen says.
         _ => Stage::Booting,
     };
@@ -97,6 +99,15 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
         }
         _ => {}
     }
+}
+
+/// Its daemon died before there was a server: nothing ended, nothing is recorded, nothing counted.
+fn never_lived(turn: &mut Turn<'_>, life: &Life) {
+    let generation = life.generation;
+    turn.state.file.lives.retain(|life| life.generation != generation);
+    turn.tell(Draft::new("never-lived").with("gen", generation));
+    let next = turn.state.file.planned(&turn.rules.boot_id);
+    ending::clear(turn, generation, next);
 }
 
 /// A life that was dead when its peer came back. A claimed end is no death: the record's maker looks.

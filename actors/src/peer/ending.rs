@@ -48,7 +48,7 @@ pub(super) fn end(turn: &mut Turn<'_>, claim: Claim, next: Next) {
             live.ending = Some((claim, next));
             turn.save();
         }
-        Stage::Booting | Stage::Up | Stage::NeedsAttention { .. } => end_now(turn, claim, next),
+        Stage::Unsure | Stage::Booting | Stage::Up | Stage::NeedsAttention { .. } => end_now(turn, claim, next),
     }
 }
 
@@ -236,6 +236,7 @@ pub(super) fn try_again(turn: &mut Turn<'_>, until_boot_ms: u64) {
 pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
     let Some(live) = turn.live_of(generation) else { return };
     live.stage = stage.clone();
+    let silent = live.unreachable;
     if let (CanaryWatch::Dismissed, Some(server)) = (live.canary, live.server) {
         live.canary = CanaryWatch::Arming { failures: 0 };
         turn.act(Action::ArmCanary(generation, server));
@@ -243,6 +244,12 @@ pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
     let phase = match stage {
         Stage::Session { .. } => {
             starting::open_session(turn, generation);
+            LifePhase::Starting
+        }
+        // A silent server is asked for its session when it answers.
+        Stage::Unsure if silent => LifePhase::Starting,
+        Stage::Unsure => {
+            turn.act(Action::LookAtSession(generation));
             LifePhase::Starting
         }
         Stage::Booting => {

@@ -43,6 +43,8 @@ pub enum FoundLife {
     },
     /// Its server is gone.
     Dead(ProcessEnd),
+    /// It never had one.
+    NeverLived,
     /// Its lock is held by somebody who can not be proved to be ours.
     Blocked(String),
 }
@@ -71,6 +73,8 @@ pub enum Input {
     ServerStarted(Generation, ProcessId),
     /// The session is open and its program runs.
     SessionOpened(Generation),
+    /// A server that had been silent was asked for its session.
+    SessionSeen(Generation, FoundSession),
     /// A step of the start failed.
     StartFailed(Generation, FleetError),
     /// The canary watches.
@@ -179,6 +183,8 @@ pub enum Action {
         /// The program goes on with its last conversation.
         resume: bool,
     },
+    /// Ask the server for its session, which it may have or not.
+    LookAtSession(Generation),
     /// Tell whoever paces restarts that its server died and nobody meant it.
     Alarm(Alarm),
     /// Ask whether this life may begin now; answered with `Go`.

@@ -15,7 +15,7 @@ use crate::{
 };
 use ractor::ActorRef;
 use std::{future::Future, time::Duration};
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 
 /// First and longest wait before a record that could not be written is tried again.
 const RECORD_RETRY: Duration = Duration::from_millis(500);
@@ -29,6 +29,8 @@ const PROBE_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Performed {
     /// The answer for the request in hand.
     pub(super) answer: Option<Result<super::input::Accepted, FleetError>>,
+    /// Turns true when the state that this decision made durable is on disk. Closed: it could not be written.
+    pub(super) saved: Option<watch::Receiver<bool>>,
     /// A probe that runs until the server answers, or its life ends.
     pub(super) probe: Option<AbortHandle>,
     /// A look at the screen that lasts until the program is ready, or its life ends.
@@ -91,11 +93,14 @@ impl PeerActor {
             Action::Save(file) => {
                 let Some(flight) = self.flights.depart() else { return };
                 let save = ports.store.save(&self.identity, file);
+                let (landed, saved) = watch::channel(false);
+                done.saved = Some(saved);
                 tokio::spawn(async move {
                     let _flight = flight;
-                    // Not durable yet is not lost: every later save holds the same, and a start waits for its own.
-                    if let Err(error) = save.await {
-                        tracing::warn!(error = error.chain(), "a peer's state could not be saved");
+                    match save.await {
+                        Ok(()) => drop(landed.send(true)), // nobody may wait
+                        // Not durable yet is not lost: every later save holds the same, and a start waits for its own.
+                        Err(error) => tracing::warn!(error = error.chain(), "a peer's state could not be saved"),
                     }
                 });
             }
@@ -143,7 +148,17 @@ impl PeerActor {
             }
             Action::EndLife(generation, claim) => {
                 let end = ports.servers.end(&self.life(generation), claim, self.config().stop.clone());
+                let saved = done.saved.clone();
+                // The plan first: whoever finds the claim must find in the file what is to follow it.
+                let end = async move {
+                    landed(saved).await;
+                    end.await
+                };
                 self.report(myself, end, move |result| PeerMsg::Happened(Input::Ended(generation, result)));
+            }
+            Action::LookAtSession(generation) => {
+                let look = ports.servers.session(&self.life(generation));
+                self.report(myself, look, move |seen| PeerMsg::Happened(Input::SessionSeen(generation, seen)));
             }
             Action::Sweep(generation) => {
                 let sweep = ports.servers.sweep(&self.life(generation));
@@ -244,9 +259,26 @@ impl PeerActor {
     }
 }
 
-/// Answers a request, if its caller still waits.
-pub(super) fn answer(reply: Reply, answer: Option<Result<super::input::Accepted, FleetError>>) {
-    if let Some(answer) = answer {
-        let _ = reply.send(answer);
+/// Waits until a state is on disk, or can not be brought there.
+async fn landed(saved: Option<watch::Receiver<bool>>) {
+    if let Some(mut saved) = saved {
+        let _closed = saved.wait_for(|saved| *saved).await.is_err();
     }
+}
+
+/// Answers a request, if its caller still waits; what was accepted is on disk by then.
+pub(super) fn answer(
+    reply: Reply,
+    answer: Option<Result<super::input::Accepted, FleetError>>,
+    saved: Option<watch::Receiver<bool>>,
+) {
+    let Some(answer) = answer else { return };
+    if saved.is_none() {
+        let _ = reply.send(answer);
+        return;
+    }
+    tokio::spawn(async move {
+        landed(saved).await;
+        let _ = reply.send(answer);
+    });
 }

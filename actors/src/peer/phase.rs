@@ -133,6 +133,8 @@ pub enum Stage {
         /// Its program said already that it is ready: a program may be faster than the report of its session.
         ready: bool,
     },
+    /// The server did not answer when its session was asked for. It may have one: looked at once it answers.
+    Unsure,
     /// The program runs; it is not ready yet.
     Booting,
     /// Ready.
@@ -229,7 +231,9 @@ impl Phase {
             Self::Clearing { .. } | Self::Backoff { .. } | Self::Queued { .. } => PhaseName::Backoff,
             Self::Blocked => PhaseName::Blocked,
             Self::Live(live) => match live.stage {
-                Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Booting => PhaseName::Starting,
+                Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Unsure | Stage::Booting => {
+                    PhaseName::Starting
+                }
                 Stage::Up => PhaseName::Up,
                 Stage::NeedsAttention { .. } => PhaseName::NeedsAttention,
                 Stage::Stopping { .. } => PhaseName::Stopping,

@@ -4,16 +4,16 @@ use super::{
     ending::{self, BY_FLEET, claim},
     file::{Life, LifePhase},
     idling,
-    input::Action,
+    input::{Action, SessionExit},
     phase::{CanaryWatch, Live, Next, Phase, Stage},
     rearming::{back_off, count, forget_other_boots},
-    step::Turn,
+    step::{self, Turn},
 };
 use crate::{
     error::FleetError,
     journal::Draft,
     names::Generation,
-    ports::{ProcessEnd, ProcessId},
+    ports::{FoundSession, ProcessEnd, ProcessId},
 };
 
 /// A canary that ends sooner than this after it was armed counts as one that can not be armed.
@@ -151,11 +151,32 @@ pub(super) fn session_opened(turn: &mut Turn<'_>, generation: Generation) {
     }
 }
 
+/// A server that was silent answers again: the start goes on where it stood, or what ended meanwhile is noticed.
+pub(super) fn session_seen(turn: &mut Turn<'_>, generation: Generation, seen: FoundSession) {
+    let Some(live) = turn.live_of(generation) else { return };
+    match (&live.stage, seen) {
+        (Stage::Server | Stage::Canary | Stage::Session { .. } | Stage::Stopping { .. }, _) => {}
+        (_, FoundSession::Silent) => step::reachable(turn, generation, false),
+        (_, FoundSession::Exited(exit)) => ending::session_exited(turn, generation, exit),
+        (Stage::Unsure, FoundSession::Missing) => {
+            live.stage = Stage::Session { ready: false };
+            open_session(turn, generation);
+        }
+        (Stage::Unsure, FoundSession::Open) => {
+            live.stage = Stage::Booting;
+            turn.act(Action::WatchScreen(generation));
+        }
+        (_, FoundSession::Missing) => ending::session_exited(turn, generation, SessionExit::Killed),
+        (_, FoundSession::Open) => {}
+    }
+}
+
 pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
     let now = turn.now.boot_ms;
     let Some(live) = turn.live_of(generation) else { return };
     match &mut live.stage {
-        Stage::Booting | Stage::NeedsAttention { .. } => {}
+        // Who says that he is ready runs, whatever his server says.
+        Stage::Unsure | Stage::Booting | Stage::NeedsAttention { .. } => {}
         Stage::Session { ready } => {
             *ready = true;
             return;
@@ -198,6 +219,9 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
     if !matches!(live.stage, Stage::Server | Stage::Session { .. }) {
         return;
     }
+    if live.server.is_some() && matches!(error, FleetError::ServerSilent { .. }) {
+        return session_unknown(turn, generation);
+    }
     let why = error.chain();
     turn.tell(Draft::new("start-failed").with("gen", generation).with("reason", &why));
     // What was asked for meanwhile, or what the program's exit led to, stands: nothing is counted, or twice.
@@ -227,6 +251,20 @@ pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &
             turn.state.note = why;
             back_off(turn, turn.now.boot_ms + delay);
         }
+    }
+}
+
+/// Slow is not dead, and no failed start either: whether the session was opened is seen when the server answers.
+fn session_unknown(turn: &mut Turn<'_>, generation: Generation) {
+    let Some(live) = turn.live_of(generation) else { return };
+    let ready_already = live.stage == Stage::Session { ready: true };
+    live.stage = Stage::Unsure;
+    if ending::carry_out(turn) {
+        return;
+    }
+    step::reachable(turn, generation, false);
+    if ready_already {
+        ready(turn, generation);
     }
 }
 

@@ -29,6 +29,7 @@ pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &Pe
         Input::CanaryArmed(generation, canary) => starting::canary_armed(&mut turn, generation, canary),
         Input::CanaryFailed(generation, error) => starting::canary_failed(&mut turn, generation, &error),
         Input::SessionOpened(generation) => starting::session_opened(&mut turn, generation),
+        Input::SessionSeen(generation, seen) => starting::session_seen(&mut turn, generation, seen),
         Input::StartFailed(generation, error) => starting::start_failed(&mut turn, generation, &error),
         Input::Ready(generation) => starting::ready(&mut turn, generation),
         Input::Attention(generation, what) => starting::attention(&mut turn, generation, what),
@@ -59,9 +60,10 @@ pub(super) fn reachable(turn: &mut Turn<'_>, generation: Generation, answers: bo
     }
     live.unreachable = !answers;
     turn.tell(Draft::new(if answers { "reachable" } else { "unreachable" }).with("gen", generation));
-    if !answers {
-        turn.act(Action::ProbeUntilReachable(generation));
-    }
+    turn.act(match answers {
+        true => Action::LookAtSession(generation), // what it did meanwhile, nobody saw
+        false => Action::ProbeUntilReachable(generation),
+    });
 }
 
 /// A deliberate end removes the socket itself; every other live server makes it again.

@@ -66,6 +66,16 @@ impl Servers for FakeServers {
         })
     }
 
+    fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession> {
+        let (fake, life) = (self.clone(), life.clone());
+        let call = self.script.call(Op::OpenSession, format!("session {life}"));
+        Box::pin(async move {
+            let _ = call.await; // a look can not fail
+            let (session, silent) = fake.lives.with(&life, |life| (life.session, life.silent));
+            if silent { FoundSession::Silent } else { session.unwrap_or(FoundSession::Missing) }
+        })
+    }
+
     fn watch_screen(&self, life: &LifeKey, _rules: ScreenRules) -> mpsc::Receiver<ScreenSign> {
         drop(self.script.call(Op::WatchScreen, format!("watch-screen {life}")));
         let (signs, receiver) = mpsc::channel(8);

@@ -19,7 +19,10 @@ mod tail;
 pub use about::last_events_about;
 pub use read::{read_events, read_events_of, read_exits};
 
-use super::blocking;
+use super::{
+    blocking,
+    fault::{self, FaultPoint},
+};
 use coalmine_actors::{
     error::FleetError,
     ports::{Answer, ForeignLines, JournalFile},
@@ -125,6 +128,7 @@ impl JournalFile for JournalFolder {
             let done = handed_out.drain(..=at).next_back();
             drop(handed_out);
             let path = cursor::path(&shared.folder);
+            fault::reached(FaultPoint::Imported);
             done.map_or(Ok(()), |cursor| cursor.store(&path)).map_err(|source| FleetError::io("write", path, source))
         })
     }

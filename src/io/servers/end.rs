@@ -9,6 +9,7 @@
 
 use super::{Shared, sweep};
 use crate::io::{
+    fault::{self, FaultPoint},
     reaper::{Known, Role},
     tmux::CALL_DEADLINE,
     witness::{
@@ -43,6 +44,7 @@ pub(super) async fn end(
     let Some(server) = shared.reaper.get(life, Role::Server) else { return Ok(LifeEnd::AlreadyDead) };
     let paths = shared.life_paths(life);
     let written = write_claim(&paths, claim).await.map_err(|source| FleetError::io("write", paths.claim(), source))?;
+    fault::reached(FaultPoint::ClaimWritten);
     if written == ClaimWritten::Ours && server.pidfd().is_dead() {
         // Nobody meant this death: a claim that came after it must not silence its witness.
         claim::remove(&paths).map_err(|source| FleetError::io("remove", paths.claim(), source))?;
@@ -52,6 +54,7 @@ pub(super) async fn end(
         // First of all: a canary that is gone can not take our own kill for a death.
         dismiss(&canary).await;
     }
+    fault::reached(FaultPoint::CanaryDismissed);
     let mut report = EndReport::default();
     for rung in [Rung::ProgramExit, Rung::KillServer, Rung::Term, Rung::Kill] {
         if server.pidfd().is_dead() {
@@ -64,7 +67,9 @@ pub(super) async fn end(
     if !ended_within(&server, Duration::ZERO).await && !server.pidfd().is_dead() {
         return Err(FleetError::TimedOut { what: format!("the end of the server of {life}"), after: KILL_GRACE });
     }
+    fault::reached(FaultPoint::ServerEnded);
     report.sweep = sweep::sweep(shared, life).await;
+    fault::reached(FaultPoint::Swept);
     shared.reaper.forget(life);
     Ok(LifeEnd::Claimed(report))
 }

@@ -6,13 +6,13 @@ use super::{Shared, pane};
 use crate::io::{
     boot::boot_id,
     lock::{self, NotLocked},
-    peer_pidfd,
+    lock_holder, peer_pidfd,
     pidfd::Pidfd,
     reaper::{Known, Role},
 };
 use coalmine_actors::{
-    peer::file::Life,
-    ports::{Found, LifeKey, Process, ProcessEnd, ProcessId},
+    peer::file::{Life, LifePhase},
+    ports::{Found, FoundSession, LifeKey, Process, ProcessEnd, ProcessId},
 };
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 use tokio::net::UnixStream;
@@ -25,10 +25,14 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     if let Some(server) = shared.reaper.get(life, Role::Server) {
         return match server.end() {
             Some(end) => Found::Dead(end),
-            None => alive(shared, life, server, shared.reaper.get(life, Role::Canary)).await,
+            None => {
+                let session = pane::look(shared, life).await.session;
+                alive(server, shared.reaper.get(life, Role::Canary), session)
+            }
         };
     }
-    if boot_id().is_ok_and(|boot| boot != known.boot_id) {
+    // Seen dead before, and written down; or everything of its boot is.
+    if known.phase == LifePhase::Dead || boot_id().is_ok_and(|boot| boot != known.boot_id) {
         return Found::Dead(ProcessEnd::Vanished);
     }
     let path = shared.paths.peer(&life.identity).join("server.lock");
@@ -41,6 +45,7 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
         tried => tried.map_err(|error| (error, String::new())),
     };
     match held {
+        Ok(_free) if never_lived(shared, life, known) => Found::NeverLived,
         Ok(_free) => Found::Dead(ProcessEnd::Vanished),
         Err((NotLocked::Io(error), _)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
         Err((NotLocked::Io(error), _)) => Found::Blocked(format!("its lock can not be tried: {error}")),
@@ -48,14 +53,28 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     }
 }
 
-async fn alive(shared: &Shared, life: &LifeKey, server: Known, canary: Option<Known>) -> Found {
+/// Whether the daemon that was to start this life's server ended before it did: nobody wrote down a server, and
+/// nothing is there that only a server, or what follows it, could have left. A stale socket was taken away before.
+fn never_lived(shared: &Shared, life: &LifeKey, known: &Life) -> bool {
+    let folder = shared.paths.peer(&life.identity);
+    let traces = [
+        shared.socket(life),
+        folder.join(format!("canary-g{}.lock", life.generation)),
+        folder.join(format!("pane-g{}", life.generation)),
+        folder.join(format!("claim-g{}", life.generation)),
+    ];
+    known.phase == LifePhase::Starting && known.server.is_none() && !traces.iter().any(|trace| trace.exists())
+}
+
+fn alive(server: Known, canary: Option<Known>, session: FoundSession) -> Found {
     let canary = canary.filter(|canary| canary.end().is_none()).map(|canary| Box::new(canary) as Box<dyn Process>);
-    let session = pane::session(shared, life).await;
     Found::Alive { server: Box::new(server), canary, session }
 }
 
 async fn adopt(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Result<Found, String> {
-    let server = match known.server.and_then(proved) {
+    let folder = shared.paths.peer(&life.identity);
+    let holder = || lock_holder::find(&folder.join("server.lock"), lock_holder::SERVER_FD);
+    let server = match known.server.and_then(proved).or_else(holder) {
         Some(server) => server,
         None => at_socket(shared, life).await.map_err(|error| format!("its socket does not lead to it: {error}"))?,
     };
@@ -66,12 +85,11 @@ async fn adopt(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> Result<Fou
     }
     let take = |role, pidfd| shared.reaper.take(life, role, pidfd).map_err(|error| error.to_string());
     let server = take(Role::Server, server)?;
-    let canary = known.canary.and_then(proved).and_then(|canary| take(Role::Canary, canary).ok());
-    let found = alive(shared, life, server, canary).await;
-    // In the background: a server that does not answer must not hold up whoever waits for this.
-    let (shared, life) = (Arc::clone(shared), life.clone());
-    tokio::spawn(async move { pane::watch_again(&shared, &life).await });
-    Ok(found)
+    let canary_lock = folder.join(format!("canary-g{}.lock", life.generation));
+    let holder = || lock_holder::find(&canary_lock, lock_holder::CANARY_FD);
+    let canary = known.canary.and_then(proved).or_else(holder).and_then(|canary| take(Role::Canary, canary).ok());
+    let session = pane::look_and_watch(shared, life).await;
+    Ok(alive(server, canary, session))
 }
 
 /// The process with this pid, if it is the very one that was written down.

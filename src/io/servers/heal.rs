@@ -73,7 +73,9 @@ impl RunFolder {
 pub(super) async fn heal(shared: &Arc<Shared>, life: &LifeKey) -> Result<bool, FleetError> {
     let socket = shared.socket(life);
     let Some(server) = shared.reaper.get(life, Role::Server) else { return Ok(false) };
-    if socket.exists() || server.pidfd().is_dead() {
+    // The removal of a stale socket before a start is heard of too. The server has not made its own yet then, and
+    // would die of a signal for which it is not prepared yet.
+    if socket.exists() || server.pidfd().is_dead() || !expects(server.pidfd().id().pid, Signal::USR1) {
         return Ok(false);
     }
     server.pidfd().signal(Signal::USR1).map_err(|source| FleetError::io("signal for", &socket, source))?;
@@ -85,5 +87,26 @@ pub(super) async fn heal(shared: &Arc<Shared>, life: &LifeKey) -> Result<bool, F
     match tokio::time::timeout(HEAL_DEADLINE, made).await {
         Ok(()) => Ok(true),
         Err(_elapsed) => Err(FleetError::TimedOut { what: format!("the socket of {life}"), after: HEAL_DEADLINE }),
+    }
+}
+
+/// Whether a process has a handler for this signal. Asked of its pid: whoever had it instead would only be left alone.
+fn expects(pid: i32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal.as_raw() - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_would_die_of_a_signal_does_not_expect_it() {
+        let own = std::process::id().cast_signed();
+        assert!(!expects(own, Signal::USR1));
+        assert!(expects(own, Signal::SEGV), "Rust's runtime catches it");
+        assert!(!expects(i32::MAX, Signal::USR1));
     }
 }

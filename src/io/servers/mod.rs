@@ -11,15 +11,15 @@ mod screen;
 mod start;
 mod sweep;
 
-use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, witness::life::LifePaths};
+use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, turns::Turns, witness::life::LifePaths};
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
     names::Identity,
     peer::file::{Life, PeerFile},
     ports::{
-        Answer, BoxFuture, Claim, Found, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign, Servers,
-        SweepReport,
+        Answer, BoxFuture, Claim, Found, FoundSession, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign,
+        Servers, SweepReport,
     },
     runtime::StopRecipe,
 };
@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Starts that may be under way at once: more would only make one another slow.
 pub const STARTS_AT_ONCE_MAX: usize = 8;
@@ -46,8 +46,7 @@ struct Shared {
     files: PeerFiles,
     /// What every server's environment begins with.
     base_env: RwLock<Vec<(String, String)>>,
-    /// One start, end or search of an identity at a time, whoever asks.
-    turns: DashMap<Identity, Arc<Mutex<()>>>,
+    turns: Turns,
     starts: Arc<Semaphore>,
     /// The right to be starting: held from the server's start until its session is open.
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
@@ -68,6 +67,7 @@ impl TmuxServers {
         helper: PathBuf,
         reaper: Reaper,
         files: PeerFiles,
+        turns: Turns,
         pass_env: &[String],
     ) -> Result<Self, FleetError> {
         let watcher = heal::RunFolder::new(paths.run())?;
@@ -78,7 +78,7 @@ impl TmuxServers {
             helper,
             reaper,
             files,
-            turns: DashMap::new(),
+            turns,
             starts: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
             starting: DashMap::new(),
             watcher,
@@ -95,8 +95,7 @@ impl TmuxServers {
 
 impl Shared {
     async fn turn(&self, identity: &Identity) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = Arc::clone(self.turns.entry(identity.clone()).or_default().value());
-        turn.lock_owned().await
+        self.turns.of(identity).await
     }
 
     fn life_paths(&self, life: &LifeKey) -> LifePaths {
@@ -123,6 +122,13 @@ impl Servers for TmuxServers {
 
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()> {
         run!(self, life, shared, start::open_session(&shared, &life, &program).await)
+    }
+
+    fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession> {
+        run!(self, life, shared, {
+            let _turn = shared.turn(&life.identity).await;
+            pane::look_and_watch(&shared, &life).await
+        })
     }
 
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign> {

@@ -23,9 +23,16 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 const LOOK_AGAIN: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(400), Duration::from_millis(1500)];
 
-/// Whether the pane's program has left, and how.
-const ASK_PANE: [&str; 5] =
-    ["display-message", "-p", "-t", "%0", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"];
+/// The pane, whether its program has left, and how.
+///
+/// Where there is no such pane tmux does not refuse: every field is empty then, the id too.
+const ASK_PANE: [&str; 5] = [
+    "display-message",
+    "-p",
+    "-t",
+    "%0",
+    "#{pane_id},#{pane_dead},#{pane_dead_status},#{pane_dead_signal},#{pane_pid}",
+];
 
 /// The pane's process, proved to be of this life; nothing where it can not be proved.
 pub(super) async fn main_pane(shared: &Shared, life: &LifeKey) -> Option<Pidfd> {
@@ -44,24 +51,47 @@ fn child_of(server: &Known, pid: &str) -> Option<Pidfd> {
 }
 
 /// What a live server says of the one session of its life.
-pub(super) async fn session(shared: &Shared, life: &LifeKey) -> FoundSession {
+pub(super) struct Seen {
+    pub(super) session: FoundSession,
+    /// The pane's process, as tmux names it; empty where there is none.
+    pub(super) pane_pid: String,
+}
+
+/// Asks a live server for its session.
+pub(super) async fn look(shared: &Shared, life: &LifeKey) -> Seen {
     match shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await {
-        Ok(said) => exit(&said).map_or(FoundSession::Open, FoundSession::Exited),
+        Ok(said) => understood(&said),
         // It answers, and has no such pane.
-        Err(TmuxError::Refused(why)) if why.contains("can't find") => FoundSession::Missing,
-        Err(_) => FoundSession::Silent,
+        Err(TmuxError::Refused(why)) if why.contains("can't find") => understood(""),
+        Err(_) => Seen { session: FoundSession::Silent, pane_pid: String::new() },
     }
 }
 
-/// How the program of a dead pane ended; nothing while it lives.
-fn exit(said: &str) -> Option<SessionExit> {
-    let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] else { return None };
-    Some(match (status.parse(), signal.parse()) {
-        (_, Ok(signal)) => SessionExit::Signal(signal),
-        (Ok(status), Err(_)) => SessionExit::Status(status),
-        // The server missed how: an end without a status is no content one.
-        (Err(_), Err(_)) => SessionExit::Killed,
-    })
+/// The same for a life whose program nobody watches yet: its end is heard of from now on, also one that has passed.
+pub(super) async fn look_and_watch(shared: &Arc<Shared>, life: &LifeKey) -> FoundSession {
+    let seen = look(shared, life).await;
+    if matches!(seen.session, FoundSession::Open | FoundSession::Exited(_)) {
+        watch(shared, life, &seen.pane_pid);
+    }
+    seen.session
+}
+
+/// What [`ASK_PANE`] was answered with.
+fn understood(said: &str) -> Seen {
+    let (session, pane_pid) = match said.trim_end().split(',').collect::<Vec<_>>()[..] {
+        ["%0", "1", status, signal, pid] => {
+            let exit = match (status.parse(), signal.parse()) {
+                (_, Ok(signal)) => SessionExit::Signal(signal),
+                (Ok(status), Err(_)) => SessionExit::Status(status),
+                // The server missed how: an end without a status is no content one.
+                (Err(_), Err(_)) => SessionExit::Killed,
+            };
+            (FoundSession::Exited(exit), pid)
+        }
+        ["%0", _, _, _, pid] => (FoundSession::Open, pid),
+        _ => (FoundSession::Missing, ""),
+    };
+    Seen { session, pane_pid: pane_pid.to_owned() }
 }
 
 /// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told.
@@ -82,14 +112,6 @@ pub(super) fn watch(shared: &Arc<Shared>, life: &LifeKey, pane_pid: &str) {
     });
 }
 
-/// The same for a life that an earlier daemon started; its program may have ended meanwhile.
-pub(super) async fn watch_again(shared: &Arc<Shared>, life: &LifeKey) {
-    let args = ["display-message", "-p", "-t", "%0", "#{pane_pid}"];
-    if let Ok(pane_pid) = shared.tmux.call(&shared.socket(life), args, CALL_DEADLINE).await {
-        watch(shared, life, &pane_pid);
-    }
-}
-
 async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
     for pause in LOOK_AGAIN {
         tokio::time::sleep(pause).await;
@@ -99,7 +121,7 @@ async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
     // A pane that is alive belongs to a program that has left its first process; one that can not be asked about is
     // looked at when its server answers again, or when it is adopted.
     let Ok(said) = shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await else { return };
-    if let ["1", status, signal] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
+    if let ["%0", "1", status, signal, _pid] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
         run_hook(shared, life, status, signal).await;
     }
 }
@@ -128,13 +150,14 @@ mod tests {
     #[test]
     fn what_a_pane_says_is_understood() {
         for (said, means) in [
-            ("0,,\n", None),
-            ("1,3,\n", Some(SessionExit::Status(3))),
-            ("1,,9\n", Some(SessionExit::Signal(9))),
-            ("1,,\n", Some(SessionExit::Killed)),
-            ("", None),
+            ("%0,0,,,7\n", FoundSession::Open),
+            ("%0,1,3,,7\n", FoundSession::Exited(SessionExit::Status(3))),
+            ("%0,1,,9,7\n", FoundSession::Exited(SessionExit::Signal(9))),
+            ("%0,1,,,7\n", FoundSession::Exited(SessionExit::Killed)),
+            (",,,,\n", FoundSession::Missing),
+            ("", FoundSession::Missing),
         ] {
-            assert_eq!(exit(said), means, "{said:?}");
+            assert_eq!(understood(said).session, means, "{said:?}");
         }
     }
 }

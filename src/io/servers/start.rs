@@ -2,6 +2,7 @@
 
 use super::{Shared, environment, pane};
 use crate::io::{
+    fault::{self, FaultPoint},
     lock::{self, NotLocked},
     pidfd::Pidfd,
     private_file,
@@ -42,6 +43,7 @@ pub(super) async fn start(
     // On disk before anything exists: whoever finds the process later finds the life that it belongs to.
     let unsettled: Vec<Generation> = file.lives.iter().map(|life| life.generation).collect();
     shared.files.save(&life.identity, file).await?;
+    fault::reached(FaultPoint::LifeSaved);
     let folder = shared.paths.peer(&life.identity);
     let lock = take_lock(&folder.join("server.lock")).await.map_err(|why| blocked(life, why))?;
     let socket = shared.socket(life);
@@ -53,9 +55,11 @@ pub(super) async fn start(
     forget_old_lives(&folder, &unsettled);
     let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
     shared.log_before.insert(life.identity.clone(), log_before);
+    fault::reached(FaultPoint::ServerDue);
     let known = spawn(shared, life, &lock, &folder.join("server.err"))
         .and_then(|pidfd| shared.reaper.take(life, Role::Server, pidfd))
         .map_err(|source| FleetError::io("start", shared.tmux.program(), source))?;
+    fault::reached(FaultPoint::ServerSpawned);
     // Ours closes here; from now on the lock is held exactly as long as the server lives.
     drop(lock);
     shared.starting.insert(life.clone(), permit);
@@ -122,6 +126,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let _turn = shared.turn(&life.identity).await;
     // Given back when the session is open, or could not be opened.
     let _permit = shared.starting.remove(life);
+    fault::reached(FaultPoint::SessionDue);
     let deadline = Instant::now() + START_DEADLINE;
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
@@ -129,7 +134,13 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     private_file::write(&pane_file, &environment::pane_file(shared, life, program))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
-    wait_for_socket(shared, life, &socket, deadline).await.map_err(|why| failed(with_words(why, &folder)))?;
+    if !wait_for_socket(shared, life, &socket, deadline).await {
+        return Err(match dead(shared, life) {
+            true => failed(with_words("its tmux server ended at once".into(), &folder)),
+            // Slow is not dead.
+            false => FleetError::ServerSilent { identity: life.identity.clone() },
+        });
+    }
     loop {
         let args = [
             "new-session".as_ref(),
@@ -154,6 +165,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
         ];
         match shared.tmux.call(&socket, args, START_DEADLINE).await {
             Ok(pane_pid) => {
+                fault::reached(FaultPoint::SessionOpened);
                 pane::watch(shared, life, &pane_pid);
                 return Ok(());
             }
@@ -163,6 +175,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
                 if dead(shared, life) {
                     return Err(failed(with_words("its tmux server ended at once".into(), &folder)));
                 }
+            }
+            Err(TmuxError::Silent(_)) if !dead(shared, life) => {
+                return Err(FleetError::ServerSilent { identity: life.identity.clone() });
             }
             Err(error) => return Err(failed(with_words(error.to_string(), &folder))),
         }
@@ -177,17 +192,15 @@ fn dead(shared: &Shared, life: &LifeKey) -> bool {
     shared.reaper.get(life, Role::Server).is_none_or(|server| server.pidfd().is_dead())
 }
 
-async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadline: Instant) -> Result<(), String> {
+/// Whether the server made its socket in time.
+async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadline: Instant) -> bool {
     while !socket.exists() {
-        if dead(shared, life) {
-            return Err("its tmux server ended at once".into());
-        }
-        if Instant::now() >= deadline {
-            return Err(format!("its tmux server made no socket within {START_DEADLINE:?}"));
+        if dead(shared, life) || Instant::now() >= deadline {
+            return false;
         }
         tokio::time::sleep(SOCKET_LOOK).await;
     }
-    Ok(())
+    true
 }
 
 /// Adds what the server wrote to its standard error.

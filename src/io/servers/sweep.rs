@@ -2,7 +2,7 @@
 //! mark (spec 01 §4).
 
 use super::Shared;
-use crate::io::pidfd::dead_within;
+use crate::io::{lock, pidfd::dead_within};
 use coalmine_actors::ports::{LifeKey, SweepReport};
 use rustix::{
     fd::OwnedFd,
@@ -31,8 +31,12 @@ const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// that would hold up the news of this very death.
 pub(super) async fn sweep(shared: &Shared, life: &LifeKey) -> SweepReport {
     let (socket, mark, helper) = (shared.socket(life), shared.paths.life_mark(life), shared.helper.clone());
+    let lock = shared.paths.peer(&life.identity).join("server.lock");
     let swept = tokio::task::spawn_blocking(move || {
-        let _ = std::fs::remove_file(socket); // tmux takes it away itself when it can
+        // tmux takes it away itself when it can. Whoever holds the lock may be a successor, and listen there.
+        if let Ok(_free) = lock::try_lock(&lock) {
+            let _ = std::fs::remove_file(socket);
+        }
         blocking(&mark, &helper)
     });
     swept.await.unwrap_or_default()

@@ -2,7 +2,7 @@
 mod attach;
 mod changes;
 mod clients;
-mod disk;
+pub mod disk;
 mod events;
 mod host;
 mod input;

@@ -4,8 +4,9 @@ use crate::support::{Daemon, Said, eventually, is_root, skip};
 use serde_json::Value;
 use std::{
     process::{Child, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Well below the 30 s that a request waits for what it asked for.
 const AT_ONCE: Duration = Duration::from_secs(20);

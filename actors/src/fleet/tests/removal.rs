@@ -109,7 +109,8 @@ async fn a_save_that_is_in_the_air_does_not_come_back_after_the_purge() {
     house.ask(BOB, stop).await.unwrap();
     house.until(BOB, PhaseName::Stopped).await;
     house.world.hold(Op::Save);
-    house.ask(BOB, stop).await.unwrap();
+    // Not answered before it is on disk.
+    tokio::time::timeout(Duration::from_millis(1), house.ask(BOB, stop)).await.unwrap_err();
     let removing = house.removing("bob");
     settle().await;
     assert!(!removing.is_finished());

@@ -63,6 +63,18 @@ fn a_silent_server_is_marked_and_asked_and_not_judged() {
     let mut lab = left(Desired::Up, vec![life(3, Up)]);
     lab.check(&[("found 3 silent", "probe 3, save => up")]);
     assert!(lab.state.live().unwrap().unreachable);
+    // It may have its session or not: it is not given a second one, and not left without.
+    let mut starting = left(Desired::Up, vec![life(3, Starting)]);
+    starting.check(&[("found 3 silent", "probe 3, save => starting"), ("answers 3", "look 3 => starting")]);
+    starting.check(&[("seen 3 missing", "open 3 => starting")]);
+}
+
+#[test]
+fn a_life_that_never_had_a_server_has_not_died() {
+    let mut lab = left(Desired::Up, vec![life(3, Starting)]);
+    lab.check(&[("found 3 never-lived", "sweep 3, save => backoff"), ("swept 3", "start 4 => starting")]);
+    assert!(lab.state.file.deaths_boot_ms.is_empty());
+    check(Desired::Stopped, Starting, "never-lived", "sweep 3, save => stopped");
 }
 
 #[test]

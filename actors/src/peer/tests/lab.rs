@@ -194,19 +194,19 @@ impl Lab {
             ["settled-claimed", _] => Input::Settled(g, Settlement::Claimed),
             ["owed", _] => Input::RecordOwed(g, "disk full".into()),
             ["silent", _] => Input::Reachable(g, false),
+            ["silent-session", _] => {
+                Input::StartFailed(g, FleetError::ServerSilent { identity: self.rules.identity.clone() })
+            }
+            ["seen", _, session] => Input::SessionSeen(g, found_session(session)),
             ["answers", _] => Input::Reachable(g, true),
             ["socket-lost"] => Input::SocketLost,
             ["due"] => Input::Due { until_boot_ms: self.wake_ms },
             ["due", ms] => Input::Due { until_boot_ms: ms.parse().unwrap() },
+            ["found", _, "never-lived"] => Input::Found(g, FoundLife::NeverLived),
             ["found", _, "dead"] => Input::Found(g, FoundLife::Dead(KILLED)),
             ["found", _, "blocked"] => Input::Found(g, FoundLife::Blocked("a stranger".into())),
             ["found", _, session, ref canaries @ ..] => {
-                let session = match session {
-                    "open" => FoundSession::Open,
-                    "missing" => FoundSession::Missing,
-                    "silent" => FoundSession::Silent,
-                    exited => FoundSession::Exited(SessionExit::Status(exited.parse().unwrap())),
-                };
+                let session = found_session(session);
                 let canary = canaries.is_empty().then_some(canary);
                 Input::Found(g, FoundLife::Alive { server, canary, session })
             }
@@ -226,6 +226,7 @@ impl Lab {
             Action::StartServer(g, _) => format!("start {g}"),
             Action::Find(life) => format!("find {}", life.generation),
             Action::ArmCanary(g, _) => format!("arm {g}"),
+            Action::LookAtSession(g) => format!("look {g}"),
             Action::OpenSession { generation, resume: false } => format!("open {generation}"),
             Action::OpenSession { generation, resume: true } => format!("open {generation} resumed"),
             Action::Alarm(alarm) => {
@@ -246,5 +247,14 @@ impl Lab {
                 format!("wake +{}", until_boot_ms - self.now_ms)
             }
         })
+    }
+}
+
+fn found_session(word: &str) -> FoundSession {
+    match word {
+        "open" => FoundSession::Open,
+        "missing" => FoundSession::Missing,
+        "silent" => FoundSession::Silent,
+        exited => FoundSession::Exited(SessionExit::Status(exited.parse().unwrap())),
     }
 }

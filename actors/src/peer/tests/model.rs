@@ -304,6 +304,8 @@ impl Model {
                 self.land(pending, true);
             } else if !self.truth.wakes.is_empty() {
                 self.wake();
+            } else if let Some(silent) = self.state.live().filter(|live| live.unreachable) {
+                self.decide(Input::Reachable(silent.generation, true));
             } else {
                 return self.check_rest();
             }

@@ -81,9 +81,39 @@ fn a_silent_server_is_neither_alive_nor_dead_and_the_mark_clears_by_itself() {
     let mut lab = up();
     lab.check(&[("silent 1", "probe 1 => up"), ("silent 1", "up")]);
     assert!(lab.state.live().unwrap().unreachable);
-    lab.check(&[("answers 1", "up"), ("answers 1", "up")]);
+    lab.check(&[("answers 1", "look 1 => up"), ("answers 1", "up"), ("seen 1 open", "up")]);
     assert!(!lab.state.live().unwrap().unreachable);
     assert_eq!(lab.told[3..], ["unreachable", "reachable"]);
+}
+
+#[test]
+fn what_a_silent_server_did_meanwhile_is_noticed_when_it_answers() {
+    let back = || {
+        let mut lab = up();
+        lab.run("silent 1; answers 1");
+        lab
+    };
+    back().check(&[("seen 1 missing", "save, end 1 session-exit => stopping")]);
+    back().check(&[("seen 1 0", "save, end 1 session-exit => stopping")]);
+    back().check(&[("seen 1 silent", "probe 1 => up")]);
+}
+
+#[test]
+fn a_server_that_is_silent_when_its_session_is_asked_for_has_not_failed_to_boot() {
+    let silent = || {
+        let mut lab = lab();
+        lab.run("start; server 1; canary 1").check(&[("silent-session 1", "probe 1 => starting")]);
+        lab
+    };
+    silent().check(&[("answers 1", "look 1 => starting"), ("seen 1 missing", "open 1 => starting")]);
+    silent().run("answers 1").check(&[("seen 1 open", "watch 1 => starting"), ("ready 1", "save => up")]);
+    silent().run("answers 1").check(&[("seen 1 3", "save, end 1 session-exit => stopping")]);
+    silent().check(&[("stop", "answer 1 was=starting, save, end 1 stop => stopping")]);
+    assert!(silent().state.file.deaths_boot_ms.is_empty());
+    // A stop that waited for the session waits no longer.
+    let mut stopped = lab();
+    stopped.run("start; server 1; canary 1; stop");
+    stopped.check(&[("silent-session 1", "save, end 1 stop => stopping")]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
         file::Life,
         input::{Action, FoundLife, Input, SessionExit},
     },
-    ports::{EndReport, FoundSession, LifeEnd, ProcessEnd, Settlement, SweepReport, WitnessedBy},
+    ports::{EndReport, FoundSession, LifeEnd, Settlement, SweepReport, WitnessedBy},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,7 @@ pub(super) enum Pending {
     Start(u64),
     Arm(u64),
     Open(u64),
+    Look(u64),
     End(u64),
     /// Carried out; only its report is under way.
     Ended(u64, bool),
@@ -74,6 +75,8 @@ impl Truth {
         let pending = match action {
             Action::StartServer(g, _) => Pending::Start(g.0),
             Action::ArmCanary(g, _) => Pending::Arm(g.0),
+            Action::LookAtSession(g) if self.pending.contains(&Pending::Look(g.0)) => return,
+            Action::LookAtSession(g) => Pending::Look(g.0),
             Action::OpenSession { generation, .. } => Pending::Open(generation.0),
             Action::AskToStart(g) => Pending::Ask(g.0),
             Action::WatchIdle { generation, after_ms } => {
@@ -138,7 +141,20 @@ impl Truth {
                 self.server(g).session = true;
                 Input::SessionOpened(Generation(g))
             }
+            Pending::Open(g) if self.server(g).alive && g % 3 > 0 => {
+                // No answer in time; the server may have heard all the same.
+                self.server(g).session |= g % 3 == 1;
+                let identity = "claude-bob".parse().unwrap();
+                Input::StartFailed(Generation(g), FleetError::ServerSilent { identity })
+            }
             Pending::Open(g) => Input::StartFailed(Generation(g), failed()),
+            Pending::Look(g) => {
+                let seen = match self.find(g) {
+                    FoundLife::Alive { session, .. } if well => session,
+                    _ => FoundSession::Silent,
+                };
+                Input::SessionSeen(Generation(g), seen)
+            }
             Pending::End(g) if well => {
                 let server = self.server(g);
                 if server.alive {
@@ -202,7 +218,7 @@ impl Truth {
                 },
             },
             Some(_) => FoundLife::Dead(KILLED),
-            None => FoundLife::Dead(ProcessEnd::Vanished),
+            None => FoundLife::NeverLived,
         }
     }
 }
