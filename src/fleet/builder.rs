@@ -3,6 +3,7 @@
 use super::{
     handle::{FleetHandle, Inner},
     memory,
+    shutdown::Gate,
 };
 use crate::{
     config::{
@@ -161,6 +162,7 @@ impl FleetBuilder {
             fleet,
             memory,
             since,
+            gate: Gate::default(),
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {

@@ -55,6 +55,7 @@ fn living(paths: &Paths, identity: &Identity) -> io::Result<Option<Life>> {
         started_boot_ms: proc_stat::ticks_to_ms(server.start_ticks),
         up_boot_ms: None,
         resumed: false,
+        command: Vec::new(),
         server: Some(server),
         canary: None,
     }))

@@ -21,7 +21,7 @@ use crate::{
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    names::{BadName, Identity, Personality},
+    names::{BadName, Identity, Personality, Runtime},
     peer::file::PeerFile,
     registry::{
         document::{Document, PeerSpec, RegistryPhase},
@@ -84,7 +84,7 @@ impl Files {
                         traces::rebuild(paths, &identity).unwrap_or_default()
                     }
                 };
-                let command = command(spec, runtimes.get(identity.runtime()));
+                let command = command(spec, identity.runtime(), runtimes.get(identity.runtime()));
                 self.peers.push(view::of(spec, identity, command, &file, host, written(&path, paths)));
             }
         }
@@ -219,8 +219,8 @@ fn written(state: &Path, paths: &Paths) -> jiff::Timestamp {
     at.and_then(|at| at.try_into().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
-fn command(spec: &PeerSpec, runtime: Option<&RuntimeDef>) -> Vec<String> {
-    spec.command.clone().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
+fn command(spec: &PeerSpec, name: &Runtime, runtime: Option<&RuntimeDef>) -> Vec<String> {
+    spec.command_of(name).cloned().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
 }
 
 #[cfg(test)]

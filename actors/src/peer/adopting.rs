@@ -2,7 +2,7 @@
 //! somebody who can not be proved to be ours.
 
 use super::{
-    ending::{self, BY_FLEET, WHY_IDLE, claim},
+    ending::{self, BY_FLEET, WHY_IDLE, WHY_SESSION_EXIT, claim},
     file::{Life, LifePhase},
     input::{Action, Alarm, FoundLife, SessionExit},
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
@@ -96,7 +96,12 @@ fn alive(
     }
     // Its claim may stand, or a stop that was accepted has not begun: the end that was meant is carried out.
     if life.phase == LifePhase::Stopping || wanted != Next::Start {
-        let why = if wanted == Next::Rest(Rest::Asleep) { WHY_IDLE } else { "stop" };
+        let why = match wanted {
+            Next::Rest(Rest::Asleep) => WHY_IDLE,
+            Next::Rest(Rest::Stopped | Rest::Quarantined) => "stop",
+            Next::Start => "restart",
+            Next::Rearm { .. } => WHY_SESSION_EXIT,
+        };
         return ending::end_now(turn, claim(why, BY_FLEET, wanted), wanted);
     }
     ending::go_on(turn, generation, stage.clone());

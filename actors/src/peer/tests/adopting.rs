@@ -43,7 +43,7 @@ fn a_live_server_whose_lock_was_removed_is_taken_up_and_that_is_told() {
 #[test]
 fn an_end_that_was_meant_is_carried_out() {
     check(Desired::Stopped, Stopping, "open", "save, end 3 stop => stopping");
-    check(Desired::Up, Stopping, "open", "save, end 3 stop => stopping");
+    check(Desired::Up, Stopping, "open", "save, end 3 restart => stopping");
     // Accepted while a step of the start was under way.
     check(Desired::Stopped, Starting, "open", "save, end 3 stop => stopping");
     check(Desired::Quarantined, Up, "open", "save, end 3 stop => stopping");

@@ -41,7 +41,8 @@ pub(super) struct Lab {
 
 pub(super) fn rules(restart: RestartPolicy) -> PeerRules {
     let identity = "claude-bob".parse().unwrap();
-    PeerRules { identity, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
+    let command = vec!["claude".into()];
+    PeerRules { identity, command, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
 }
 
 /// A process that can be told from others by this number.
@@ -57,6 +58,7 @@ pub(super) fn life(generation: u64, phase: LifePhase) -> Life {
         phase,
         started_boot_ms: START_MS - 60_000,
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         server: Some(process(10 * generation)),
         canary: Some(process(10 * generation + 1)),
