@@ -14,6 +14,7 @@ use crate::{
     count::{peers, still_run},
     io::{harden, systemd},
     paths::Paths,
+    trace,
 };
 use coalmine_actors::error::FleetError;
 use std::{io::Write, time::Duration};
@@ -22,7 +23,6 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
 
 /// Longest wait for requests in flight when the daemon ends.
 const API_GRACE: Duration = Duration::from_secs(5);
@@ -43,29 +43,13 @@ pub fn run(place: &Place, flags: Overrides, detached: bool, verbose: u8) -> Resu
         let _leader = rustix::process::setsid();
     }
     harden::process().map_err(|source| FleetError::io("harden", "this process", source))?;
-    trace_to_stderr(Level::INFO, verbose);
+    trace::to_stderr(Level::INFO, verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| FleetError::Internal(format!("no runtime: {error}")))?;
     let ended = runtime.block_on(serve(place, &flags));
     // What still blocks a thread (a file read) does not hold up the end.
     runtime.shutdown_background();
     ended
-}
-
-/// Sends what the program notes to stderr: `COALMINE_LOG` says what, else `level`, more with each `-v`.
-pub(crate) fn trace_to_stderr(level: Level, verbose: u8) {
-    let level = match (level, verbose) {
-        (level, 0) => level,
-        (Level::WARN, 1) => Level::INFO,
-        (_, 1) => Level::DEBUG,
-        _ => Level::TRACE,
-    };
-    let filter = EnvFilter::builder().with_default_directive(level.into());
-    let filter = filter.with_env_var("COALMINE_LOG").from_env_lossy();
-    let ansi = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    // Fails only where a program that embeds this has its own.
-    let _theirs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
 }
 
 async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {

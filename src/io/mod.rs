@@ -24,6 +24,7 @@ pub mod registry_file;
 pub mod servers;
 pub mod socket_folder;
 pub mod spawn;
+pub mod stderr;
 pub mod systemd;
 pub mod tmux;
 pub mod tmux_version;

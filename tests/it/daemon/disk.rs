@@ -1,8 +1,11 @@
 //! A root that can not be written, and a disk that is full: refused with what helps, and whole again after it.
 
-use crate::support::{Daemon, Refusal, Root, is_root, names_in, skip};
+use crate::support::{Daemon, Refusal, Root, eventually, is_root, kill, names_in, skip};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Takes all the room that is left below `folder`.
 fn fill(folder: &Path) -> PathBuf {
@@ -82,4 +85,35 @@ async fn on_a_full_disk_nothing_is_half_made_and_after_it_all_works() {
     daemon.until("rested", "up", |peer| peer["phase"] == "up").await;
     daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created: shell-carl is up (gen 1)"]);
     daemon.coalmine(&["verify"]).tells(&["fleet.json: 3 identities"]);
+}
+
+#[tokio::test]
+async fn a_daemon_whose_notes_can_not_be_written_serves_on() {
+    // Whatever it notes meets a full disk, and there is no lack of what it notes.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "exec \"$0\" -vv daemon 2>/dev/full", env!("CARGO_BIN_EXE_coalmine")]);
+    let daemon = Daemon::run(Root::new().env_also("COALMINE_LOG", "trace"), command).await;
+    let bob = daemon.sleeper("bob");
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    daemon.until("bob", "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
+    assert_eq!(daemon.ask(&["status"])["daemon_pid"], daemon.pid());
+}
+
+#[tokio::test]
+async fn a_detached_daemon_outlives_a_full_disk() {
+    const CLAIM: &str = "a detached daemon outlives a full disk";
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
+        return skip(CLAIM, "a small file system can only be mounted by root");
+    }
+    let bob = root.ask(&["create", "bob", "--start", "--", "sleep", "3600"])["peer"].take();
+    let daemon = root.ask(&["status"])["daemon_pid"].take();
+    let ballast = fill(root.path());
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    for _ in 0..60 {
+        root.coalmine(&["reset", "bob"]);
+    }
+    assert_eq!(root.ask(&["status"])["daemon_pid"], daemon);
+    std::fs::remove_file(ballast).unwrap();
+    eventually("bob is up again", || async { (root.ask(&["show", "bob"])[0]["phase"] == "up").then_some(()) }).await;
 }
