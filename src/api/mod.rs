@@ -15,6 +15,7 @@ mod deaths;
 mod events;
 mod extract;
 mod follow;
+mod guard;
 mod metrics;
 mod openapi;
 mod peers;

@@ -30,14 +30,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let client = context.client();
-    let status = match &client {
-        Ok(client) => client.status().await.map_err(Failure::from),
-        Err(_) => Err(Failure::no_daemon("")),
-    };
-    let (client, daemon) = match (client, status) {
-        (Ok(client), Ok(status)) => (client, status.daemon_pid.and_then(open)),
-        (_, Err(Failure::Error(error))) if error.exit_code != 69 => return Err(Failure::Error(error)),
-        _ => return nobody(context, args.all),
+    let Ok(client) = client else { return nobody(context, args.all) };
+    let daemon = match client.status().await {
+        Ok(status) => status.daemon_pid.and_then(open),
+        Err(error) if error.is_unreachable() => return nobody(context, args.all),
+        Err(error) => return Err(error.into()),
     };
     let done = client.shutdown(args.all, PEERS_TIME_MAX).await?;
     if daemon.is_some_and(|daemon| !ended(&daemon)) {

@@ -78,7 +78,7 @@ where
         return Err(Failure::Error(failed.error));
     }
     if context.json {
-        output::document(&summary, false)?;
+        output::document(&summary, None)?;
     } else if summary.done.is_empty() && summary.failed.is_empty() {
         context.note("nothing to do");
     } else {

@@ -5,6 +5,7 @@ mod disk;
 mod events;
 mod host;
 mod input;
+mod mute;
 mod peers;
 mod readiness;
 mod reads;
