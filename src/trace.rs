@@ -1,6 +1,7 @@
 //! Where the program's notes go. Nothing here can fail in a way that its caller would feel.
 
-use crate::io::stderr::Stderr;
+use crate::io::{log_file::LogFile, stderr::Stderr};
+use std::sync::Arc;
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
@@ -10,8 +11,12 @@ pub(crate) fn to_stderr(level: Level, verbose: u8) {
     to(|| Stderr, ansi, level, verbose);
 }
 
-/// The same to another writer.
-pub(crate) fn to<W>(writer: W, ansi: bool, level: Level, verbose: u8)
+/// The same to a log.
+pub(crate) fn to_log(log: LogFile, level: Level, verbose: u8) {
+    to(Arc::new(log), false, level, verbose);
+}
+
+fn to<W>(writer: W, ansi: bool, level: Level, verbose: u8)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

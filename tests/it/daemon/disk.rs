@@ -3,6 +3,7 @@
 use crate::support::{Daemon, Refusal, Root, eventually, is_root, kill, names_in, skip};
 use serde_json::{Value, json};
 use std::{
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -36,8 +37,22 @@ fn a_root_that_is_open_to_others_is_refused() {
     root.put("precious", "");
     std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let refusal = Refusal { code: "unsafe-path", exit: 1, message: "is open to others (mode 755)", hint: "mode 0700" };
-    refusal.check(&root.coalmine(&["--json", "daemon"]), &root.coalmine(&["daemon"]));
+    for verb in ["daemon", "up -d", "create bob -- sleep 60"] {
+        let words: Vec<_> = verb.split(' ').collect();
+        refusal.check(&root.coalmine(&[&["--json"], &words[..]].concat()), &root.coalmine(&words));
+    }
     assert_eq!(names_in(root.path()), ["precious"]);
+}
+
+#[tokio::test]
+async fn an_empty_root_is_made_private_whoever_starts_the_daemon() {
+    for verb in [&["up", "-d"][..], &["create", "bob", "--", "sleep", "60"]] {
+        let root = Root::at("mine");
+        std::fs::create_dir(root.path()).unwrap();
+        std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        root.ask(verb);
+        assert_eq!(root.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[test]
