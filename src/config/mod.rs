@@ -14,6 +14,7 @@ pub use layer::{Overrides, parse_policy};
 
 use coalmine_actors::{
     error::FleetError,
+    memory::Durability,
     names::Runtime,
     peer::restart_policy::{RestartLimit, RestartPolicy},
     runtime::RuntimeDef,
@@ -37,6 +38,8 @@ pub struct Config {
     pub parallel: usize,
     /// Variables of the daemon that peers' servers get besides the default ones.
     pub pass_env: Vec<String>,
+    /// When something that is to be remembered counts as kept.
+    pub memory_durability: Durability,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -49,6 +52,7 @@ impl Default for Config {
             limit: RestartLimit::default(),
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
+            memory_durability: Durability::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -61,7 +65,7 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, pass_env, runtimes } = file::parse(&text).map_err(bad)?;
+    let file::Parsed { restart: lowest, pass_env, memory_durability, runtimes } = file::parse(&text).map_err(bad)?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
     let restart = flags.clone().over(from_env).over(lowest);
@@ -70,6 +74,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         limit: restart.limit().map_err(bad)?,
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
+        memory_durability,
         runtimes,
     })
 }

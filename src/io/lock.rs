@@ -2,7 +2,12 @@
 
 use super::lock_holder;
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use std::{io, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 
 /// How long a lock that was just let go may seem to be held: its holder's child between fork and exec still has
 /// the descriptor (0.4 s were seen).
@@ -25,10 +30,31 @@ pub enum NotLocked {
 pub fn try_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| NotLocked::Io(errno.into()))?;
-    match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(fd),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(NotLocked::Held),
-        Err(errno) => Err(NotLocked::Io(errno.into())),
+    try_lock_open(&fd)?;
+    Ok(fd)
+}
+
+/// Tries the lock of a file that is open once.
+///
+/// # Errors
+/// Held, or an I/O error.
+pub fn try_lock_open(fd: impl AsFd) -> Result<(), NotLocked> {
+    match is_free(fd) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NotLocked::Held),
+        Err(error) => Err(NotLocked::Io(error)),
+    }
+}
+
+/// Takes the lock of an open file if nobody has it, and asks nothing more: for those who try again and again.
+///
+/// # Errors
+/// What the kernel says, but for "held".
+pub fn is_free(fd: impl AsFd) -> io::Result<bool> {
+    match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -58,6 +84,11 @@ pub fn is_held(path: &Path) -> bool {
 /// Who holds the lock of this file: `pid 4242 (tmux)`, or `another process`. Looks at every process.
 pub fn holder(path: &Path) -> String {
     lock_holder::of(path).map_or_else(|| "another process".to_owned(), |holder| holder.to_string())
+}
+
+/// The pid of who holds the lock of this file, where it can be seen. Looks at every process.
+pub fn holder_pid(path: &Path) -> Option<i32> {
+    lock_holder::of(path).map(|holder| holder.pid)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lock;
 pub mod lock_holder;
 pub mod log_file;
+pub mod memory;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;
