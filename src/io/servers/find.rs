@@ -37,7 +37,7 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     }
     let path = shared.paths.peer(&life.identity).join("server.lock");
     let held = match lock::try_lock(&path) {
-        Err(NotLocked::Held(_)) => match adopt(shared, life, known).await {
+        Err(NotLocked::Held) => match adopt(shared, life, known).await {
             Ok(found) => return found,
             // A lock that was just let go can seem held for a moment.
             Err(why) => lock::lock(&path).await.map_err(|held| (held, why)),
@@ -49,7 +49,9 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
         Ok(_free) => Found::Dead(ProcessEnd::Vanished),
         Err((NotLocked::Io(error), _)) if error.kind() == io::ErrorKind::NotFound => Found::Dead(ProcessEnd::Vanished),
         Err((NotLocked::Io(error), _)) => Found::Blocked(format!("its lock can not be tried: {error}")),
-        Err((NotLocked::Held(holder), why)) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
+        Err((NotLocked::Held, why)) => {
+            Found::Blocked(format!("its lock is held by {}, and {why}", lock::holder(&path)))
+        }
     }
 }
 
