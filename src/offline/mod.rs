@@ -15,6 +15,7 @@ use crate::{
         builder::rules,
         plan::{Plan, plan},
     },
+    io::traces,
     paths::Paths,
 };
 use coalmine_actors::{
@@ -75,10 +76,14 @@ impl Files {
         for spec in self.document.peers.iter().filter(|spec| spec.phase != Some(RegistryPhase::Newborn)) {
             for identity in spec.identities() {
                 let path = paths.peer(&identity).join("state.json");
-                let file = peer_file(&path).unwrap_or_else(|why| {
-                    self.state_problems.push(why);
-                    PeerFile::default()
-                });
+                let file = match peer_file(&path) {
+                    Ok(file) if path.exists() => file,
+                    // What lives is told, also where the file that should tell of it is lost or damaged.
+                    kept => {
+                        self.state_problems.extend(kept.err());
+                        traces::rebuild(paths, &identity).unwrap_or_default()
+                    }
+                };
                 let command = command(spec, identity.runtime(), runtimes.get(identity.runtime()));
                 self.peers.push(view::of(spec, identity, command, &file, host, written(&path, paths)));
             }

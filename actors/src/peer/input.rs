@@ -40,6 +40,8 @@ pub enum FoundLife {
         canary: Option<ProcessId>,
         /// What became of its session.
         session: FoundSession,
+        /// The file of its lock was removed.
+        lock_lost: bool,
     },
     /// Its server is gone.
     Dead(ProcessEnd),

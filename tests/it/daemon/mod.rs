@@ -6,6 +6,7 @@ pub mod disk;
 mod events;
 mod host;
 mod input;
+mod lost_files;
 mod mute;
 mod names;
 mod overruled;

@@ -205,10 +205,11 @@ impl Lab {
             ["found", _, "never-lived"] => Input::Found(g, FoundLife::NeverLived),
             ["found", _, "dead"] => Input::Found(g, FoundLife::Dead(KILLED)),
             ["found", _, "blocked"] => Input::Found(g, FoundLife::Blocked("a stranger".into())),
-            ["found", _, session, ref canaries @ ..] => {
+            ["found", _, session, ref more @ ..] => {
                 let session = found_session(session);
-                let canary = canaries.is_empty().then_some(canary);
-                Input::Found(g, FoundLife::Alive { server, canary, session })
+                let canary = (!more.contains(&"no-canary")).then_some(canary);
+                let lock_lost = more.contains(&"lock-lost");
+                Input::Found(g, FoundLife::Alive { server, canary, session, lock_lost })
             }
             _ => panic!("no such happening: {words:?}"),
         }
