@@ -201,6 +201,14 @@ pub enum FleetError {
         /// Ours.
         wanted: String,
     },
+    /// A program does not say which version it is.
+    #[error("{} does not say its version within {after:?}", path.display())]
+    ProgramSilent {
+        /// Which program.
+        path: PathBuf,
+        /// How long was waited.
+        after: Duration,
+    },
     /// Another process runs this fleet.
     #[error("the fleet in {} is held by {holder}", root.display())]
     Held {
@@ -274,6 +282,7 @@ impl FleetError {
             | E::TmuxTooOld { .. }
             | E::HelperMissing { .. }
             | E::HelperVersion { .. }
+            | E::ProgramSilent { .. }
             | E::Unsafe { .. }
             | E::Internal(_) => Kind::Failed,
         }
@@ -306,6 +315,7 @@ impl FleetError {
             E::TmuxTooOld { .. } => "tmux-too-old",
             E::HelperMissing { .. } => "helper-missing",
             E::HelperVersion { .. } => "helper-version",
+            E::ProgramSilent { .. } => "program-silent",
             E::Held { .. } => "held",
             E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
@@ -358,6 +368,7 @@ impl FleetError {
                 looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             ),
             E::HelperVersion { .. } => "install `coalmine` and `coalmine-helper` from the same build".into(),
+            E::ProgramSilent { path, .. } => format!("put one that works in its place; `{}` hangs", path.display()),
             E::Held { .. } => "use that daemon, or stop it with `coalmine down`".into(),
             E::LockHeld { identity, .. } => {
                 format!("end that process, or wait until it ends; then `coalmine start {identity}`")

@@ -1,7 +1,7 @@
 //! `coalmine down`: ends the daemon, and with `--all` the peers.
 
 use super::{
-    context::Context,
+    context::{Context, Offline},
     failure::{Failure, Outcome},
     output,
 };
@@ -32,14 +32,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let client = context.client();
-    let status = match &client {
-        Ok(client) => client.status().await.map_err(Failure::from),
-        Err(_) => Err(Failure::no_daemon("")),
-    };
-    let (client, daemon) = match (client, status) {
-        (Ok(client), Ok(status)) => (client, status.daemon_pid.and_then(open)),
-        (_, Err(Failure::Error(error))) if error.exit_code != 69 => return Err(Failure::Error(error)),
-        _ => return nobody(context, args.all),
+    let Ok(client) = client else { return nobody(context, args.all) };
+    let daemon = match client.status().await {
+        Ok(status) => status.daemon_pid.and_then(open),
+        Err(error) if error.is_unreachable() => return nobody(context, args.all),
+        Err(error) => return Err(error.into()),
     };
     let done = client.shutdown(args.all, PEERS_TIME_MAX).await?;
     if daemon.is_some_and(|daemon| !ended(&daemon)) {
@@ -83,7 +80,7 @@ fn nobody(context: &Context, all: bool) -> Outcome {
     }
     let done = ShutDown { running, ..ShutDown::default() };
     if context.json {
-        return output::document(&done, true);
+        return output::document(&done, Some(Offline::NotRunning));
     }
     output::print(&match running {
         0 => "no daemon runs, and no peer".into(),

@@ -1,9 +1,9 @@
 //! `coalmine events`: what happened, and with `-f` what happens.
 
 use super::{
-    context::Context,
+    context::{Context, Offline},
     deaths::known,
-    failure::{Failure, Outcome},
+    failure::{DAEMON_MUTE, Failure, Outcome},
     output,
 };
 use crate::{age, deaths::means, io::journal::read_events, text::one_line};
@@ -65,14 +65,17 @@ async fn tell(context: &Context, args: &Args, shown: &mut usize) -> Outcome {
             // The fleet ended the stream; who wanted to follow it hears why it is over.
             if args.follow { Err(Failure::no_daemon("the daemon has ended")) } else { Ok(()) }
         }
-        Err(Failure::Error(error)) if error.exit_code == 69 && !args.follow => from_files(context, args, shown),
+        Err(Failure::Error(error)) if error.exit_code == 69 && !args.follow => {
+            let is_mute = error.code == DAEMON_MUTE;
+            from_files(context, args, if is_mute { Offline::Mute } else { Offline::NotRunning }, shown)
+        }
         Err(error) => Err(error),
     }
 }
 
-fn from_files(context: &Context, args: &Args, shown: &mut usize) -> Outcome {
+fn from_files(context: &Context, args: &Args, why: Offline, shown: &mut usize) -> Outcome {
     if !context.json {
-        output::headed("", true)?;
+        output::headed("", Some(why))?;
     }
     let journal = context.place.root.join("journal");
     let mut last = 0;

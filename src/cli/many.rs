@@ -105,7 +105,7 @@ where
 
 fn tell_all<T: Serialize>(context: &Context, summary: &Summary<T>, human: impl Fn(&T) -> String) -> Outcome {
     if context.json {
-        output::document(summary, false)
+        output::document(summary, None)
     } else if summary.done.is_empty() && summary.failed.is_empty() {
         context.note("nothing to do");
         Ok(())

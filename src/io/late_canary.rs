@@ -59,7 +59,7 @@ pub(super) async fn dismiss(folder: &Path, generation: Generation) -> bool {
 
 /// Whether the lock is there and nobody holds it. Where it is not there, whoever held it when it was removed may live.
 fn is_free(lock: &Path) -> bool {
-    lock.exists() && !matches!(lock::try_lock(lock), Err(NotLocked::Held(_)))
+    lock.exists() && !matches!(lock::try_lock(lock), Err(NotLocked::Held))
 }
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use super::{
 use coalmine_actors::ports::ProcessId;
 use std::{
     collections::HashSet,
+    fmt,
     fs::Metadata,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
 
+/// Longest name of a holder, characters; the kernel keeps 15.
+const NAME_CHARS_MAX: usize = 16;
 /// The descriptor under which a server holds `server.lock`.
 pub const SERVER_FD: u32 = 3;
 /// The descriptor under which a canary holds `canary-g<n>.lock`.
@@ -58,6 +61,46 @@ fn holds(pid: i32, fd: u32, lock: &Path, file: Option<&Metadata>) -> bool {
         })
 }
 
+/// A process that holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: i32,
+    /// Its short name, made harmless.
+    pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {} ({})", self.pid, self.name)
+    }
+}
+
+/// The living process through whose descriptor the file at `lock` is locked, whatever the descriptor's number and
+/// whoever locked it. Of several, it is the one whose parent is none of them.
+pub fn of(lock: &Path) -> Option<Holder> {
+    let file = std::fs::metadata(lock).ok()?;
+    let holds = |pid: i32| {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut same = open.filter(|fd| {
+            std::fs::metadata(fd.path()).is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
+        });
+        // Who only has it open waits for the lock, or looks at it.
+        same.any(|fd| {
+            let info = format!("/proc/{pid}/fdinfo/{}", fd.file_name().display());
+            std::fs::read_to_string(info).is_ok_and(|info| info.lines().any(|line| line.contains("FLOCK")))
+        })
+    };
+    let processes = std::fs::read_dir("/proc").ok()?;
+    let pids = processes.filter_map(|process| process.ok()?.file_name().to_str()?.parse().ok());
+    let holders: HashSet<i32> = pids.filter(|&pid| holds(pid)).collect();
+    holders.iter().find_map(|&pid| {
+        let stat = proc_stat::read(pid).ok()?;
+        let name = || crate::text::one_line(&stat.comm, NAME_CHARS_MAX);
+        (!holders.contains(&stat.ppid)).then(|| Holder { pid, name: name() })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +116,8 @@ mod tests {
         let spawn = Spawn::new(Path::new("/bin/sleep")).unwrap().arg("60").unwrap().pass(lock.as_fd());
         let pid = spawn.start().unwrap();
         drop(lock);
+        // Not the one who locked it, as `/proc/locks` has it.
+        assert_eq!(of(&path), Some(Holder { pid, name: "sleep".into() }));
         let found = find(&path, SERVER_FD).unwrap();
         assert_eq!(found.id().pid, pid);
         assert!(find(&path, CANARY_FD).is_none());

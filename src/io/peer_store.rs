@@ -106,7 +106,7 @@ async fn nobody_left(paths: &Paths, identity: &Identity) -> Result<(), FleetErro
     }
     match lock.exists() {
         true => lock::lock(&lock).await.map(drop).or_else(|why| match why {
-            NotLocked::Held(holder) => Err(held(holder)),
+            NotLocked::Held => Err(held(lock::holder(&lock))),
             NotLocked::Io(_) => Ok(()), // who can not be asked; the removal says what is wrong with the folder
         }),
         false => Ok(()),

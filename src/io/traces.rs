@@ -54,6 +54,7 @@ fn living(paths: &Paths, identity: &Identity) -> io::Result<Option<Life>> {
         phase: LifePhase::Starting,
         started_boot_ms: proc_stat::ticks_to_ms(server.start_ticks),
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         command: Vec::new(),
         server: Some(server),

@@ -95,7 +95,7 @@ impl Actor for FleetActor {
             (peers.get_id(), Child::Peers),
         ]);
         let router = self.route_session_exits(&peers);
-        self.boot(&myself, &peers);
+        self.boot(&myself, &peers, true);
         Ok(FleetMemory {
             children,
             budgets: HashMap::new(),
@@ -119,7 +119,7 @@ impl Actor for FleetActor {
                 Boot::Failed { error, .. } => drop(reply.send(Err(error.clone()))),
                 Boot::Done => drop(reply.send(Ok(()))),
             },
-            FleetMsg::Boot => self.boot(&myself, &memory.peers),
+            FleetMsg::Boot => self.boot(&myself, &memory.peers, !memory.finished),
             FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
@@ -190,7 +190,7 @@ impl Actor for FleetActor {
                 memory.peers = self.spawn_peers(&myself, &memory.in_flight).await?;
                 memory.router.abort();
                 memory.router = self.route_session_exits(&memory.peers);
-                self.boot(&myself, &memory.peers);
+                self.boot(&myself, &memory.peers, !memory.finished);
                 memory.peers.get_cell()
             }
         };
@@ -225,10 +225,14 @@ impl FleetActor {
         }
     }
 
-    fn boot(&self, myself: &ActorRef<FleetMsg>, peers: &ActorRef<PeersMsg>) {
+    fn boot(&self, myself: &ActorRef<FleetMsg>, peers: &ActorRef<PeersMsg>, is_first: bool) {
         let (conductor, myself) = (self.conductor(peers), myself.clone());
         tokio::spawn(async move {
-            let result = conductor.boot().await;
+            let ready = if is_first { conductor.forget_newborns().await } else { Ok(()) };
+            let result = match ready {
+                Ok(()) => conductor.boot().await,
+                unready => unready,
+            };
             let _ = myself.cast(FleetMsg::Loaded(result)); // the fleet has ended
         });
     }

@@ -123,7 +123,10 @@ impl Registry {
                 self.shared.publish(Served::Document(Arc::clone(&state.document)));
             }
             Err(error) => {
-                tracing::error!(error = error.chain(), "the registry is unavailable");
+                // Once: each further try would say the same, and `status` says it as long as it is so.
+                if failures == 0 {
+                    tracing::error!(error = error.chain(), "the registry is unavailable");
+                }
                 for request in state.waiting.drain(..) {
                     let _gave_up_waiting = request.reply.send(Err(unavailable(&error)));
                 }

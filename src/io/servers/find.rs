@@ -38,7 +38,7 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
     }
     let path = lock_of(shared, life);
     let held = match lock::try_lock(&path) {
-        Err(NotLocked::Held(_)) => match adopt(shared, life, known).await {
+        Err(NotLocked::Held) => match adopt(shared, life, known).await {
             Ok(found) => return found,
             // Everything of another boot is gone; this lock is another life's.
             Err(_) if of_another_boot(known) => return Found::Dead(ProcessEnd::Vanished),
@@ -53,7 +53,9 @@ pub(super) async fn find(shared: &Arc<Shared>, life: &LifeKey, known: &Life) -> 
             without_lock(shared, life, known).await
         }
         Err((NotLocked::Io(error), _)) => Found::Blocked(format!("its lock can not be tried: {error}")),
-        Err((NotLocked::Held(holder), why)) => Found::Blocked(format!("its lock is held by {holder}, and {why}")),
+        Err((NotLocked::Held, why)) => {
+            Found::Blocked(format!("its lock is held by {}, and {why}", lock::holder(&path)))
+        }
     }
 }
 

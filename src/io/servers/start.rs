@@ -46,7 +46,8 @@ pub(super) async fn start(
     shared.files.save(&life.identity, file).await?;
     fault::reached(FaultPoint::LifeSaved);
     let folder = shared.paths.peer(&life.identity);
-    let lock = take_lock(&shared.paths.server_lock(&life.identity)).await.map_err(|why| blocked(life, why))?;
+    let lock = shared.paths.server_lock(&life.identity);
+    let lock = take_lock(&lock).await.map_err(|why| blocked(life, &lock, why))?;
     let socket = shared.socket(life);
     if socket_folder::ensure(&shared.paths, &socket)? {
         shared.watcher.add(shared.paths.short_run())?;
@@ -87,9 +88,9 @@ async fn take_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
     lock::lock(path).await
 }
 
-fn blocked(life: &LifeKey, why: NotLocked) -> FleetError {
+fn blocked(life: &LifeKey, path: &Path, why: NotLocked) -> FleetError {
     match why {
-        NotLocked::Held(holder) => FleetError::LockHeld { identity: life.identity.clone(), holder },
+        NotLocked::Held => FleetError::LockHeld { identity: life.identity.clone(), holder: lock::holder(path) },
         NotLocked::Io(source) => FleetError::io("lock", format!("peers/{}/server.lock", life.identity), source),
     }
 }

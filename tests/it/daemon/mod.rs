@@ -7,6 +7,7 @@ mod events;
 mod host;
 mod input;
 mod lost_files;
+mod mute;
 mod names;
 mod overruled;
 mod peers;
