@@ -56,7 +56,6 @@ fn living(paths: &Paths, identity: &Identity) -> io::Result<Option<Life>> {
         up_boot_ms: None,
         command: Vec::new(),
         resumed: false,
-        command: Vec::new(),
         server: Some(server),
         canary: None,
     }))
