@@ -95,6 +95,10 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
             }
             () = watchdog.due() => watchdog.answer().await,
             () = fleet.ended() => {
+                // By a request that ended the peers too; its answer is still on its way.
+                if fleet.is_shut_down() {
+                    break;
+                }
                 server.stop(API_GRACE).await;
                 return Err(FleetError::Internal("the supervision tree has failed; the peers run on".into()));
             }

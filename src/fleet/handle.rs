@@ -24,7 +24,15 @@ use coalmine_actors::{
 };
 use jiff::Timestamp;
 use ractor::{ActorRef, rpc::CallResult};
-use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::watch;
 use tokio_stream::{
     Stream, StreamExt,
@@ -53,6 +61,8 @@ pub(super) struct Inner {
     pub(super) fleet: ActorRef<FleetMsg>,
     pub(super) memory: Memory,
     pub(super) since: Timestamp,
+    /// The tree ends, or has ended, because it was told to.
+    pub(super) is_shut_down: AtomicBool,
     /// `daemon.lock`: held as long as anybody holds this fleet.
     #[expect(dead_code, reason = "held, not read")]
     pub(super) lock: OwnedFd,
@@ -330,8 +340,14 @@ impl FleetHandle {
         let _ = self.0.fleet.get_cell().wait(None).await;
     }
 
+    /// Whether somebody has told it to end, and it did not fail.
+    pub fn is_shut_down(&self) -> bool {
+        self.0.is_shut_down.load(Ordering::Relaxed)
+    }
+
     /// Ends the tree and leaves the peers running; returns how many still run.
     pub async fn shutdown(self) -> usize {
+        self.0.is_shut_down.store(true, Ordering::Relaxed);
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
         self.close_memory().await;
