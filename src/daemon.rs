@@ -95,10 +95,6 @@ async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
             }
             () = watchdog.due() => watchdog.answer().await,
             () = fleet.ended() => {
-                // By a request that ended the peers too; its answer is still on its way.
-                if fleet.is_shut_down() {
-                    break;
-                }
                 server.stop(API_GRACE).await;
                 return Err(FleetError::Internal("the supervision tree has failed; the peers run on".into()));
             }
@@ -162,9 +158,7 @@ async fn end(fleet: FleetHandle) {
     let holds_lock = fleet.clone();
     match tokio::time::timeout(TREE_GRACE, fleet.shutdown()).await {
         Ok(0) => {
-            if let Ok(paths) = Paths::new(holds_lock.root()) {
-                socket_folder::clear(&paths).await;
-            }
+            socket_folder::clear(holds_lock.paths()).await;
             say("ended; no peer runs");
         }
         Ok(running) => {

@@ -70,7 +70,10 @@ pub enum ClientError {
     /// The daemon refused.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
-    /// The daemon hung up, or what came is not this API.
+    /// The daemon hung up before it answered: it is ending, or has died.
+    #[error("the daemon hung up before it answered")]
+    HungUp,
+    /// What came is not this API.
     #[error("the daemon's answer can not be used: {0}")]
     Broken(String),
     /// No answer came in time.
@@ -90,6 +93,18 @@ impl ClientError {
     /// Whether one runs and gives no sign, so that files may be read instead.
     pub fn is_mute(&self) -> bool {
         matches!(self, Self::Deaf { .. } | Self::Stuck { .. })
+    }
+}
+
+/// What hyper says of a connection that ended too early, and of everything else.
+fn cut(error: hyper::Error) -> ClientError {
+    let reset = std::error::Error::source(&error).and_then(|why| why.downcast_ref::<io::Error>());
+    let is_reset =
+        reset.is_some_and(|why| matches!(why.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
+    if is_reset || error.is_closed() || error.is_canceled() || error.is_incomplete_message() {
+        ClientError::HungUp
+    } else {
+        broken(error)
     }
 }
 
@@ -292,7 +307,7 @@ impl Client {
 
     async fn send(&self, method: Method, target: &str, body: Bytes) -> Result<hyper::Response<Incoming>, ClientError> {
         let stream = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(cut)?;
         // Ends with the connection: when the answer has been read or dropped.
         tokio::spawn(connection);
         let request = Request::builder()
@@ -302,7 +317,7 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(broken)?;
-        sender.send_request(request).await.map_err(broken)
+        sender.send_request(request).await.map_err(cut)
     }
 
     /// A socket whose queue is full answers `EAGAIN`: a daemon is there, and busy.

@@ -93,6 +93,9 @@ impl From<ClientError> for Failure {
             ClientError::Silent { .. } => {
                 Self::new(Kind::TimedOut, "timed-out", error, "`coalmine doctor` says whether the daemon answers")
             }
+            ClientError::HungUp => {
+                Self::new(Kind::Unreachable, "hung-up", error, "it is ending, or has died: `coalmine status`")
+            }
             ClientError::Broken(_) => {
                 Self::new(Kind::Failed, "bad-answer", error, "is the daemon of the same version? `coalmine status`")
             }

@@ -146,7 +146,7 @@ pub(super) fn advice(peer: &PeerView) -> Option<String> {
     match peer.phase {
         PhaseName::NeedsAttention => Some(format!("coalmine attach {identity}")),
         PhaseName::Quarantined => Some(format!("coalmine reset {identity}")),
-        PhaseName::Blocked => Some(format!("coalmine show {identity}")),
+        PhaseName::Blocked => Some(format!("coalmine explain {identity}")),
         _ => None,
     }
 }

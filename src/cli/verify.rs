@@ -66,7 +66,7 @@ fn states(root: &Path, found: &mut Vec<Finding>) {
     if bad.is_empty() {
         found.push(Finding::ok("peers", counted(folders.len(), "state", "states")));
     }
-    let run = "coalmine up -d (a daemon takes the generation from the other traces)";
+    let run = "move it away (the daemon then finds what lives of the peer, and takes the generation from other traces)";
     found.extend(bad.into_iter().map(|why| Finding::bad("peers", why, run)));
 }
 

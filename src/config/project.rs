@@ -7,7 +7,6 @@
 //! command = ["npm", "start"]
 //! env = { PORT = "3000" }
 //! restart = "always"
-//! policy = "strict"
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
 //! ```

@@ -3,6 +3,7 @@
 use super::{
     handle::{FleetHandle, Inner},
     memory,
+    shutdown::Gate,
 };
 use crate::{
     config::{
@@ -31,12 +32,7 @@ use coalmine_actors::{
     runtime::RuntimeDef,
 };
 use ractor::{Actor, rpc::CallResult};
-use std::{
-    os::fd::OwnedFd,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long the registry and the peers' files may take to be read.
@@ -165,7 +161,7 @@ impl FleetBuilder {
             fleet,
             memory,
             since,
-            is_shut_down: AtomicBool::new(false),
+            gate: Gate::default(),
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {

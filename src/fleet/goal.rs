@@ -121,8 +121,10 @@ pub(crate) mod tests {
             restart: coalmine_actors::peer::restart_policy::RestartPolicy::OnFailure,
             cwd: "/tmp".into(),
             command: vec![],
+            next_command: None,
             policy: None,
             helper_version: String::new(),
+            wish: coalmine_actors::view::Wish::default(),
         }
     }
 

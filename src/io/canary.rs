@@ -3,7 +3,7 @@
 use super::{
     exits,
     fault::{self, FaultPoint},
-    journal, life_paths,
+    journal, late_canary, life_paths,
     lock::{self, NotLocked},
     lock_holder,
     pidfd::{Pidfd, to_witness},
@@ -54,7 +54,7 @@ impl Canaries {
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
-        self.paths.peer(&life.identity).join(format!("canary-g{}.lock", life.generation))
+        late_canary::lock_of(&self.paths.peer(&life.identity), life.generation)
     }
 
     /// `posix_spawn` with the server's pidfd as 3 and the lock as 4.

@@ -126,8 +126,13 @@ impl Actor for FleetActor {
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
                     let created = conductor.create(*spec).await;
-                    if created.is_ok() {
-                        journal.record(Draft::new("created").with("personality", &name));
+                    match &created {
+                        Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),
+                        Ok(changes) if !changes.parts.is_empty() => {
+                            let parts = changes.parts.join(",");
+                            journal.record(Draft::new("changed").with("personality", &name).with("parts", parts));
+                        }
+                        _ => {}
                     }
                     let _ = reply.send(created); // the peer is made, whoever still listens
                 });

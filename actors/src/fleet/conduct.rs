@@ -14,6 +14,7 @@ use crate::{
     ports::Ports,
     registry::{
         RegistryHandle,
+        changes::Changes,
         document::{PeerSpec, RegistryPhase},
     },
 };
@@ -72,12 +73,12 @@ impl Conductor {
     }
 
     /// Reserves the name, then announces it: a crash between the two leaves no half-made peer.
-    pub(super) async fn create(&self, spec: PeerSpec) -> Result<bool, FleetError> {
+    pub(super) async fn create(&self, spec: PeerSpec) -> Result<Changes, FleetError> {
         let name = spec.personality.clone();
         let reserved = self.registry.reserve(spec).await?;
         self.registry.announce(&name).await?;
         self.spawn(&reserved.spec).await?;
-        Ok(reserved.new)
+        Ok(reserved.changes)
     }
 
     /// A peer that was told to stop before is let go: state purged, name free, generations kept.

@@ -68,7 +68,9 @@ impl PeerActor {
     ) -> Result<(), ActorProcessingErr> {
         let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
         let wanted_up = file.desired == Desired::Up;
-        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
+        // Whoever waits for what an earlier actor accepted still sees what becomes of it.
+        let wish = self.view.borrow().wish.clone();
+        memory.state = Some(PeerState { wish, ..PeerState::resting(file, self.ports.clock.now().boot_ms) });
         for (generation, found) in found {
             self.found(myself, memory, generation, found).await?;
         }

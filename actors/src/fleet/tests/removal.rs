@@ -176,6 +176,7 @@ fn owed() -> PeerFile {
         phase: LifePhase::Dead,
         started_boot_ms: 0,
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         server: None,
         canary: None,
