@@ -12,7 +12,7 @@ use crate::{
     Fleet, FleetHandle, api,
     config::{self, Config, Overrides, place::Place},
     count::{peers, still_run},
-    io::{harden, log_file::LogFile, private_dir, systemd},
+    io::{harden, log_file::LogFile, private_dir, socket_folder, systemd},
     paths::Paths,
     trace,
 };
@@ -154,8 +154,13 @@ impl Watchdog {
 }
 
 async fn end(fleet: FleetHandle) {
+    // Holds the lock on: no successor puts a socket where the last one is taken away.
+    let holds_lock = fleet.clone();
     match tokio::time::timeout(TREE_GRACE, fleet.shutdown()).await {
-        Ok(0) => say("ended; no peer runs"),
+        Ok(0) => {
+            socket_folder::clear(holds_lock.paths()).await;
+            say("ended; no peer runs");
+        }
         Ok(running) => {
             say(&format!(
                 "ended; {}: `coalmine up -d`, then `coalmine down --all`, ends what runs",

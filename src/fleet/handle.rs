@@ -1,11 +1,7 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
 use super::{builder::rules, shutdown::Gate};
-use crate::{
-    config::Config,
-    io::{servers::TmuxServers, socket_folder},
-    paths::Paths,
-};
+use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
     error::FleetError,
     fleet::{message::FleetMsg, resolve},
@@ -212,7 +208,6 @@ impl FleetHandle {
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {
             fleet.kill();
         }
-        socket_folder::clear(&self.0.paths); // while the lock is ours: no successor puts a socket there meanwhile
         running
     }
 
