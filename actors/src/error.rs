@@ -217,6 +217,14 @@ pub enum FleetError {
         /// What is wrong.
         why: String,
     },
+    /// This host can not do what was asked for.
+    #[error("unsupported: {what}")]
+    Unsupported {
+        /// What, and why not.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -252,6 +260,7 @@ impl FleetError {
             | E::HelperMissing { .. }
             | E::HelperVersion { .. }
             | E::Unsafe { .. }
+            | E::Unsupported { .. }
             | E::Internal(_) => Kind::Failed,
         }
     }
@@ -285,6 +294,7 @@ impl FleetError {
             E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
+            E::Unsupported { .. } => "unsupported",
             E::Internal(_) => "internal",
         }
     }
@@ -303,7 +313,10 @@ impl FleetError {
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),
-            E::Usage { hint, .. } | E::WrongPhase { hint, .. } | E::Damaged { hint, .. } => hint.clone(),
+            E::Usage { hint, .. }
+            | E::WrongPhase { hint, .. }
+            | E::Damaged { hint, .. }
+            | E::Unsupported { hint, .. } => hint.clone(),
             E::ServerSilent { identity } => {
                 format!("nothing was killed; `coalmine show {identity}` says when it answers again")
             }

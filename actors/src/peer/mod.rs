@@ -16,6 +16,7 @@ mod perform;
 pub mod phase;
 mod rearming;
 mod requests;
+pub mod limits;
 pub mod restart_knobs;
 pub mod restart_policy;
 mod show;

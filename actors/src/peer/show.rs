@@ -38,6 +38,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
+        limits: config.limits,
         cwd: config.program.cwd.clone(),
         command: config.program(resumed).argv,
         policy: config.policy.clone(),

@@ -1,0 +1,87 @@
+//! The cgroups of one life: written down, made, entered, and removed when the life is over.
+
+use super::own_groups::{self, Hierarchy};
+use crate::io::private_file;
+use coalmine_actors::{error::FleetError, names::Generation, peer::limits::Limits};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long a group may take to be empty once its processes have ended: they leave it as they are reaped.
+const EMPTY_WAIT: Duration = Duration::from_millis(500);
+const EMPTY_LOOK: Duration = Duration::from_millis(5);
+
+/// The groups of a life that is about to begin.
+#[derive(Debug)]
+pub struct Group(Vec<PathBuf>);
+
+impl Group {
+    /// Makes the groups of the life `mark`, whose peer's folder is `folder`. Where they lie is on disk before any of
+    /// them is: whoever comes later removes them.
+    ///
+    /// # Errors
+    /// [`FleetError::Unsupported`] when the kernel refuses; a file that can not be written.
+    pub fn make(
+        hierarchies: &[Hierarchy],
+        folder: &Path,
+        generation: Generation,
+        mark: &str,
+        limits: &Limits,
+    ) -> Result<Self, FleetError> {
+        let name = group_name(mark);
+        let groups: Vec<PathBuf> = hierarchies.iter().map(|hierarchy| hierarchy.group(&name)).collect();
+        let note = note(folder, generation);
+        let mut text = Vec::new();
+        groups.iter().for_each(|group| text.extend([group.as_os_str().as_bytes(), b"\0"].concat()));
+        private_file::write(&note, &text).map_err(|source| FleetError::io("write", note, source))?;
+        hierarchies.iter().try_for_each(|hierarchy| hierarchy.make(&name, limits))?;
+        Ok(Self(groups))
+    }
+
+    /// Puts a process into the groups; what it starts from now on is born there.
+    ///
+    /// # Errors
+    /// [`FleetError::Unsupported`] when the kernel refuses.
+    pub fn enter(&self, pid: i32) -> Result<(), FleetError> {
+        self.0.iter().try_for_each(|group| own_groups::write(&group.join("cgroup.procs"), pid))
+    }
+}
+
+/// `coalmine-<root hash>-<identity>-g<n>`: the name says whose it is, to people and to whoever counts its OOM kills.
+pub(super) fn group_name(mark: &str) -> String {
+    format!("coalmine-{mark}")
+}
+
+/// Where the groups of a life are written down.
+fn note(folder: &Path, generation: Generation) -> PathBuf {
+    folder.join(format!("limits-g{generation}"))
+}
+
+/// Removes the groups of a life of which nothing runs any more, and the note of them; blocks until they are empty, at
+/// most half a second. Those that are not stay noted: the next start tries again.
+pub fn release(folder: &Path, generation: Generation) {
+    let note = note(folder, generation);
+    let Ok(text) = fs::read(&note) else { return };
+    let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
+    let gone = groups.fold(true, |gone, group| remove(Path::new(OsStr::from_bytes(group))) && gone);
+    if gone {
+        let _ = fs::remove_file(note); // found, and seen to be done, by the next start
+    }
+}
+
+/// `rmdir` takes only what is empty: no process is ended by this, and no other group is touched.
+fn remove(group: &Path) -> bool {
+    let tries = EMPTY_WAIT.as_millis() / EMPTY_LOOK.as_millis();
+    for _ in 0..tries {
+        match fs::remove_dir(group) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(EMPTY_LOOK),
+            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+            Ok(()) => return true,
+        }
+    }
+    false
+}
