@@ -3,6 +3,7 @@
 use super::{Overrides, check_runtime};
 use coalmine_actors::{
     names::Runtime,
+    peer::limits::Limits,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
 };
 use jiff::SignedDuration;
@@ -17,6 +18,8 @@ const HINT_EDITS_MAX: usize = 3;
 struct ConfigFile {
     #[serde(default)]
     restart: Overrides,
+    #[serde(default)]
+    limits: Limits,
     #[serde(default)]
     env: EnvTable,
     #[serde(default)]
@@ -80,6 +83,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
 /// What a file says, with the built-in runtimes below it.
 pub(super) struct Parsed {
     pub(super) restart: Overrides,
+    pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -90,13 +94,14 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     if let Some(name) = file.env.pass.iter().find(|name| !is_variable_name(name)) {
         return Err(format!("env.pass: {name:?} is not a variable's name"));
     }
+    file.limits.check().map_err(|why| format!("limits.{why}"))?;
     let mut runtimes = crate::runtimes::built_in();
     for (name, patch) in file.runtime {
         let def = patch.over(runtimes.get(&name)).map_err(|why| format!("runtime.{name}: {why}"))?;
         runtimes.insert(name, def);
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
-    Ok(Parsed { restart: file.restart, pass_env: file.env.pass, runtimes })
+    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, runtimes })
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -117,6 +117,7 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
+        self.0.servers.can_limit(&spec.limits)?;
         let created = self.0.fleet.call(|reply| FleetMsg::Create(Box::new(spec), reply), Some(CONDUCT_DEADLINE)).await;
         let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
@@ -134,8 +135,15 @@ impl FleetHandle {
     /// Unknown, quarantined, blocked, failed, or not up within `patience`.
     pub async fn start(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
+        self.can_limit(&entry)?;
         let accepted = self.ask(&entry, PeerMsg::Start).await?;
         wait::until_up(&entry.view, accepted.generation, patience).await
+    }
+
+    /// Refuses at once what every start of this peer would fail with, later each time.
+    fn can_limit(&self, entry: &Entry) -> Result<(), FleetError> {
+        let view = entry.view.borrow();
+        if view.phase.is_live() { Ok(()) } else { self.0.servers.can_limit(&view.limits) }
     }
 
     /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A

@@ -106,6 +106,7 @@ fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<String> {
         ("command", before.command != after.command),
         ("env", before.env != after.env),
         ("restart", before.restart != after.restart),
+        ("limits", before.limits != after.limits),
         ("policy", before.policy != after.policy),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part.to_owned()).collect()

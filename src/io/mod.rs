@@ -12,6 +12,7 @@ pub mod find;
 pub mod harden;
 pub mod inotify;
 pub mod journal;
+pub mod limits;
 pub mod lock;
 pub mod lock_holder;
 mod peer_pidfd;

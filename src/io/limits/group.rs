@@ -8,11 +8,10 @@ use std::{
     fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How long a group may take to be empty once its processes have ended: they leave it as they are reaped.
-const EMPTY_WAIT: Duration = Duration::from_millis(500);
+/// How often a group is tried that is not empty yet: its processes leave it when they are reaped.
 const EMPTY_LOOK: Duration = Duration::from_millis(5);
 
 /// The groups of a life that is about to begin.
@@ -61,27 +60,33 @@ fn note(folder: &Path, generation: Generation) -> PathBuf {
     folder.join(format!("limits-g{generation}"))
 }
 
+/// Whether there are groups of this life to be removed.
+pub fn is_noted(folder: &Path, generation: Generation) -> bool {
+    note(folder, generation).exists()
+}
+
 /// Removes the groups of a life of which nothing runs any more, and the note of them; blocks until they are empty, at
-/// most half a second. Those that are not stay noted: the next start tries again.
-pub fn release(folder: &Path, generation: Generation) {
+/// most for `patience`. Those that are not by then stay noted: the next start tries again.
+pub fn release(folder: &Path, generation: Generation, patience: Duration) {
     let note = note(folder, generation);
     let Ok(text) = fs::read(&note) else { return };
+    let deadline = Instant::now() + patience;
     let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
-    let gone = groups.fold(true, |gone, group| remove(Path::new(OsStr::from_bytes(group))) && gone);
+    let gone = groups.fold(true, |gone, group| remove(Path::new(OsStr::from_bytes(group)), deadline) && gone);
     if gone {
         let _ = fs::remove_file(note); // found, and seen to be done, by the next start
     }
 }
 
 /// `rmdir` takes only what is empty: no process is ended by this, and no other group is touched.
-fn remove(group: &Path) -> bool {
-    let tries = EMPTY_WAIT.as_millis() / EMPTY_LOOK.as_millis();
-    for _ in 0..tries {
+fn remove(group: &Path, deadline: Instant) -> bool {
+    loop {
         match fs::remove_dir(group) {
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(EMPTY_LOOK),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                std::thread::sleep(EMPTY_LOOK);
+            }
             Err(error) => return error.kind() == io::ErrorKind::NotFound,
             Ok(()) => return true,
         }
     }
-    false
 }

@@ -17,7 +17,7 @@ mod group;
 mod own_groups;
 mod scope;
 
-pub use group::{Group, release};
+pub use group::{Group, is_noted, release};
 pub use own_groups::Hierarchy;
 pub use scope::Scope;
 
@@ -117,9 +117,10 @@ impl LimitsHost {
 fn unsupported(why: impl fmt::Display) -> FleetError {
     FleetError::Unsupported {
         what: format!("limits can not be applied here: {why}"),
-        hint: "run the daemon under systemd (`coalmine install`) or where it may make cgroups, or leave out memory_max \
+        hint:
+            "run the daemon under systemd (`coalmine install`) or where it may make cgroups, or leave out memory_max \
                and tasks_max"
-            .into(),
+                .into(),
     }
 }
 
@@ -128,9 +129,7 @@ fn unsupported(why: impl fmt::Display) -> FleetError {
 /// # Errors
 /// The limit, and what the host has.
 pub fn fits_host(limits: &Limits) -> Result<(), FleetError> {
-    let beyond = |what: String| {
-        Err(FleetError::Usage { what, hint: "ask for less, or leave the limit out".into() })
-    };
+    let beyond = |what: String| Err(FleetError::Usage { what, hint: "ask for less, or leave the limit out".into() });
     let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_total(&text));
     if let Some((asked, has)) = limits.memory_max.zip(memory).filter(|(asked, has)| asked.bytes() > *has) {
         return beyond(format!("memory_max is {asked}, and this host has {} MiB", has >> 20));

@@ -56,7 +56,8 @@ pub(super) fn find(root: &Path, own_groups: &Path, needed: &[Controller]) -> Res
     let own = fs::read_to_string(own_groups).map_err(|error| format!("{}: {error}", own_groups.display()))?;
     let mut found: Vec<Hierarchy> = Vec::new();
     for controller in needed {
-        let hierarchy = version_one(root, &own, *controller).map_or_else(|| version_two(root, &own, *controller), Ok)?;
+        let hierarchy =
+            version_one(root, &own, *controller).map_or_else(|| version_two(root, &own, *controller), Ok)?;
         match found.iter_mut().find(|known| known.own == hierarchy.own) {
             Some(known) => known.controllers.push(*controller),
             None => found.push(hierarchy),

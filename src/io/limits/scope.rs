@@ -5,7 +5,11 @@
 use super::{group::group_name, unsupported};
 use crate::io::{find, pidfd::Pidfd};
 use coalmine_actors::{error::FleetError, peer::limits::Limits};
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// How long systemd may take to make a scope.
@@ -30,7 +34,7 @@ impl Scope {
     }
 
     /// The program that makes the scope.
-    pub fn program(&self) -> &std::path::Path {
+    pub fn program(&self) -> &Path {
         &self.program
     }
 
@@ -48,6 +52,18 @@ impl Scope {
             .chain(["--".to_owned()])
             .map(OsString::from)
             .collect()
+    }
+
+    /// Whether these words of the server's command reach it as they are: newer versions of `systemd-run` expand `$`, and
+    /// older ones know no way to forbid it.
+    ///
+    /// # Errors
+    /// [`FleetError::Unsupported`], with the word.
+    pub fn passes(words: &[&Path]) -> Result<(), FleetError> {
+        match words.iter().find(|word| word.as_os_str().as_encoded_bytes().contains(&b'$')) {
+            None => Ok(()),
+            Some(word) => Err(unsupported(format_args!("systemd-run would read meaning into {}", word.display()))),
+        }
     }
 
     /// Variables that it needs besides the server's.

@@ -122,17 +122,19 @@ async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
     // looked at when its server answers again, or when it is adopted.
     let Ok(said) = shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await else { return };
     if let ["%0", "1", status, signal, _pid] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
-        run_hook(shared, life, status, signal).await;
+        run_hook(shared, life, server, status, signal).await;
     }
 }
 
 /// Runs the hook that the server did not: it looks for a claim and writes the line once.
-async fn run_hook(shared: &Shared, life: &LifeKey, status: &str, signal: &str) {
+async fn run_hook(shared: &Shared, life: &LifeKey, server: &Known, status: &str, signal: &str) {
     let hook = tokio::process::Command::new(&shared.helper)
         .args(["hook", "pane-died", "%0", status, signal])
         .env_clear()
         .envs(environment::tools(shared, life))
         .envs(environment::marks(shared, life))
+        // As tmux names itself to its jobs; its socket is not asked for.
+        .env("TMUX", format!(",{},0", server.pidfd().id().pid))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -55,7 +55,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
-            limits: crate::peer::limits::Limits::default(),
+        limits: crate::peer::limits::Limits::default(),
         policy: None,
         phase,
         extra: serde_json::Map::new(),
