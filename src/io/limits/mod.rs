@@ -124,12 +124,13 @@ fn unsupported(why: impl fmt::Display) -> FleetError {
     }
 }
 
-/// Whether the host has what the limits name: a limit above it would limit nothing.
+/// Whether the limits are in range, and the host has what they name: a limit above it would limit nothing.
 ///
 /// # Errors
-/// The limit, and what the host has.
+/// The limit, and what it may be or the host has.
 pub fn fits_host(limits: &Limits) -> Result<(), FleetError> {
     let beyond = |what: String| Err(FleetError::Usage { what, hint: "ask for less, or leave the limit out".into() });
+    limits.check().or_else(beyond)?;
     let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_total(&text));
     if let Some((asked, has)) = limits.memory_max.zip(memory).filter(|(asked, has)| asked.bytes() > *has) {
         return beyond(format!("memory_max is {asked}, and this host has {} MiB", has >> 20));
