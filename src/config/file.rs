@@ -94,7 +94,6 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     if let Some(name) = file.env.pass.iter().find(|name| !is_variable_name(name)) {
         return Err(format!("env.pass: {name:?} is not a variable's name"));
     }
-    file.limits.check().map_err(|why| format!("limits.{why}"))?;
     let mut runtimes = crate::runtimes::built_in();
     for (name, patch) in file.runtime {
         let def = patch.over(runtimes.get(&name)).map_err(|why| format!("runtime.{name}: {why}"))?;

@@ -12,6 +12,7 @@ pub mod project;
 pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};
 
+use crate::io::limits::fits_host;
 use coalmine_actors::{
     error::FleetError,
     names::Runtime,
@@ -68,6 +69,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
     let file::Parsed { restart: lowest, limits, pass_env, runtimes } = file::parse(&text).map_err(bad)?;
+    fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
     let restart = flags.clone().over(from_env).over(lowest);

@@ -117,7 +117,7 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
-        self.0.servers.can_limit(&spec.limits)?;
+        self.0.servers.limited_by(&spec.limits)?;
         let created = self.0.fleet.call(|reply| FleetMsg::Create(Box::new(spec), reply), Some(CONDUCT_DEADLINE)).await;
         let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
         let peer = if start {
@@ -143,7 +143,7 @@ impl FleetHandle {
     /// Refuses at once what every start of this peer would fail with, later each time.
     fn can_limit(&self, entry: &Entry) -> Result<(), FleetError> {
         let view = entry.view.borrow();
-        if view.phase.is_live() { Ok(()) } else { self.0.servers.can_limit(&view.limits) }
+        if view.phase.is_live() { Ok(()) } else { self.0.servers.limited_by(&view.limits).map(drop) }
     }
 
     /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A

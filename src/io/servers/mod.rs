@@ -13,7 +13,12 @@ mod start;
 mod sweep;
 
 use super::{
-    limits::LimitsHost, peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, turns::Turns, witness::life::LifePaths,
+    limits::{LimitsHost, Mechanism},
+    peer_store::PeerFiles,
+    reaper::Reaper,
+    tmux::Tmux,
+    turns::Turns,
+    witness::life::LifePaths,
 };
 use crate::paths::Paths;
 use coalmine_actors::{
@@ -104,12 +109,12 @@ impl TmuxServers {
         })))
     }
 
-    /// Whether these limits could be applied to a server that starts now.
+    /// What would apply these limits to a server that starts now; nothing where nothing is limited.
     ///
     /// # Errors
     /// [`FleetError::Unsupported`], with why and what to do.
-    pub fn can_limit(&self, limits: &Limits) -> Result<(), FleetError> {
-        self.0.limits_host.choose(limits).map(drop)
+    pub fn limited_by(&self, limits: &Limits) -> Result<Option<Mechanism>, FleetError> {
+        self.0.limits_host.choose(limits)
     }
 
     /// Changes what passes from this process's environment to servers that start from now on.

@@ -14,6 +14,7 @@ async fn limits_are_kept_shown_and_changed_one_by_one() {
     }
     assert_eq!(daemon.peer("bob")["limits"], json!({ "tasks_max": 100 }));
     daemon.coalmine(&["show", "bob"]).tells(&["limits", "tasks 100"]);
+    daemon.coalmine(&["explain", "bob"]).tells(&["it is limited to tasks 100 by"]);
     daemon.ask(&["create", "bob", "--tasks-max", "90", "--", "sleep", "60"]);
     assert_eq!(daemon.peer("bob")["limits"], json!({ "tasks_max": 90 }));
     assert!(daemon.read("fleet.json").contains("\"tasks_max\": 90"));
