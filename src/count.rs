@@ -14,3 +14,8 @@ pub fn peers(count: usize) -> String {
 pub fn still_run(count: usize) -> String {
     format!("{} still {}", peers(count), if count == 1 { "runs" } else { "run" })
 }
+
+/// So many items of the memory.
+pub fn items(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "item", "items")
+}

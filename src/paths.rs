@@ -82,6 +82,16 @@ impl Paths {
         self.root.join("fleet.json")
     }
 
+    /// The memory.
+    pub fn memory(&self) -> PathBuf {
+        self.root.join("memory.jsonl")
+    }
+
+    /// The cache by which the memory is searched.
+    pub fn memory_index(&self) -> PathBuf {
+        self.root.join("memory-index.sqlite")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")

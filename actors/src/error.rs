@@ -225,6 +225,9 @@ pub enum FleetError {
         /// What to do.
         hint: String,
     },
+    /// What the memory refuses.
+    #[error(transparent)]
+    Memory(#[from] crate::memory::MemoryError),
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -252,6 +255,7 @@ impl FleetError {
             E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } => Kind::Held,
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::Memory(error) => error.kind(),
             E::WrongPhase { .. }
             | E::StartFailed { .. }
             | E::Io { .. }
@@ -295,6 +299,7 @@ impl FleetError {
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
+            E::Memory(error) => error.code(),
             E::Internal(_) => "internal",
         }
     }
@@ -346,6 +351,7 @@ impl FleetError {
             }
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
+            E::Memory(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),
         }
     }

@@ -3,6 +3,8 @@
 //! ```text
 //! Fleet                      root supervisor; conducts create and remove
 //! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
+//! ├── Keeper                 restarts the memory; its end is not the fleet's
+//! │   └── Store              the only writer of memory.jsonl; group commit
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -17,6 +19,7 @@ pub mod error;
 pub mod exit;
 pub mod fleet;
 pub mod journal;
+pub mod memory;
 pub mod names;
 pub mod peer;
 pub mod ports;

@@ -170,6 +170,23 @@ pub enum Streamed {
     },
 }
 
+/// The memory in a few numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryView {
+    /// Items that are remembered.
+    pub active: u64,
+    /// Items that were forgotten and are still in the file.
+    pub forgotten: u64,
+    /// The file's length, bytes.
+    pub bytes: u64,
+    /// Lines that are none.
+    pub bad_lines: u64,
+    /// Ends of the file that were no whole line.
+    pub torn: u64,
+    /// Records that are not in the file yet.
+    pub waiting: u64,
+}
+
 /// The fleet as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetStatus {
@@ -187,6 +204,9 @@ pub struct FleetStatus {
     pub attention: Vec<(Identity, String)>,
     /// The journal's last sequence number.
     pub last_seq: u64,
+    /// The memory, where it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryView>,
     /// Records that could not be written yet.
     pub records_owed: usize,
     /// Stores that can not serve now, with the reason.

@@ -21,6 +21,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+mod memory;
 mod stream;
 pub use stream::EventStream;
 

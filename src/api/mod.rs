@@ -15,6 +15,7 @@ mod deaths;
 mod events;
 mod extract;
 mod follow;
+mod memory;
 mod metrics;
 mod openapi;
 mod peers;
@@ -79,6 +80,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
+        .merge(memory::routes())
         .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })

@@ -8,6 +8,7 @@ use axum::{
 };
 use coalmine_actors::{
     error::{FleetError, Kind},
+    memory::Added,
     names::Generation,
 };
 use serde::{Deserialize, Serialize};
@@ -192,4 +193,35 @@ pub struct ShutDown {
 pub struct Screen {
     /// Its lines.
     pub text: String,
+}
+
+/// Some lines of the memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Whole lines, as they are in the file.
+    pub lines: String,
+    /// What to ask for as `after` next; nothing at the end.
+    pub next: Option<u64>,
+}
+
+/// What became of one item of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ImportedItem {
+    /// It is kept.
+    Added(Added),
+    /// It is not.
+    Refused {
+        /// Why.
+        error: ErrorBody,
+    },
+}
+
+impl From<Result<Added, FleetError>> for ImportedItem {
+    fn from(result: Result<Added, FleetError>) -> Self {
+        match result {
+            Ok(added) => Self::Added(added),
+            Err(error) => Self::Refused { error: (&error).into() },
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod list;
 mod logs;
 mod man;
 mod many;
+mod memory;
 mod output;
 mod ready;
 mod remove;
@@ -90,6 +91,7 @@ enum Verb {
     Logs(logs::Args),
     Events(events::Args),
     Deaths(deaths::Args),
+    Memory(memory::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -145,6 +147,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Logs(args) => logs::run(context, args).await,
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,
+        Verb::Memory(args) => memory::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

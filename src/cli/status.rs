@@ -2,7 +2,7 @@
 
 use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
-use coalmine_actors::view::FleetStatus;
+use coalmine_actors::view::{FleetStatus, MemoryView};
 use comfy_table::Cell;
 use jiff::Timestamp;
 
@@ -39,6 +39,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         row(name, Cell::new(format!("{count} {phase}")).fg(output::phase_color(*phase)));
     }
     row("journal", format!("event {}", status.last_seq).into());
+    if let Some(memory) = &status.memory {
+        row("memory", memory_line(memory).into());
+    }
     if status.records_owed > 0 {
         row("owed", format!("{} records that could not be written yet", status.records_owed).into());
     }
@@ -52,4 +55,19 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());
     }
     output::rendered(&mut card)
+}
+
+/// `3 items`, and what somebody should know of the file.
+fn memory_line(memory: &MemoryView) -> String {
+    let mut line = crate::count::items(memory.active);
+    for (count, what) in [
+        (memory.forgotten, "forgotten"),
+        (memory.bad_lines, "bad lines: `coalmine memory verify`"),
+        (memory.torn, "torn ends put aside"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
+    line
 }

@@ -2,16 +2,21 @@
 
 use super::{Overrides, check_runtime};
 use coalmine_actors::{
+    memory::Durability,
     names::Runtime,
     peer::limits::Limits,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 /// Farthest a key may be from the one that is suggested, edits.
 const HINT_EDITS_MAX: usize = 3;
+/// How often the memory is made durable where only that is asked for.
+const SYNC_INTERVAL_DEFAULT: Duration = Duration::from_millis(50);
+/// How often it may be.
+const SYNC_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +28,8 @@ struct ConfigFile {
     #[serde(default)]
     env: EnvTable,
     #[serde(default)]
+    memory: MemoryTable,
+    #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
 
@@ -31,6 +38,38 @@ struct ConfigFile {
 struct EnvTable {
     #[serde(default)]
     pass: Vec<String>,
+}
+
+/// `[memory]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemoryTable {
+    durability: Option<DurabilityName>,
+    interval: Option<SignedDuration>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DurabilityName {
+    Commit,
+    Interval,
+    Os,
+}
+
+impl MemoryTable {
+    fn durability(&self) -> Result<Durability, String> {
+        let durability = match (self.durability, self.interval) {
+            (None | Some(DurabilityName::Commit), None) => Durability::Commit,
+            (Some(DurabilityName::Os), None) => Durability::Os,
+            (Some(DurabilityName::Interval), interval) => {
+                let interval = interval.map_or(Ok(SYNC_INTERVAL_DEFAULT), Duration::try_from);
+                let interval = interval.ok().filter(|interval| SYNC_INTERVALS.contains(interval));
+                Durability::Interval(interval.ok_or("memory.interval must be 1ms to 60s")?)
+            }
+            (_, Some(_)) => return Err("memory.interval needs memory.durability = \"interval\"".into()),
+        };
+        Ok(durability)
+    }
 }
 
 /// `[runtime.NAME]`: what it leaves out stays as the built-in definition has it.
@@ -85,6 +124,7 @@ pub(super) struct Parsed {
     pub(super) restart: Overrides,
     pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
+    pub(super) memory_durability: Durability,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -100,7 +140,8 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         runtimes.insert(name, def);
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
-    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, runtimes })
+    let memory_durability = file.memory.durability()?;
+    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, memory_durability, runtimes })
 }
 
 fn is_variable_name(name: &str) -> bool {

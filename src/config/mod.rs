@@ -15,6 +15,7 @@ pub use layer::{Overrides, parse_policy};
 use crate::io::limits::fits_host;
 use coalmine_actors::{
     error::FleetError,
+    memory::Durability,
     names::Runtime,
     peer::{
         limits::Limits,
@@ -43,6 +44,8 @@ pub struct Config {
     pub parallel: usize,
     /// Variables of the daemon that peers' servers get besides the default ones.
     pub pass_env: Vec<String>,
+    /// When something that is to be remembered counts as kept.
+    pub memory_durability: Durability,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -56,6 +59,7 @@ impl Default for Config {
             limits: Limits::default(),
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
+            memory_durability: Durability::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -68,7 +72,8 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, runtimes } = file::parse(&text).map_err(bad)?;
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, runtimes } =
+        file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
@@ -79,6 +84,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         limits,
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
+        memory_durability,
         runtimes,
     })
 }

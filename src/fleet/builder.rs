@@ -1,6 +1,9 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
 
-use super::handle::{FleetHandle, Inner};
+use super::{
+    handle::{FleetHandle, Inner},
+    memory,
+};
 use crate::{
     config::{
         Config,
@@ -163,10 +166,23 @@ impl FleetBuilder {
         let (fleet, _) = Actor::spawn(None, actor, ())
             .await
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
+        let clock = Arc::clone(&ports.clock);
+        let memory = memory::start(&paths, &self.config, clock, journal.clone(), fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
-        let handle =
-            FleetHandle::new(Inner { paths, rules, ports, servers, journal, registry, directory, fleet, since, lock });
+        let handle = FleetHandle::new(Inner {
+            paths,
+            rules,
+            ports,
+            servers,
+            journal,
+            registry,
+            directory,
+            fleet,
+            memory,
+            since,
+            lock,
+        });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
             Ok(CallResult::Success(booted)) => {
                 booted?;

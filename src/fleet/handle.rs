@@ -10,6 +10,7 @@ use coalmine_actors::{
         resolve,
     },
     journal::{Draft, JournalHandle},
+    memory::Memory,
     names::{Generation, Identity},
     peer::{
         config::FleetRules,
@@ -50,6 +51,7 @@ pub(super) struct Inner {
     pub(super) registry: RegistryHandle,
     pub(super) directory: Directory,
     pub(super) fleet: ActorRef<FleetMsg>,
+    pub(super) memory: Memory,
     pub(super) since: Timestamp,
     /// `daemon.lock`: held as long as anybody holds this fleet.
     #[expect(dead_code, reason = "held, not read")]
@@ -340,6 +342,7 @@ impl FleetHandle {
     pub async fn shutdown(self) -> usize {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
+        self.close_memory().await;
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {

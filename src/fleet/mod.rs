@@ -4,6 +4,7 @@ pub(crate) mod builder;
 mod explain;
 pub(crate) mod goal;
 mod handle;
+mod memory;
 pub mod plan;
 mod status;
 mod wait;

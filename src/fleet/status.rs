@@ -19,7 +19,11 @@ impl FleetHandle {
             phases.entry(view.phase.as_str()).or_insert((view.phase, 0)).1 += 1;
         }
         let journal = self.inner().journal.status();
-        let unavailable = [("journal", journal.unavailable), ("registry", self.inner().registry.unavailable())];
+        let unavailable = [
+            ("journal", journal.unavailable),
+            ("registry", self.inner().registry.unavailable()),
+            ("memory", self.memory().status().unavailable),
+        ];
         FleetStatus {
             daemon_pid: Some(std::process::id()),
             since: Some(self.inner().since),
@@ -28,6 +32,7 @@ impl FleetHandle {
             phases: phases.into_values().collect(),
             attention: views.iter().filter_map(|view| Some((view.identity.clone(), concern(view)?))).collect(),
             last_seq: journal.last_seq,
+            memory: Some(self.memory_view()),
             records_owed: views.iter().map(|view| view.records_owed).sum(),
             unavailable: unavailable.into_iter().filter_map(|(store, why)| Some((store.to_owned(), why?))).collect(),
             problems: self.inner().registry.problems(),

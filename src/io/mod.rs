@@ -15,6 +15,7 @@ pub mod journal;
 pub mod limits;
 pub mod lock;
 pub mod lock_holder;
+pub mod memory;
 mod peer_pidfd;
 pub mod peer_store;
 pub mod pidfd;

@@ -167,6 +167,7 @@ impl Files {
             phases,
             attention: attention.map(|peer| (peer.identity.clone(), peer.phase.to_string())).collect(),
             last_seq: 0,
+            memory: None,
             records_owed: 0,
             unavailable: Vec::new(),
             problems: self.problems(),

@@ -10,5 +10,6 @@ mod cli;
 mod daemon;
 mod fleet;
 mod helper;
+mod memory;
 mod support;
 mod verbs;

@@ -8,10 +8,11 @@ use std::{
     fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
-/// How often a group is tried that is not empty yet: its processes leave it when they are reaped.
+/// How often groups are tried that are not empty yet.
 const EMPTY_LOOK: Duration = Duration::from_millis(5);
 
 /// The groups of a life that is about to begin.
@@ -65,28 +66,31 @@ pub fn is_noted(folder: &Path, generation: Generation) -> bool {
     note(folder, generation).exists()
 }
 
-/// Removes the groups of a life of which nothing runs any more, and the note of them; blocks until they are empty, at
-/// most for `patience`. Those that are not by then stay noted: the next start tries again.
-pub fn release(folder: &Path, generation: Generation, patience: Duration) {
-    let note = note(folder, generation);
-    let Ok(text) = fs::read(&note) else { return };
+/// Removes the groups of a life of which nothing runs any more, as soon as they are empty: its processes leave them when
+/// they are reaped. Those that are not empty after `patience` stay noted, and the next start tries again.
+pub async fn release(folder: &Path, generation: Generation, patience: Duration) {
     let deadline = Instant::now() + patience;
-    let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
-    let gone = groups.fold(true, |gone, group| remove(Path::new(OsStr::from_bytes(group)), deadline) && gone);
-    if gone {
-        let _ = fs::remove_file(note); // found, and seen to be done, by the next start
+    while !release_empty(folder, generation) && Instant::now() < deadline {
+        tokio::time::sleep(EMPTY_LOOK).await;
     }
 }
 
+/// Removes those that are empty now, and the note of them when all are gone; says whether they are.
+pub fn release_empty(folder: &Path, generation: Generation) -> bool {
+    let note = note(folder, generation);
+    let Ok(text) = fs::read(&note) else { return true };
+    let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
+    let left = groups.filter(|group| !remove(Path::new(OsStr::from_bytes(group)))).count();
+    if left == 0 {
+        let _ = fs::remove_file(note); // found, and seen to be done, by the next start
+    }
+    left == 0
+}
+
 /// `rmdir` takes only what is empty: no process is ended by this, and no other group is touched.
-fn remove(group: &Path, deadline: Instant) -> bool {
-    loop {
-        match fs::remove_dir(group) {
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
-                std::thread::sleep(EMPTY_LOOK);
-            }
-            Err(error) => return error.kind() == io::ErrorKind::NotFound,
-            Ok(()) => return true,
-        }
+fn remove(group: &Path) -> bool {
+    match fs::remove_dir(group) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }

@@ -39,7 +39,7 @@ impl Confinement {
                 let (folder, mark) = (shared.paths.peer(&life.identity), shared.paths.life_mark(life));
                 let made = Group::make(&hierarchies, &folder, life.generation, &mark, &limits);
                 if made.is_err() {
-                    limits::release(&folder, life.generation, Duration::ZERO);
+                    limits::release_empty(&folder, life.generation);
                 }
                 made.map(Self::Group)
             }
@@ -71,7 +71,7 @@ impl Confinement {
             let _ = server.signal(Signal::KILL); // gone is what we want
             server.ended().await;
             server.reap();
-            limits::release(&shared.paths.peer(&life.identity), life.generation, EMPTY_GRACE);
+            limits::release(&shared.paths.peer(&life.identity), life.generation, EMPTY_GRACE).await;
         }
         confined
     }
@@ -84,13 +84,13 @@ pub(super) async fn release(shared: &Shared, life: &LifeKey) {
         return;
     }
     let canary = shared.reaper.get(life, Role::Canary).filter(|canary| canary.end().is_none());
-    let release = move || limits::release(&folder, generation, EMPTY_GRACE);
+    let release = async move { limits::release(&folder, generation, EMPTY_GRACE).await };
     match canary {
         // The next life does not wait for a witness; what this leaves undone, the next start does.
         Some(canary) => drop(tokio::spawn(async move {
             let _ = tokio::time::timeout(WITNESS_GRACE, canary.wait()).await;
-            tokio::task::spawn_blocking(release).await
+            release.await;
         })),
-        None => tokio::task::spawn_blocking(release).await.unwrap_or_default(),
+        None => release.await,
     }
 }

@@ -77,7 +77,7 @@ fn forget_old_lives(folder: &Path, unsettled: &[Generation]) {
         let name = file.file_name();
         let noted = name.to_str().and_then(|name| name.strip_prefix("limits-g")?.parse().ok().map(Generation));
         if let Some(generation) = noted.filter(|generation| !unsettled.contains(generation)) {
-            limits::release(folder, generation, Duration::ZERO);
+            limits::release_empty(folder, generation);
         }
         let generation = name.to_str().and_then(|name| {
             let of_life = ["claim-g", "canary-g", "pane-g"].iter().find_map(|prefix| name.strip_prefix(prefix))?;

@@ -1,7 +1,7 @@
 //! The real daemon and the real command line, on real tmux: what people type, and what they read.
 mod attach;
 mod clients;
-mod disk;
+pub mod disk;
 mod events;
 mod host;
 mod input;

@@ -66,6 +66,7 @@ impl Seen {
 }
 
 impl Drop for Seen {
+    #[expect(clippy::disallowed_methods, reason = "nothing else can wait in a drop")]
     fn drop(&mut self) {
         for group in self.0.take() {
             let _gone = (0..200).find(|_| {

@@ -1,0 +1,152 @@
+//! A memory file in memory that can refuse, hang, and be written to by strangers.
+
+use crate::{
+    error::FleetError,
+    memory::{
+        index::Index,
+        port::{AppendFailed, MemoryFile, Opened, Replacement},
+    },
+    ports::{Answer, BoxFuture},
+};
+use std::{
+    collections::VecDeque,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::sync::watch;
+
+/// The fake of [`MemoryFile`]. Clones share it.
+#[derive(Clone)]
+pub struct FakeMemoryFile {
+    inner: Arc<Mutex<Inner>>,
+    /// While set, appends stay in the air.
+    held: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Inner {
+    bytes: Vec<u8>,
+    appends: usize,
+    opens: usize,
+    syncs: usize,
+    refuse_open: Option<FleetError>,
+    fates: VecDeque<AppendFailed>,
+    panic: bool,
+}
+
+impl FakeMemoryFile {
+    /// An empty file.
+    #[allow(clippy::new_without_default, reason = "symmetry with the other fakes")]
+    pub fn new() -> Self {
+        Self { inner: Arc::default(), held: watch::Sender::new(false) }
+    }
+
+    /// The next append ends like this, and nothing is written.
+    pub fn fail_append(&self, failed: AppendFailed) {
+        self.lock().fates.push_back(failed);
+    }
+
+    /// Every opening fails, or succeeds again.
+    pub fn refuse_open(&self, error: Option<FleetError>) {
+        self.lock().refuse_open = error;
+    }
+
+    /// The next append panics in the actor that asks for it.
+    pub fn panic(&self) {
+        self.lock().panic = true;
+    }
+
+    /// Keeps appends in the air until [`FakeMemoryFile::release`].
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets appends land.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Writes past the lock.
+    pub fn write_foreign(&self, line: &str) {
+        self.lock().bytes.extend_from_slice(line.as_bytes());
+    }
+
+    /// How many appends, openings and syncs there were.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let inner = self.lock();
+        (inner.appends, inner.opens, inner.syncs)
+    }
+
+    /// What the file holds.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lock().bytes).into_owned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no test panics while it holds the lock")
+    }
+}
+
+impl MemoryFile for FakeMemoryFile {
+    fn open(&self) -> Answer<Opened> {
+        let fake = self.clone();
+        Box::pin(async move {
+            let mut inner = fake.lock();
+            inner.opens += 1;
+            match &inner.refuse_open {
+                Some(error) => Err(error.clone()),
+                None => Ok(Opened { index: Index::load(inner.bytes.clone()), torn: 0, torn_now: None }),
+            }
+        })
+    }
+
+    fn append(&self, at: u64, lines: Arc<Vec<u8>>, _durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+        let panics = std::mem::take(&mut self.lock().panic);
+        assert!(!panics, "as ordered: append panics");
+        let fake = self.clone();
+        Box::pin(async move {
+            let mut held = fake.held.subscribe();
+            held.wait_for(|&held| !held).await.expect("the sender is in `fake`");
+            let mut inner = fake.lock();
+            inner.appends += 1;
+            if let Some(failed) = inner.fates.pop_front() {
+                return Err(failed);
+            }
+            if inner.bytes.len() as u64 != at {
+                return Err(AppendFailed::Moved("another length".into()));
+            }
+            inner.bytes.extend_from_slice(&lines);
+            Ok(())
+        })
+    }
+
+    fn sync(&self) -> BoxFuture<Result<(), AppendFailed>> {
+        let fake = self.clone();
+        Box::pin(async move {
+            fake.lock().syncs += 1;
+            Ok(())
+        })
+    }
+
+    fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>> {
+        let fake = self.clone();
+        Box::pin(async move {
+            let mut inner = fake.lock();
+            if inner.bytes.len() as u64 != new.expected {
+                return Err(FleetError::io("replace", "/fake/memory.jsonl", io::Error::other("another length")));
+            }
+            inner.bytes = new.kept;
+            Ok(None)
+        })
+    }
+
+    fn read(&self) -> Answer<Vec<u8>> {
+        let fake = self.clone();
+        Box::pin(async move { Ok(fake.lock().bytes.clone()) })
+    }
+
+    fn close(&self) -> Answer<()> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,162 @@
+//! Durable adds, and the same bytes written by hand.
+
+use super::support::{Outcome, Reach, Row, Samples, ms};
+use coalmine::io::{
+    clock::HostClock,
+    memory::{MemoryJsonl, OpenOptions},
+};
+use coalmine_actors::{
+    memory::{
+        Durability, Memory, MemoryParts,
+        item::NewItem,
+        port::{AppendFailed, MemoryFile, Opened, Replacement},
+    },
+    ports::{Answer, BoxFuture},
+};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+const CALLERS: usize = 64;
+const ADDS_A_CALLER: usize = 250;
+const ADDS_ALONE: usize = 300;
+const CONTENT: &str = "the build is slow because the cache of the workspace is thrown away after every merge of main";
+
+/// Counts the commits of the file that it passes on to.
+struct Counting(MemoryJsonl, Arc<AtomicUsize>);
+
+impl MemoryFile for Counting {
+    fn open(&self) -> Answer<Opened> {
+        self.0.open()
+    }
+    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.append(at, lines, durable)
+    }
+    fn sync(&self) -> BoxFuture<Result<(), AppendFailed>> {
+        self.0.sync()
+    }
+    fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>> {
+        self.0.replace(new)
+    }
+    fn read(&self) -> Answer<Vec<u8>> {
+        self.0.read()
+    }
+    fn close(&self) -> Answer<()> {
+        self.0.close()
+    }
+}
+
+async fn memory(path: &Path) -> Outcome<(Memory, Arc<AtomicUsize>)> {
+    let commits = Arc::new(AtomicUsize::new(0));
+    let file = MemoryJsonl::new(path.to_owned(), path.with_extension("sqlite"), OpenOptions::default());
+    let parts = MemoryParts {
+        file: Arc::new(Counting(file, Arc::clone(&commits))),
+        search: None,
+        clock: Arc::new(HostClock),
+        journal: None,
+        durability: Durability::Commit,
+        index_eagerly: false,
+    };
+    let memory = Memory::start(parts, None).await?;
+    memory.stats().await?;
+    Ok((memory, commits))
+}
+
+fn item() -> NewItem {
+    NewItem { tags: vec!["ci".into()], source: Some("claude-alice".into()), ..NewItem::new("fact", CONTENT) }
+}
+
+/// Writes `bytes` in so many commits; adds a second.
+fn by_hand(path: &Path, bytes: &[u8], commits: usize) -> Outcome<Duration> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    let before = Instant::now();
+    for chunk in bytes.chunks(bytes.len().div_ceil(commits)) {
+        file.write_all(chunk)?;
+        file.sync_data()?;
+    }
+    let took = before.elapsed();
+    std::fs::remove_file(path)?;
+    Ok(took)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of a few thousands")]
+pub(super) fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+pub(super) async fn crowd(root: &Path, rounds: usize) -> Outcome<Vec<Row>> {
+    let (mut ours, mut same, mut single, mut commits_each) =
+        (Samples::default(), Samples::default(), Samples::default(), Samples::default());
+    for _ in 0..rounds {
+        let path = root.join("crowd.jsonl");
+        let (memory, commits) = memory(&path).await?;
+        let before = Instant::now();
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let memory = memory.clone();
+                tokio::spawn(async move {
+                    for _ in 0..ADDS_A_CALLER {
+                        memory.add(item()).await?;
+                    }
+                    Ok::<_, coalmine_actors::error::FleetError>(())
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await??;
+        }
+        let took = before.elapsed();
+        memory.close(Duration::from_secs(5)).await?;
+        let (bytes, adds) = (std::fs::read(&path)?, CALLERS * ADDS_A_CALLER);
+        let commits = commits.load(Ordering::Relaxed);
+        std::fs::remove_file(&path)?;
+        let hand = root.join("by-hand");
+        ours.push(rate(adds, took));
+        commits_each.push(rate(adds, Duration::from_secs(commits as u64)));
+        same.push(rate(adds, by_hand(&hand, &bytes, commits)?));
+        let few = 500;
+        single.push(rate(few, by_hand(&hand, &bytes[..bytes.len() / adds * few], few)?));
+    }
+    let (raw, each) = (ours.p50() / same.p50(), ours.p50() / single.p50());
+    Ok(vec![
+        Row::new("the memory", "adds/s", &ours),
+        Row::new("adds in one commit", "", &commits_each),
+        Row::new("baseline: raw, the same bytes in as many commits", "adds/s", &same),
+        Row::one("of it", "×", raw).reach(Reach::below("1 - ratio", 1.0 - raw, 0.15, "")),
+        Row::new("baseline: raw, one commit a record", "adds/s", &single),
+        Row::one("of it", "×", each).reach(Reach::below("20 / ratio", 20.0 / each, 1.0, "")),
+    ])
+}
+
+pub(super) async fn alone(root: &Path, rounds: usize) -> Outcome<Vec<Row>> {
+    let (mut ours, mut raw) = (Samples::default(), Samples::default());
+    let path = root.join("alone.jsonl");
+    let (memory, _) = memory(&path).await?;
+    let line = vec![b'x'; 220];
+    let mut hand = File::options().create(true).append(true).open(root.join("by-hand"))?;
+    for _ in 0..rounds * ADDS_ALONE {
+        let before = Instant::now();
+        memory.add(item()).await?;
+        ours.push(ms(before.elapsed()));
+        let before = Instant::now();
+        hand.write_all(&line)?;
+        hand.sync_data()?;
+        raw.push(ms(before.elapsed()));
+    }
+    memory.close(Duration::from_secs(5)).await?;
+    let ratio = ours.p50() / raw.p50();
+    Ok(vec![
+        Row::new("the memory", "ms", &ours),
+        Row::new("baseline: write + fdatasync", "ms", &raw),
+        Row::one("ratio of the medians", "×", ratio).reach(Reach::below("ratio", ratio, 1.1, "×")),
+    ])
+}

@@ -1,0 +1,191 @@
+//! `memory.jsonl` on disk: opened, locked, appended to, replaced; and the cache that is searched.
+//!
+//! ```text
+//! memory.jsonl                    the memory; one writer, held by flock
+//! memory.jsonl.torn-<ms>          an end that was no whole line
+//! memory.jsonl.<ms>.bak           lines that a compaction left out
+//! memory-index.sqlite             the cache: see fts.rs
+//! ```
+//!
+//! The descriptor is the memory: the lock, the length and the bytes hang on it, whatever becomes of the name. Before
+//! each write it is held against the name.
+
+mod append;
+mod fts;
+mod open;
+mod read;
+mod replace;
+mod traces;
+
+pub use fts::FtsCache;
+pub use read::{read_bytes, read_unlocked};
+pub use traces::torn_count;
+
+use super::{blocking, witness::clock};
+use append::Lost;
+use coalmine_actors::{
+    error::FleetError,
+    memory::port::{AppendFailed, MemoryFile, Opened, Replacement},
+    ports::{Answer, BoxFuture},
+};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// How long a lock that another process holds is waited for.
+    pub patience: Duration,
+    /// Write also where locks exclude nobody.
+    pub allow_unlocked: bool,
+    /// Begin anew where traces of a lost file are found.
+    pub begin_anew: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { patience: super::lock::LINGER, allow_unlocked: false, begin_anew: false }
+    }
+}
+
+/// The adapter of the port [`MemoryFile`] for one path.
+#[derive(Debug)]
+pub struct MemoryJsonl {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// The cache beside it, asked what a missing file held.
+    cache: PathBuf,
+    options: OpenOptions,
+    /// Held while the file is worked on: what a dead actor left behind ends before the next actor opens.
+    held: Mutex<Held>,
+}
+
+/// The descriptor, and what hangs on it.
+#[derive(Debug, Default)]
+struct Held {
+    file: Option<File>,
+    /// A file that was replaced by a compaction; its lock outlives it a little, for a stranger that has opened the
+    /// old file and not yet asked for its lock.
+    replaced: Option<(File, u64)>, // since, milliseconds since boot
+}
+
+impl MemoryJsonl {
+    /// The memory at `path`, which need not exist; its folder must. `cache` is the cache beside it.
+    pub fn new(path: PathBuf, cache: PathBuf, options: OpenOptions) -> Self {
+        Self { shared: Arc::new(Shared { path, cache, options, held: Mutex::default() }) }
+    }
+
+    fn write(
+        &self,
+        work: impl FnOnce(&Path, &File) -> Result<(), Lost> + Send + 'static,
+    ) -> BoxFuture<Result<(), AppendFailed>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let worked = tokio::task::spawn_blocking(move || {
+                let mut held = shared.held();
+                held.let_go_of_replaced();
+                let Some(file) = &held.file else { return Err(AppendFailed::Moved("it is not open".into())) };
+                let result = work(&shared.path, file);
+                if matches!(result, Err(Lost::Indeterminate(_))) {
+                    // Asked again, the kernel would say that all is well.
+                    held.file = None;
+                }
+                result.map_err(|lost| lost.told(&shared.path))
+            });
+            match worked.await {
+                Ok(result) => result,
+                Err(panic) => Err(AppendFailed::Indeterminate(FleetError::Internal(panic.to_string()))),
+            }
+        })
+    }
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn let_go_of_replaced(&mut self) {
+        self.replaced.take_if(|(_, since_ms)| clock::boot_ms() >= *since_ms + replace::OLD_LOCK_KEPT_MS);
+    }
+}
+
+impl MemoryFile for MemoryJsonl {
+    fn open(&self) -> Answer<Opened> {
+        let shared = Arc::clone(&self.shared);
+        blocking::answer(move || {
+            let mut held = shared.held();
+            *held = Held::default();
+            let (file, opened) = open::open(&shared.path, &shared.cache, shared.options)?;
+            held.file = Some(file);
+            Ok(opened)
+        })
+    }
+
+    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+        self.write(move |path, file| append::append(path, file, at, &lines, durable))
+    }
+
+    fn sync(&self) -> BoxFuture<Result<(), AppendFailed>> {
+        self.write(|_, file| file.sync_data().map_err(Lost::Indeterminate))
+    }
+
+    fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>> {
+        let shared = Arc::clone(&self.shared);
+        blocking::answer(move || {
+            let mut held = shared.held();
+            let Some(file) = &held.file else { return Err(not_open()) };
+            let (file, backup) = replace::replace(&shared.path, file, &new)?;
+            let old = held.file.replace(file);
+            held.replaced = old.map(|old| (old, clock::boot_ms()));
+            Ok(backup)
+        })
+    }
+
+    fn read(&self) -> Answer<Vec<u8>> {
+        let path = self.shared.path.clone();
+        blocking::answer(move || read::read_bytes(&path))
+    }
+
+    fn close(&self) -> Answer<()> {
+        let shared = Arc::clone(&self.shared);
+        blocking::answer(move || {
+            let mut held = shared.held();
+            let synced = held.file.as_ref().map_or(Ok(()), |file| {
+                file.sync_data()?;
+                append::restore_if_removed(&shared.path, file)
+            });
+            *held = Held::default();
+            synced.map_err(|source| FleetError::io("sync", &shared.path, source))
+        })
+    }
+}
+
+fn not_open() -> FleetError {
+    FleetError::Unavailable { store: "memory", why: "it is not open".into() }
+}
+
+/// The file's name with something behind it.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Milliseconds since the epoch, for the names of files that are put aside.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;
