@@ -251,6 +251,8 @@ pub enum Found {
         canary: Option<Box<dyn Process>>,
         /// What became of its session.
         session: FoundSession,
+        /// The file of its lock was removed: the server holds it, and it keeps nobody out any more.
+        lock_lost: bool,
     },
     /// The server is gone.
     Dead(ProcessEnd),

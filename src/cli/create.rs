@@ -12,7 +12,7 @@ use coalmine_actors::{
         limits::{Limits, MemorySize},
         restart_policy::RestartPolicy,
     },
-    view::PeerView,
+    view::{PeerView, PhaseName},
 };
 use jiff::SignedDuration;
 use std::{path::PathBuf, time::Duration};
@@ -101,11 +101,22 @@ impl Wish {
 
 fn made(created: &Created, started: bool) -> String {
     let peer = &created.peer;
-    let what = if created.new { "created:" } else { "already there:" };
-    if started {
-        return format!("{what} {}", told(peer));
+    let what = match created.changed.as_slice() {
+        _ if created.new => "created:".to_owned(),
+        [] => "already there:".into(),
+        parts => format!("changed {}:", parts.join(", ")),
+    };
+    let mut text = format!("{what} {}", if started { told(peer) } else { output::sentence(peer) });
+    if created.from_next_life {
+        let identity = &peer.identity;
+        text.push_str(&format!("\nwhat changed holds from its next life: `coalmine restart {identity}`"));
     }
-    format!("{what} {}\nstart it with `coalmine start {}`", output::sentence(peer), peer.personality)
+    if !started && matches!(peer.phase, PhaseName::Asleep | PhaseName::Stopped) {
+        // The bare name means its first runtime.
+        let name = if created.new { peer.personality.to_string() } else { peer.identity.to_string() };
+        text.push_str(&format!("\nstart it with `coalmine start {name}`"));
+    }
+    text
 }
 
 /// A peer's state after a start, with what to type where it waits for somebody.

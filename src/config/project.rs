@@ -8,7 +8,6 @@
 //! env = { PORT = "3000" }
 //! restart = "always"
 //! limits = { memory_max = "2G", tasks_max = 100 }
-//! policy = "strict"
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
 //! ```

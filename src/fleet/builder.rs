@@ -3,6 +3,7 @@
 use super::{
     handle::{FleetHandle, Inner},
     memory,
+    shutdown::Gate,
 };
 use crate::{
     config::{
@@ -10,6 +11,7 @@ use crate::{
         place::{Place, PlaceFlags},
     },
     io::{
+        blocking,
         boot::boot_id,
         canary::Canaries,
         clock::HostClock,
@@ -147,8 +149,7 @@ impl FleetBuilder {
         private_dir::root(&root)?;
         let paths = Paths::new(&root)?;
         let lock = take_root(&paths).await?;
-        let tmux = find::tmux()?;
-        let helper = find::helper(self.helper.as_deref())?;
+        let (tmux, helper) = programs(self.helper).await?;
         lay_out(&paths)?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
@@ -181,6 +182,7 @@ impl FleetBuilder {
             fleet,
             memory,
             since,
+            gate: Gate::default(),
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
@@ -215,9 +217,14 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
 async fn take_root(paths: &Paths) -> Result<OwnedFd, FleetError> {
     let path = paths.daemon_lock();
     lock::lock(&path).await.map_err(|why| match why {
-        lock::NotLocked::Held(holder) => FleetError::Held { root: paths.root().to_owned(), holder },
+        lock::NotLocked::Held => FleetError::Held { root: paths.root().to_owned(), holder: lock::holder(&path) },
         lock::NotLocked::Io(source) => FleetError::io("lock", path, source),
     })
+}
+
+/// tmux and the helper, which are run to be asked for their versions: not on a thread that serves.
+async fn programs(helper: Option<PathBuf>) -> Result<(PathBuf, PathBuf), FleetError> {
+    blocking::answer(move || Ok((find::tmux()?, find::helper(helper.as_deref())?))).await
 }
 
 /// Makes the folders and the servers' configuration.

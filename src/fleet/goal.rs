@@ -122,8 +122,10 @@ pub(crate) mod tests {
             limits: coalmine_actors::peer::limits::Limits::default(),
             cwd: "/tmp".into(),
             command: vec![],
+            next_command: None,
             policy: None,
             helper_version: String::new(),
+            wish: coalmine_actors::view::Wish::default(),
         }
     }
 

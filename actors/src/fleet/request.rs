@@ -4,7 +4,7 @@ use crate::{
     names::Identity,
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
     ports::EndReport,
-    view::PeerView,
+    view::{PeerView, PhaseName},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -51,8 +51,14 @@ pub struct CreatePeer {
 pub struct Created {
     /// The peer as it stands now.
     pub peer: PeerView,
-    /// Whether the name is new; else a runtime was added, or nothing had to be done.
+    /// Whether the name is new.
     pub new: bool,
+    /// Which parts of a peer that was there are others now: `runtime`, `command`, `env`, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// It runs as it was, and what has changed holds from its next life on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_next_life: bool,
 }
 
 /// What `stop` did with one identity.
@@ -60,7 +66,11 @@ pub struct Created {
 pub struct Stopped {
     /// Which one.
     pub identity: Identity,
-    /// How its end went; nothing where it did not run.
+    /// Its state before.
+    pub was: PhaseName,
+    /// Its state now: a quarantined peer stays so.
+    pub phase: PhaseName,
+    /// How its end went; nothing where it did not run, or its server was dead already.
     pub report: Option<EndReport>,
 }
 

@@ -61,7 +61,7 @@ pub struct PeerConfig {
 /// generation of a namesake that was removed.
 pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Generation) -> Option<PeerConfig> {
     let def = fleet.runtimes.get(runtime)?;
-    let argv = match &spec.command {
+    let argv = match spec.command_of(runtime) {
         Some(command) if !command.is_empty() => command.clone(),
         _ if !def.argv.is_empty() => def.argv.clone(),
         _ => vec![fleet.shell.clone()],
@@ -71,6 +71,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
     Some(PeerConfig {
         rules: PeerRules {
             identity: Identity::new(runtime.clone(), spec.personality.clone()),
+            command: argv.clone(),
             restart: spec.restart.unwrap_or(fleet.restart),
             limit: limit(spec, fleet.limit),
             idle_after_ms: def.idle_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),

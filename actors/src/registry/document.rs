@@ -70,9 +70,12 @@ pub struct PeerSpec {
     /// Who thinks there.
     #[serde(default)]
     pub intelligence: Intelligence,
-    /// Program and arguments, where the runtime's own are not meant.
+    /// Program and arguments under the default runtime, where that runtime's own are not meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// The same under its other runtimes. Kept apart, so that every format that was ever written reads as it was meant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<Runtime, Vec<String>>,
     /// Variables for the program.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -100,6 +103,20 @@ impl PeerSpec {
     /// The identities that this peer has.
     pub fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
         self.runtimes.iter().map(|runtime| Identity::new(runtime.clone(), self.personality.clone()))
+    }
+
+    /// Program and arguments under `runtime`, where its own are not meant.
+    pub fn command_of(&self, runtime: &Runtime) -> Option<&Vec<String>> {
+        if *runtime == self.default_runtime { self.command.as_ref() } else { self.commands.get(runtime) }
+    }
+
+    /// Lets this program run under `runtime` in place of its own.
+    pub fn set_command(&mut self, runtime: &Runtime, command: Vec<String>) {
+        if *runtime == self.default_runtime {
+            self.command = Some(command);
+        } else {
+            self.commands.insert(runtime.clone(), command);
+        }
     }
 
     /// The identity that is meant by the bare name.

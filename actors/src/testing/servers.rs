@@ -145,7 +145,8 @@ impl Servers for FakeServers {
             }
             let session = if silent { FoundSession::Silent } else { session.unwrap_or(FoundSession::Missing) };
             let canary = canary.filter(|&canary| processes.ended(canary).is_none());
-            Found::Alive { server: processes.borrow(server), canary: canary.map(|id| processes.borrow(id)), session }
+            let canary = canary.map(|id| processes.borrow(id));
+            Found::Alive { server: processes.borrow(server), canary, session, lock_lost: false }
         })
     }
 

@@ -56,9 +56,18 @@ pub(super) fn group_name(mark: &str) -> String {
     format!("coalmine-{mark}")
 }
 
+/// The notes of groups begin with this, and go on with the generation.
+const NOTE: &str = "limits-g";
+
 /// Where the groups of a life are written down.
 fn note(folder: &Path, generation: Generation) -> PathBuf {
-    folder.join(format!("limits-g{generation}"))
+    folder.join(format!("{NOTE}{generation}"))
+}
+
+/// The lives of a peer whose groups are written down.
+pub fn noted(folder: &Path) -> Vec<Generation> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.file_name().to_str()?.strip_prefix(NOTE)?.parse().ok().map(Generation)).collect()
 }
 
 /// Whether there are groups of this life to be removed.

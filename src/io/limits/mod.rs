@@ -17,7 +17,7 @@ mod group;
 mod own_groups;
 mod scope;
 
-pub use group::{Group, is_noted, release, release_empty};
+pub use group::{Group, is_noted, noted, release, release_empty};
 pub use own_groups::Hierarchy;
 pub use scope::Scope;
 

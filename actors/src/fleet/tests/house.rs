@@ -52,6 +52,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         description: String::new(),
         intelligence: Intelligence::Absent,
         command: None,
+        commands: BTreeMap::new(),
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
@@ -151,7 +152,7 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await
+        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await.map(|changes| changes.new)
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {
