@@ -241,6 +241,14 @@ pub enum FleetError {
         /// What is wrong.
         why: String,
     },
+    /// This host can not do what was asked for.
+    #[error("unsupported: {what}")]
+    Unsupported {
+        /// What, and why not.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -284,6 +292,7 @@ impl FleetError {
             | E::HelperVersion { .. }
             | E::ProgramSilent { .. }
             | E::Unsafe { .. }
+            | E::Unsupported { .. }
             | E::Internal(_) => Kind::Failed,
         }
     }
@@ -320,6 +329,7 @@ impl FleetError {
             E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
+            E::Unsupported { .. } => "unsupported",
             E::Memory(error) => error.code(),
             E::Internal(_) => "internal",
         }
@@ -343,7 +353,10 @@ impl FleetError {
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),
-            E::Usage { hint, .. } | E::WrongPhase { hint, .. } | E::Damaged { hint, .. } => hint.clone(),
+            E::Usage { hint, .. }
+            | E::WrongPhase { hint, .. }
+            | E::Damaged { hint, .. }
+            | E::Unsupported { hint, .. } => hint.clone(),
             E::Overruled { identity, .. } => format!("`coalmine show {identity}` says how it is now; then ask again"),
             E::ServerSilent { identity } => {
                 format!("nothing was killed; `coalmine show {identity}` says when it answers again")

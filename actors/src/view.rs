@@ -3,7 +3,7 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
-    peer::restart_policy::RestartPolicy,
+    peer::{limits::Limits, restart_policy::RestartPolicy},
     ports::EndReport,
 };
 use jiff::Timestamp;
@@ -106,6 +106,9 @@ pub struct PeerView {
     pub records_owed: usize,
     /// What happens after a death.
     pub restart: RestartPolicy,
+    /// What it may use of the host.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// Its folder.
     pub cwd: PathBuf,
     /// What runs in its pane.

@@ -8,7 +8,10 @@ use super::{
 use crate::config::parse_policy;
 use coalmine_actors::{
     fleet::request::{CreatePeer, Created},
-    peer::restart_policy::RestartPolicy,
+    peer::{
+        limits::{Limits, MemorySize},
+        restart_policy::RestartPolicy,
+    },
     view::{PeerView, PhaseName},
 };
 use jiff::SignedDuration;
@@ -36,6 +39,12 @@ pub(super) struct Wish {
     /// What happens after a death: never, on-failure or always
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     restart: Option<RestartPolicy>,
+    /// Most memory of all its processes together, as in 512M or 2G
+    #[arg(long, value_name = "SIZE")]
+    memory_max: Option<MemorySize>,
+    /// Most processes and threads of it at once
+    #[arg(long, value_name = "N")]
+    tasks_max: Option<u32>,
     /// A variable for its program; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     env: Vec<(String, String)>,
@@ -79,6 +88,7 @@ impl Wish {
             env: self.env.into_iter().collect(),
             restart: self.restart,
             restart_knobs: None,
+            limits: Limits { memory_max: self.memory_max, tasks_max: self.tasks_max },
             policy: self.policy,
             start: self.start,
         };

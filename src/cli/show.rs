@@ -41,6 +41,7 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("canary", pid(peer.canary_pid));
     row("helper", peer.helper_version.clone());
     row("restart", policy(peer));
+    row("limits", peer.limits.to_string());
     row("restarts", peer.restarts.to_string());
     row("deaths", format!("{} recent", peer.deaths_recent));
     row("folder", peer.cwd.display().to_string());

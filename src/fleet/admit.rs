@@ -1,6 +1,6 @@
 //! Checks what `create` was given, against the host, before anything is made.
 
-use crate::io::find;
+use crate::io::{find, limits};
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
@@ -25,6 +25,7 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
     let (runtime, def) = runtime(&wanted, rules)?;
     cwd(&wanted.cwd)?;
     variables(&wanted.env)?;
+    limits::fits_host(&wanted.limits)?;
     policy(wanted.policy.as_deref())?;
     let program = wanted.command.first().or(def.argv.first());
     if let Some(program) = program {
@@ -47,6 +48,7 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
         env: wanted.env,
         restart: wanted.restart,
         restart_knobs: wanted.restart_knobs,
+        limits: wanted.limits,
         policy: wanted.policy,
         phase: None,
         extra: serde_json::Map::new(),

@@ -11,9 +11,22 @@ use crate::{
         place::{Place, PlaceFlags},
     },
     io::{
-        blocking, boot::boot_id, canary::Canaries, clock::HostClock, dice::HostDice, find, journal::JournalFolder,
-        lock, peer_store::PeerFiles, private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry,
-        servers::TmuxServers, socket_folder, tmux, turns::Turns,
+        blocking,
+        boot::boot_id,
+        canary::Canaries,
+        clock::HostClock,
+        dice::HostDice,
+        find,
+        journal::JournalFolder,
+        limits::LimitsHost,
+        lock,
+        peer_store::PeerFiles,
+        private_dir, private_file,
+        reaper::Reaper,
+        registry_file::JsonRegistry,
+        servers::{Programs, TmuxServers},
+        socket_folder, tmux,
+        turns::Turns,
     },
     paths::Paths,
 };
@@ -57,6 +70,7 @@ pub struct FleetBuilder {
     root: Option<PathBuf>,
     helper: Option<PathBuf>,
     config: Config,
+    limits_host: LimitsHost,
 }
 
 impl FleetBuilder {
@@ -116,6 +130,13 @@ impl FleetBuilder {
         self
     }
 
+    /// Where limits of memory and tasks are applied, in place of this host's own cgroup file systems.
+    #[must_use]
+    pub fn limits_host(mut self, host: LimitsHost) -> Self {
+        self.limits_host = host;
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -132,7 +153,7 @@ impl FleetBuilder {
         lay_out(&paths)?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, &self.config.pass_env)?;
+        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
@@ -184,6 +205,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         runtimes: config.runtimes.clone(),
         restart: config.restart,
         limit: config.limit,
+        limits: config.limits,
         parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),
@@ -219,14 +241,15 @@ fn adapters(
     paths: &Paths,
     tmux: PathBuf,
     helper: PathBuf,
+    limits_host: LimitsHost,
     pass_env: &[String],
 ) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
-    let tmux = tmux::Tmux::new(tmux);
+    let programs = Programs { tmux: tmux::Tmux::new(tmux), helper: helper.clone() };
     let turns = Turns::default();
     let servers =
-        TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), turns.clone(), pass_env)?;
+        TmuxServers::new(paths.clone(), programs, limits_host, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),

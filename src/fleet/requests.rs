@@ -13,7 +13,10 @@ use coalmine_actors::{
         resolve,
     },
     names::Identity,
-    peer::message::{PeerMsg, Reply},
+    peer::{
+        directory::Entry,
+        message::{PeerMsg, Reply},
+    },
     view::PeerView,
 };
 use std::time::Duration;
@@ -34,6 +37,7 @@ impl FleetHandle {
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
         let (spec, identity) = admit::spec(peer, &self.inner().rules.borrow().clone())?;
+        self.inner().servers.limited_by(&spec.limits)?;
         let lives = || {
             let view = self.entry(&identity).ok()?.view.borrow().clone();
             view.phase.is_live().then_some(view.generation)
@@ -91,6 +95,7 @@ impl FleetHandle {
         let (entry, accepted) = {
             let _open = self.open().await?;
             let entry = self.entry(identity)?;
+            self.can_limit(&entry)?;
             let accepted = self.ask(&entry, request).await?;
             (entry, accepted)
         };
@@ -100,6 +105,12 @@ impl FleetHandle {
             drop(self.open().await?);
         }
         up
+    }
+
+    /// Refuses at once what every start of this peer would fail with, later each time.
+    fn can_limit(&self, entry: &Entry) -> Result<(), FleetError> {
+        let view = entry.view.borrow();
+        if view.phase.is_live() { Ok(()) } else { self.inner().servers.limited_by(&view.limits).map(drop) }
     }
 
     /// Ends every identity that NAME means, and waits for it.

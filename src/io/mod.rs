@@ -14,6 +14,7 @@ pub mod inotify;
 pub mod journal;
 mod late_canary;
 mod life_mark;
+pub mod limits;
 pub mod lock;
 pub mod lock_holder;
 pub mod log_file;

@@ -49,6 +49,7 @@ pub(super) fn of(
         last_end: None,
         records_owed: 0,
         restart: spec.restart.unwrap_or_default(),
+        limits: spec.limits,
         cwd: spec.cwd.clone(),
         command,
         next_command,

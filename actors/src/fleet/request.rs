@@ -2,7 +2,7 @@
 
 use crate::{
     names::Identity,
-    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
     ports::EndReport,
     view::{PeerView, PhaseName},
 };
@@ -35,6 +35,9 @@ pub struct CreatePeer {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default)]
     pub restart_knobs: Option<RestartKnobs>,
+    /// What it may use of the host; the config's default for what is absent.
+    #[serde(default)]
+    pub limits: Limits,
     /// The policy that governs its effects.
     #[serde(default)]
     pub policy: Option<String>,

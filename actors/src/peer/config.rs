@@ -2,6 +2,7 @@
 
 use super::{
     input::PeerRules,
+    limits::Limits,
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
@@ -21,6 +22,8 @@ pub struct FleetRules {
     pub restart: RestartPolicy,
     /// How often a peer may die, and how long it waits, where it does not say.
     pub limit: RestartLimit,
+    /// What a peer may use of the host, where it does not say.
+    pub limits: Limits,
     /// How many peers may be coming back at once after a mass death.
     pub parallel: usize,
     /// This boot of the host.
@@ -38,6 +41,8 @@ pub struct PeerConfig {
     pub rules: PeerRules,
     /// What runs in its pane.
     pub program: Program,
+    /// What it may use of the host.
+    pub limits: Limits,
     /// When it counts as up.
     pub screen: ScreenRules,
     /// How its program is asked to end.
@@ -73,6 +78,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
             boot_id: fleet.boot_id.clone(),
         },
         program: Program { argv, env, cwd: spec.cwd.clone() },
+        limits: spec.limits.over(fleet.limits),
         screen: ScreenRules {
             readiness: def.readiness.clone(),
             attention: def.attention.clone(),

@@ -39,6 +39,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
+        limits: config.limits,
         cwd: config.program.cwd.clone(),
         command,
         next_command,

@@ -30,6 +30,7 @@ pub fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<&'static str> {
         ("command", before.command != after.command || before.commands != after.commands),
         ("env", before.env != after.env),
         ("restart", before.restart != after.restart || before.restart_knobs != after.restart_knobs),
+        ("limits", before.limits != after.limits),
         ("policy", before.policy != after.policy),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect()

@@ -2,7 +2,7 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -85,6 +85,9 @@ pub struct PeerSpec {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_knobs: Option<RestartKnobs>,
+    /// What it may use of the host; the config's default for what is absent.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// The policy that governs its effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,

@@ -111,6 +111,7 @@ pub fn check(peer: &PeerSpec) -> Result<(), String> {
     if let Some(knobs) = peer.restart_knobs {
         knobs.limit(RestartLimit::default()).map_err(|why| format!("restart_knobs.{why}"))?;
     }
+    peer.limits.check().map_err(|why| format!("limits.{why}"))?;
     if commands().any(Vec::is_empty) {
         return Err("command is empty".into());
     }
@@ -176,6 +177,8 @@ mod tests {
             (with("restart", json!("sometimes")), "unknown variant `sometimes`"),
             (with("command", json!([])), "command is empty"),
             (with("env", json!({ "A=B": "1" })), "env \"A=B\" can not be a variable"),
+            (with("limits", json!({ "memory_max": "abc" })), "as in 512M"),
+            (with("limits", json!({ "tasks_max": 1 })), "limits.tasks_max is 1; it must be 8 to"),
             (with("phase", json!("dead")), "unknown variant `dead`"),
         ] {
             let anna = json!({ "personality": "anna", "runtimes": ["shell"], "default_runtime": "shell", "cwd": "/a" });

@@ -83,6 +83,7 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
         (Some(wanted), Some(known)) => Some(wanted.over(known)),
         (wanted, known) => wanted.or(known),
     };
+    known.limits = wanted.limits.over(known.limits);
     inherit(&mut known.policy, &wanted.policy);
     Ok(())
 }
@@ -101,7 +102,7 @@ fn taken(name: &Personality, why: String) -> FleetError {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        peer::restart_policy::RestartPolicy,
+        peer::{limits::Limits, restart_policy::RestartPolicy},
         registry::document::{BadRecord, Intelligence},
     };
     use proptest::prelude::*;
@@ -123,6 +124,7 @@ pub(super) mod tests {
             env: BTreeMap::new(),
             restart: None,
             restart_knobs: None,
+            limits: Limits::default(),
             policy: None,
             phase: None,
             extra: serde_json::Map::new(),
@@ -136,6 +138,7 @@ pub(super) mod tests {
         full.command = Some(vec!["sh".into()]);
         full.env = BTreeMap::from([("A".into(), "1".into())]);
         full.restart = Some(RestartPolicy::Never);
+        full.limits = Limits { memory_max: Some("2G".parse().unwrap()), tasks_max: Some(100) };
         full.policy = Some("strict".into());
         full.extra.insert("wake_policy".into(), json!("mail"));
         full

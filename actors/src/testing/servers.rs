@@ -4,7 +4,10 @@ use super::{FakePeerStore, Op, Script, lives::Lives};
 use crate::{
     error::FleetError,
     names::Identity,
-    peer::file::{Life, PeerFile},
+    peer::{
+        file::{Life, PeerFile},
+        limits::Limits,
+    },
     ports::{
         Answer, BoxFuture, Claim, EndReport, Found, FoundSession, LifeEnd, LifeKey, PeerStore, Process, ProcessEnd,
         Program, ScreenRules, ScreenSign, Servers, SweepReport,
@@ -30,7 +33,7 @@ pub struct FakeServers {
 }
 
 impl Servers for FakeServers {
-    fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>> {
+    fn start(&self, life: &LifeKey, file: PeerFile, _limits: Limits) -> Answer<Box<dyn Process>> {
         let (fake, life) = (self.clone(), life.clone());
         let call = self.script.call(Op::Start, format!("start {life}"));
         Box::pin(async move {

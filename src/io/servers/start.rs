@@ -1,21 +1,20 @@
 //! Starts a server and opens its one session (spec 01 §3).
 
-use super::{Shared, environment, pane};
+use super::{Shared, confine::Confinement, environment, pane};
 use crate::io::{
     fault::{self, FaultPoint},
-    late_canary,
+    late_canary, limits,
     lock::{self, NotLocked},
     pidfd::Pidfd,
     private_file,
     reaper::Role,
     socket_folder,
-    spawn::Spawn,
     tmux::{PANE_LOG_COMMAND, TmuxError},
 };
 use coalmine_actors::{
     error::FleetError,
     names::Generation,
-    peer::file::PeerFile,
+    peer::{file::PeerFile, limits::Limits},
     ports::{LifeKey, PeerStore, Process, Program},
 };
 use std::{
@@ -38,6 +37,7 @@ pub(super) async fn start(
     shared: &Arc<Shared>,
     life: &LifeKey,
     file: PeerFile,
+    limits: Limits,
 ) -> Result<Box<dyn Process>, FleetError> {
     let permit = Arc::clone(&shared.starts).acquire_owned().await.map_err(|_closed| FleetError::ShuttingDown)?;
     let _turn = shared.turn(&life.identity).await;
@@ -58,9 +58,11 @@ pub(super) async fn start(
     let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
     shared.log_before.insert(life.identity.clone(), log_before);
     fault::reached(FaultPoint::ServerDue);
-    let known = spawn(shared, life, &lock, &folder.join("server.err"))
-        .and_then(|pidfd| shared.reaper.take(life, Role::Server, pidfd))
-        .map_err(|source| FleetError::io("start", shared.tmux.program(), source))?;
+    let failed = |source| FleetError::io("start", shared.tmux.program(), source);
+    let confinement = Confinement::prepare(shared, life, limits)?;
+    let server = spawn(shared, life, &lock, &confinement).map_err(failed)?;
+    confinement.confine(shared, life, &server).await?;
+    let known = shared.reaper.take(life, Role::Server, server).map_err(failed)?;
     fault::reached(FaultPoint::ServerSpawned);
     // Ours closes here; from now on the lock is held exactly as long as the server lives.
     drop(lock);
@@ -71,6 +73,9 @@ pub(super) async fn start(
 /// Removes what lives that are settled left in the peer's folder: their claims, locks and pane files. Not before the
 /// last canary of a life is gone: nothing else than its claim would keep it from telling of an end that was meant.
 async fn forget_old_lives(folder: &Path, unsettled: &[Generation]) {
+    for generation in limits::noted(folder).into_iter().filter(|old| !unsettled.contains(old)) {
+        limits::release_empty(folder, generation);
+    }
     for generation in late_canary::generations(folder).into_iter().filter(|old| !unsettled.contains(old)) {
         if !late_canary::dismiss(folder, generation).await {
             continue; // the next start tries again
@@ -104,9 +109,10 @@ fn remove_stale(socket: &Path) -> io::Result<()> {
 
 /// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
 /// inherits is its lock, which it keeps for life and passes to nobody.
-fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::Result<Pidfd> {
-    let errors = private_file::create_truncated(errors)?;
-    let mut spawn = Spawn::new(shared.tmux.program())?
+fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinement) -> io::Result<Pidfd> {
+    let errors = private_file::create_truncated(&shared.paths.peer(&life.identity).join("server.err"))?;
+    let mut spawn = confinement
+        .command(shared, life)?
         .arg("-D")?
         .arg("-S")?
         .arg(shared.socket(life))?
@@ -216,6 +222,7 @@ fn with_words(why: String, folder: &Path) -> String {
 mod tests {
     use super::*;
     use crate::io::lock_holder::CANARY_FD;
+    use crate::io::spawn::Spawn;
     use rustix::process::Signal;
 
     #[tokio::test]

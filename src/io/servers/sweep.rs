@@ -1,7 +1,7 @@
 //! Clears away what an ended server left behind: its socket file, and every process that still carries the life's
 //! mark (spec 01 §4).
 
-use super::Shared;
+use super::{Shared, confine};
 use crate::io::{life_mark, lock, lock_holder, pidfd::dead_within};
 use coalmine_actors::ports::{LifeKey, SweepReport};
 use rustix::{
@@ -36,7 +36,9 @@ pub(super) async fn sweep(shared: &Shared, life: &LifeKey) -> SweepReport {
         }
         blocking(&mark, &helper, &lock)
     });
-    swept.await.unwrap_or_default()
+    let report = swept.await.unwrap_or_default();
+    confine::release(shared, life).await;
+    report
 }
 
 fn blocking(mark: &str, helper: &Path, lock: &Path) -> SweepReport {
