@@ -33,16 +33,26 @@ fn marks(pid: i32, buffer: &mut Vec<u8>) -> impl Iterator<Item = &[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use std::process::Command;
+    use std::{process::Command, time::Duration};
+    use tokio::time::Instant;
+
+    /// Whoever spawns is let go before the kernel has laid the new program's environment out.
+    pub(in crate::io) fn until_it_bears(pid: i32, mark: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !bears(pid, mark, &mut Vec::new()) {
+            assert!(Instant::now() < deadline, "{pid} never bore {mark}");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn a_mark_is_read_whole() {
         let mut bearer = Command::new("/bin/sleep").arg("60").env(VARIABLE, "0f-shell-a-g12").spawn().unwrap();
         let pid = i32::try_from(bearer.id()).unwrap();
         let mut buffer = Vec::new();
-        assert!(bears(pid, "0f-shell-a-g12", &mut buffer));
+        until_it_bears(pid, "0f-shell-a-g12");
         assert!(!bears(pid, "0f-shell-a-g1", &mut buffer));
         assert_eq!(generation(pid, "0f-shell-a-g"), Some(Generation(12)));
         assert_eq!(generation(pid, "0f-shell-b-g"), None);

@@ -139,7 +139,7 @@ fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::spawn::Spawn;
+    use crate::io::{life_mark::tests::until_it_bears, spawn::Spawn};
     use std::process::Command;
 
     #[test]
@@ -152,14 +152,17 @@ mod tests {
             .unwrap();
         let mut stranger =
             Command::new("/bin/sleep").arg("60").env("COALMINE_LIFE", format!("{mark}0")).spawn().unwrap();
+        let pid = i32::try_from(stubborn.id()).unwrap();
+        until_it_bears(pid, &mark);
         let report = blocking(&mark, Path::new("/no/helper"), Path::new("/no/lock"));
-        assert!(report.swept.contains(&i32::try_from(stubborn.id()).unwrap()), "{report:?}");
+        assert!(report.swept.contains(&pid), "{report:?}");
         assert!(report.escaped.is_empty(), "{report:?}");
         assert!(stranger.try_wait().unwrap().is_none(), "a stranger was ended");
         stranger.kill().unwrap();
         stranger.wait().unwrap();
         stubborn.wait().unwrap();
     }
+
     #[test]
     fn a_server_that_holds_the_lock_lives_and_is_not_hit_but_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -167,6 +170,7 @@ mod tests {
         let held = lock::try_lock(&lock).unwrap();
         let spawn = Spawn::new(Path::new("/bin/sleep")).unwrap().arg("60").unwrap();
         let pid = spawn.env("COALMINE_LIFE", &mark).unwrap().pass(held.as_fd()).start().unwrap();
+        until_it_bears(pid, &mark);
         let report = blocking(&mark, Path::new("/no/helper"), &lock);
         assert_eq!(report, SweepReport { swept: vec![], escaped: vec![pid] });
         // The lock of another identity protects nobody.
