@@ -120,10 +120,13 @@ impl Actor for Store {
         self.publish(&state.ledger);
         Ok(())
     }
+        let (answers, effects) = effects.into_iter().partition(|effect| matches!(effect, Effect::Answer(..)));
 }
 
 impl Store {
     /// Carries out what the ledger decided; whatever takes time is spawned and reports back as a message.
+        // The disk works on the next batch while those of the last one are told.
+        self.perform(&myself, answers, state);
     fn perform(&self, myself: &ActorRef<MemoryMsg>, effects: Vec<Effect<Waiting>>, state: &mut StoreState) {
         let shared = &self.shared;
         for effect in effects {
