@@ -16,6 +16,7 @@ mod open;
 mod read;
 mod replace;
 mod traces;
+mod watch;
 mod writer;
 
 pub use fts::FtsCache;
@@ -158,6 +159,10 @@ impl MemoryFile for MemoryJsonl {
     fn read(&self) -> Answer<Vec<u8>> {
         let path = self.shared.path.clone();
         blocking::answer(move || read::read_bytes(&path))
+    }
+
+    fn removals(&self, tell: Box<dyn Fn() + Send>) -> Answer<()> {
+        Box::pin(watch::removals(self.shared.path.clone(), tell))
     }
 
     fn close(&self) -> Answer<()> {
