@@ -308,7 +308,8 @@ async fn a_search_follows_every_change_and_survives_a_broken_cache() {
 
 #[tokio::test]
 async fn where_too_many_fit_the_newest_are_ranked() {
-    let memory = Place::new().memory().await;
+    let place = Place::new();
+    let memory = place.memory().await;
     let added = memory.add_all((0..2_058).map(|_| fact("coal")).collect()).await;
     assert!(added.iter().all(Result::is_ok));
     let hits = memory.search("coal", 1_000).await.unwrap();
