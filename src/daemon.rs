@@ -12,8 +12,9 @@ use crate::{
     Fleet, FleetHandle, api,
     config::{self, Config, Overrides, place::Place},
     count::{peers, still_run},
-    io::{harden, systemd},
+    io::{harden, log_file::LogFile, private_dir, socket_folder, systemd},
     paths::Paths,
+    trace,
 };
 use coalmine_actors::error::FleetError;
 use std::{io::Write, time::Duration};
@@ -22,8 +23,9 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
 
+/// The log of a daemon in the background, below the state root.
+pub(crate) const LOG_FILE: &str = "daemon.log";
 /// Longest wait for requests in flight when the daemon ends.
 const API_GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for the tree to end; the peers do not depend on it.
@@ -43,7 +45,15 @@ pub fn run(place: &Place, flags: Overrides, detached: bool, verbose: u8) -> Resu
         let _leader = rustix::process::setsid();
     }
     harden::process().map_err(|source| FleetError::io("harden", "this process", source))?;
-    trace_to_stderr(Level::INFO, verbose);
+    if detached {
+        // Before there is a log in it: one that others may enter must not get one.
+        private_dir::root(&place.root)?;
+        let log = place.root.join(LOG_FILE);
+        let opened = LogFile::in_place_of_stdio(&log).map_err(|source| FleetError::io("open", &log, source))?;
+        trace::to_log(opened, Level::INFO, verbose);
+    } else {
+        trace::to_stderr(Level::INFO, verbose);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| FleetError::Internal(format!("no runtime: {error}")))?;
     let ended = runtime.block_on(serve(place, &flags));
@@ -52,27 +62,16 @@ pub fn run(place: &Place, flags: Overrides, detached: bool, verbose: u8) -> Resu
     ended
 }
 
-/// Sends what the program notes to stderr: `COALMINE_LOG` says what, else `level`, more with each `-v`.
-pub(crate) fn trace_to_stderr(level: Level, verbose: u8) {
-    let level = match (level, verbose) {
-        (level, 0) => level,
-        (Level::WARN, 1) => Level::INFO,
-        (_, 1) => Level::DEBUG,
-        _ => Level::TRACE,
-    };
-    let filter = EnvFilter::builder().with_default_directive(level.into());
-    let filter = filter.with_env_var("COALMINE_LOG").from_env_lossy();
-    let ansi = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    // Fails only where a program that embeds this has its own.
-    let _theirs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
-}
-
 async fn serve(place: &Place, flags: &Overrides) -> Result<(), FleetError> {
     // First, so that a signal during the start is kept and not fatal between two steps.
     let mut signals = Signals::new().map_err(|error| FleetError::Internal(format!("no signals: {error}")))?;
     let mut config = load(place, flags)?;
-    let fleet = start(place, &config).await?;
+    let fleet = tokio::select! {
+        fleet = start(place, &config) => fleet?,
+        // Nothing was promised yet; what runs of an earlier daemon runs on.
+        _ = signals.terminate.recv() => return Ok(()),
+        _ = signals.interrupt.recv() => return Ok(()),
+    };
     let mut server = match listen(&fleet, place).await {
         Ok(server) => server,
         Err(error) => {
@@ -155,8 +154,13 @@ impl Watchdog {
 }
 
 async fn end(fleet: FleetHandle) {
+    // Holds the lock on: no successor puts a socket where the last one is taken away.
+    let holds_lock = fleet.clone();
     match tokio::time::timeout(TREE_GRACE, fleet.shutdown()).await {
-        Ok(0) => say("ended; no peer runs"),
+        Ok(0) => {
+            socket_folder::clear(holds_lock.paths()).await;
+            say("ended; no peer runs");
+        }
         Ok(running) => {
             say(&format!(
                 "ended; {}: `coalmine up -d`, then `coalmine down --all`, ends what runs",

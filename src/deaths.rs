@@ -1,15 +1,23 @@
-//! The records of deaths as people and programs read them, from `journal/exits.log`.
+//! The records of deaths as people and programs read them: from `journal/exits.log`, and from the records' own files
+//! where it has lost their lines.
 
-use crate::io::journal::{read_events_of, read_exits};
+use crate::io::{
+    journal::{read_events_of, read_exits},
+    witness::{
+        life::RECORDS_FOLDER,
+        record::{Record, SERVER_EXIT},
+    },
+};
 use coalmine_actors::{
     error::FleetError,
+    journal::logfmt,
     names::{Generation, Identity},
 };
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -55,13 +63,59 @@ pub fn read(journal: &Path, name: Option<&str>, limit: usize) -> Result<Vec<Deat
     let lines = read_exits(journal, None, LINES_READ_MAX)
         .map_err(|source| FleetError::io("read", journal.join("exits.log"), source))?;
     let mut deaths: Vec<Death> = lines.into_iter().filter_map(parse).collect();
-    deaths.retain(|death| name.is_none_or(|name| means(name, &death.identity)));
     // Stable, so that records of one moment keep the file's order, turned round.
     deaths.reverse();
+    deaths.extend(without_line(journal, &deaths)?);
+    deaths.retain(|death| name.is_none_or(|name| means(name, &death.identity)));
     deaths.sort_by_key(|death| std::cmp::Reverse(death.ts));
     deaths.truncate(limit);
     complete(journal, &mut deaths)?;
     Ok(deaths)
+}
+
+/// The records of servers that none of these lines tells of: cut off, or damaged.
+fn without_line(journal: &Path, told: &[Death]) -> Result<Vec<Death>, FleetError> {
+    let told: HashSet<String> = told.iter().filter_map(server_life).collect();
+    let records = record_files(journal).map_err(|source| FleetError::io("read", journal, source))?;
+    let untold = records
+        .into_iter()
+        .filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(|life| !told.contains(life)));
+    // One that can not be read costs itself only; `verify` names it.
+    Ok(untold
+        .filter_map(|file| {
+            let record = Record::read(&file).ok()??;
+            parse(logfmt::parse(record.line(&file).trim_end()).ok()?)
+        })
+        .collect())
+}
+
+/// The files of all records, sorted; a folder that is not there has none.
+///
+/// # Errors
+/// The folder can not be read.
+pub fn record_files(journal: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let folder = match std::fs::read_dir(journal.join(RECORDS_FOLDER)) {
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        folder => folder?,
+    };
+    let files = folder.filter_map(|file| Some(file.ok()?.path()));
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "txt")).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The lives whose server's death has a line in exits.log, as `<identity>-g<generation>`.
+///
+/// # Errors
+/// The file can not be read.
+pub fn lives_with_line(journal: &Path) -> std::io::Result<HashSet<String>> {
+    let deaths = read_exits(journal, None, LINES_READ_MAX)?.into_iter().filter_map(parse);
+    Ok(deaths.filter_map(|death| server_life(&death)).collect())
+}
+
+/// The name of a server's record.
+fn server_life(death: &Death) -> Option<String> {
+    (death.ev == SERVER_EXIT).then(|| format!("{}-g{}", death.identity, death.generation))
 }
 
 /// The newest record of one identity.

@@ -58,6 +58,7 @@ pub mod offline;
 pub mod paths;
 pub mod runtimes;
 pub mod text;
+mod trace;
 pub use coalmine_actors as actors;
 pub use fleet::{Fleet, FleetBuilder, FleetHandle, Goal};
 

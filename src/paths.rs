@@ -67,6 +67,11 @@ impl Paths {
         format!("{}-{life}", self.root_hash())
     }
 
+    /// What the marks of all lives of an identity begin with; its generation follows.
+    pub fn life_marks(&self, identity: &Identity) -> String {
+        format!("{}-{identity}-g", self.root_hash())
+    }
+
     /// The daemon's lock; whoever holds it runs this fleet.
     pub fn daemon_lock(&self) -> PathBuf {
         self.root.join("daemon.lock")
@@ -110,6 +115,11 @@ impl Paths {
     /// What is left of a peer's screen output.
     pub fn pane_log(&self, identity: &Identity) -> PathBuf {
         self.peer(identity).join("pane.log")
+    }
+
+    /// The lock that an identity's server holds as long as it lives.
+    pub fn server_lock(&self, identity: &Identity) -> PathBuf {
+        self.peer(identity).join("server.lock")
     }
 
     /// The socket of an identity's tmux server.

@@ -60,6 +60,12 @@ pub enum FleetError {
         /// Those that are.
         known: Vec<String>,
     },
+    /// The policy is not defined.
+    #[error("the policy {name} is not defined")]
+    UnknownPolicy {
+        /// What was asked for.
+        name: String,
+    },
     /// No runtime was named, and none follows.
     #[error("which runtime? {why}")]
     RuntimeUnclear {
@@ -99,6 +105,16 @@ pub enum FleetError {
         phase: String,
         /// The verb that helps.
         hint: String,
+    },
+    /// A later request to the same peer wants something else.
+    #[error("the {what} of {identity} was overruled by a {by}")]
+    Overruled {
+        /// Which peer.
+        identity: Identity,
+        /// What was asked for: `start`, `stop`.
+        what: &'static str,
+        /// What was asked for later.
+        by: &'static str,
     },
     /// The peer's server does not answer; it is not dead.
     #[error("the tmux server of {identity} does not answer")]
@@ -185,6 +201,14 @@ pub enum FleetError {
         /// Ours.
         wanted: String,
     },
+    /// A program does not say which version it is.
+    #[error("{} does not say its version within {after:?}", path.display())]
+    ProgramSilent {
+        /// Which program.
+        path: PathBuf,
+        /// How long was waited.
+        after: Duration,
+    },
     /// Another process runs this fleet.
     #[error("the fleet in {} is held by {holder}", root.display())]
     Held {
@@ -217,6 +241,14 @@ pub enum FleetError {
         /// What is wrong.
         why: String,
     },
+    /// This host can not do what was asked for.
+    #[error("unsupported: {what}")]
+    Unsupported {
+        /// What, and why not.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -239,12 +271,15 @@ impl FleetError {
             | E::NameTaken { .. }
             | E::UnknownRuntime { .. }
             | E::RuntimeUnclear { .. }
+            | E::UnknownPolicy { .. }
             | E::BadCwd { .. }
             | E::BadCommand { .. }
             | E::Usage { .. } => Kind::Usage,
             E::UnknownPeer { .. } => Kind::NotFound,
             E::ServerSilent { .. } | E::TimedOut { .. } => Kind::TimedOut,
-            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } => Kind::Held,
+            E::Busy { .. } | E::Unavailable { .. } | E::Held { .. } | E::LockHeld { .. } | E::Overruled { .. } => {
+                Kind::Held
+            }
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::Memory(error) => error.kind(),
@@ -255,7 +290,9 @@ impl FleetError {
             | E::TmuxTooOld { .. }
             | E::HelperMissing { .. }
             | E::HelperVersion { .. }
+            | E::ProgramSilent { .. }
             | E::Unsafe { .. }
+            | E::Unsupported { .. }
             | E::Internal(_) => Kind::Failed,
         }
     }
@@ -269,10 +306,12 @@ impl FleetError {
             E::UnknownPeer { .. } => "unknown-peer",
             E::UnknownRuntime { .. } => "unknown-runtime",
             E::RuntimeUnclear { .. } => "runtime-unclear",
+            E::UnknownPolicy { .. } => "unknown-policy",
             E::BadCwd { .. } => "bad-cwd",
             E::BadCommand { .. } => "bad-command",
             E::Usage { .. } => "usage",
             E::WrongPhase { .. } => "wrong-phase",
+            E::Overruled { .. } => "overruled",
             E::ServerSilent { .. } => "server-silent",
             E::StartFailed { .. } => "start-failed",
             E::TimedOut { .. } => "timed-out",
@@ -285,10 +324,12 @@ impl FleetError {
             E::TmuxTooOld { .. } => "tmux-too-old",
             E::HelperMissing { .. } => "helper-missing",
             E::HelperVersion { .. } => "helper-version",
+            E::ProgramSilent { .. } => "program-silent",
             E::Held { .. } => "held",
             E::LockHeld { .. } => "lock-held",
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
+            E::Unsupported { .. } => "unsupported",
             E::Memory(error) => error.code(),
             E::Internal(_) => "internal",
         }
@@ -298,6 +339,9 @@ impl FleetError {
     pub fn hint(&self) -> String {
         use FleetError as E;
         match self {
+            E::BadName(BadName { kind: "runtime", .. }) => {
+                "use a-z and 0-9, a letter first, at most 32 characters".into()
+            }
             E::BadName(_) => "use a-z, 0-9 and dashes, a letter first, at most 32 characters".into(),
             E::NameTaken { .. } => "choose another name, or `coalmine remove` the peer that has it".into(),
             E::UnknownPeer { nearest, .. } if nearest.is_empty() => "`coalmine list` shows the peers".into(),
@@ -305,10 +349,15 @@ impl FleetError {
             E::UnknownRuntime { known, .. } => {
                 format!("use one of {}, or define it under [runtime.NAME] in config.toml", known.join(", "))
             }
+            E::UnknownPolicy { .. } => "no policies can be defined yet: leave it out".into(),
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),
-            E::Usage { hint, .. } | E::WrongPhase { hint, .. } | E::Damaged { hint, .. } => hint.clone(),
+            E::Usage { hint, .. }
+            | E::WrongPhase { hint, .. }
+            | E::Damaged { hint, .. }
+            | E::Unsupported { hint, .. } => hint.clone(),
+            E::Overruled { identity, .. } => format!("`coalmine show {identity}` says how it is now; then ask again"),
             E::ServerSilent { identity } => {
                 format!("nothing was killed; `coalmine show {identity}` says when it answers again")
             }
@@ -332,6 +381,7 @@ impl FleetError {
                 looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             ),
             E::HelperVersion { .. } => "install `coalmine` and `coalmine-helper` from the same build".into(),
+            E::ProgramSilent { path, .. } => format!("put one that works in its place; `{}` hangs", path.display()),
             E::Held { .. } => "use that daemon, or stop it with `coalmine down`".into(),
             E::LockHeld { identity, .. } => {
                 format!("end that process, or wait until it ends; then `coalmine start {identity}`")

@@ -6,7 +6,7 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity},
-    peer::{file::PeerFile, input::SessionExit},
+    peer::{file::PeerFile, input::SessionExit, limits::Limits},
     registry::document::Document,
     runtime::{Attention, Readiness, StopRecipe},
 };
@@ -251,6 +251,8 @@ pub enum Found {
         canary: Option<Box<dyn Process>>,
         /// What became of its session.
         session: FoundSession,
+        /// The file of its lock was removed: the server holds it, and it keeps nobody out any more.
+        lock_lost: bool,
     },
     /// The server is gone.
     Dead(ProcessEnd),
@@ -276,7 +278,8 @@ pub trait PeerStore: Send + Sync + 'static {
 pub trait Servers: Send + Sync + 'static {
     /// Takes the identity's lock and starts its server. `file` (which names the life as starting) is durable
     /// before anything is started.
-    fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>>;
+    /// Where `limits` can not be applied nothing is left running, and the error is [`FleetError::Unsupported`].
+    fn start(&self, life: &LifeKey, file: PeerFile, limits: Limits) -> Answer<Box<dyn Process>>;
     /// Opens the one session of this life, with `program` in it and its pane log running. After
     /// [`FleetError::ServerSilent`] there may be one, or one may come: ask for [`Servers::session`] first.
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()>;

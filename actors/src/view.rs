@@ -1,8 +1,9 @@
 //! What people and programs are shown: plain values, the same in the API, in `--json` and in the terminal.
 
 use crate::{
+    error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
-    peer::restart_policy::RestartPolicy,
+    peer::{limits::Limits, restart_policy::RestartPolicy},
     ports::EndReport,
 };
 use jiff::Timestamp;
@@ -105,14 +106,49 @@ pub struct PeerView {
     pub records_owed: usize,
     /// What happens after a death.
     pub restart: RestartPolicy,
+    /// What it may use of the host.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// Its folder.
     pub cwd: PathBuf,
     /// What runs in its pane.
     pub command: Vec<String>,
+    /// What runs there in its next life, where that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_command: Option<Vec<String>>,
     /// The policy that governs its effects.
     pub policy: Option<String>,
     /// The version of the helper that watches it.
     pub helper_version: String,
+    /// What was asked of it last, for whoever waits for an answer inside this process.
+    #[serde(skip)]
+    pub wish: Wish,
+}
+
+/// The last request that a peer accepted. Whoever waits for an earlier one sees here that it was overruled, and
+/// whoever waits for this one, that it failed.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Counts the requests that were accepted; 0 before the first.
+    pub number: u64,
+    /// `start`, `wake`, `restart`, `stop`, `remove`.
+    pub verb: &'static str,
+    /// Why it could not be carried out, once that is known.
+    pub failed: Option<FleetError>,
+}
+
+impl Wish {
+    /// Whether the peer is to be down.
+    pub fn is_an_end(&self) -> bool {
+        matches!(self.verb, "stop" | "remove")
+    }
+}
+
+/// A wish fails once, so that it failed says as much as with what.
+impl PartialEq for Wish {
+    fn eq(&self, other: &Self) -> bool {
+        (self.number, self.verb, self.failed.is_some()) == (other.number, other.verb, other.failed.is_some())
+    }
 }
 
 impl PeerView {

@@ -5,6 +5,7 @@
 //! harness that repeats a closure until its mean is stable would hide exactly what is asked for: the p99, and the
 //! ratio. So every bench has a main of its own (`harness = false`), which runs through [`run`].
 #![allow(dead_code, unused_imports, reason = "shared: every bench uses its part of it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench is there to print")]
 #![allow(unreachable_pub, reason = "a bench is one binary: nothing outside it can reach anything")]
 
 mod args;

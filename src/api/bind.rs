@@ -28,9 +28,19 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// Whether the file is ours to make and to remove.
+    pub(super) fn is_own(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether the file that clients find is still the one that was bound.
+    pub(super) fn is_in_place(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|meta| Some((meta.dev(), meta.ino())) == self.file)
+    }
+
     /// Unlinks the file, unless a successor has put its own there.
     pub(super) fn remove(self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| Some((meta.dev(), meta.ino())) == self.file) {
+        if self.is_in_place() {
             let _gone = fs::remove_file(&self.path);
         }
     }

@@ -1,7 +1,7 @@
 //! A typed client of the API: one method a route, one connection a request.
 
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
-use crate::{Goal, deaths::Death, explain::Explanation, fleet::plan::Plan};
+use crate::{Goal, deaths::Death, explain::Explanation, fleet::plan::Plan, io::lock, paths::Paths};
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode, header},
@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
     net::UnixStream,
     time::{Instant, sleep, timeout},
@@ -29,6 +29,8 @@ pub use stream::EventStream;
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest a request without a wait of its own may take; the server's own deadline comes first.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(35);
+/// How long an answer may take before the daemon is asked for a sign of life, and how long that may take.
+const SIGN_TIME_MAX: Duration = Duration::from_secs(3);
 /// How long a full queue of the socket is tried again.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
 /// Between two such tries.
@@ -47,10 +49,31 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// A daemon runs, by its lock, but nobody listens at its socket.
+    #[error("{holder} runs the fleet, but nobody listens at {}", socket.display())]
+    Deaf {
+        /// Where.
+        socket: PathBuf,
+        /// Who holds the lock: `pid 4242 (coalmine)`.
+        holder: String,
+    },
+    /// Somebody listens, and does not begin to answer.
+    #[error("the daemon at {} ({holder}) does not answer within {after:?}", socket.display())]
+    Stuck {
+        /// Where.
+        socket: PathBuf,
+        /// Who holds the fleet's lock.
+        holder: String,
+        /// How long was waited for the least sign.
+        after: Duration,
+    },
     /// The daemon refused.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
-    /// The daemon hung up, or what came is not this API.
+    /// The daemon hung up before it answered: it is ending, or has died.
+    #[error("the daemon hung up before it answered")]
+    HungUp,
+    /// What came is not this API.
     #[error("the daemon's answer can not be used: {0}")]
     Broken(String),
     /// No answer came in time.
@@ -62,9 +85,26 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether no daemon listens, so that files may be read, or a daemon started, instead.
+    /// Whether no daemon runs, so that files may be read, or a daemon started, instead.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// Whether one runs and gives no sign, so that files may be read instead.
+    pub fn is_mute(&self) -> bool {
+        matches!(self, Self::Deaf { .. } | Self::Stuck { .. })
+    }
+}
+
+/// What hyper says of a connection that ended too early, and of everything else.
+fn cut(error: hyper::Error) -> ClientError {
+    let reset = std::error::Error::source(&error).and_then(|why| why.downcast_ref::<io::Error>());
+    let is_reset =
+        reset.is_some_and(|why| matches!(why.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
+    if is_reset || error.is_closed() || error.is_canceled() || error.is_incomplete_message() {
+        ClientError::HungUp
+    } else {
+        broken(error)
     }
 }
 
@@ -76,12 +116,19 @@ fn broken(why: impl ToString) -> ClientError {
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    /// Says whether a daemon runs that can not be reached; nothing where only a socket is known.
+    lock: Option<PathBuf>,
 }
 
 impl Client {
     /// A client of the daemon at `socket`.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self { socket: socket.into(), lock: None }
+    }
+
+    /// A client of the daemon of this fleet.
+    pub fn of(paths: &Paths) -> Self {
+        Self { socket: paths.daemon_socket(), lock: Some(paths.daemon_lock()) }
     }
 
     /// Where it asks.
@@ -176,7 +223,8 @@ impl Client {
     pub async fn events(&self, after: Option<u64>, follow: bool) -> Result<EventStream, ClientError> {
         let after = after.map_or(String::new(), |seq| format!("&after={seq}"));
         let target = format!("/v1/events?follow={follow}{after}");
-        let answer = within(ANSWER_TIME_MAX, self.send(Method::GET, &target, Bytes::new())).await?;
+        let answer = self.while_it_lives(self.send(Method::GET, &target, Bytes::new()));
+        let answer = within(ANSWER_TIME_MAX, answer).await?;
         if answer.status() == StatusCode::OK {
             Ok(EventStream::new(answer.into_body()))
         } else {
@@ -209,20 +257,57 @@ impl Client {
         body: Bytes,
         wait: Duration,
     ) -> Result<T, ClientError> {
-        within(ANSWER_TIME_MAX + wait, async {
+        let answer = self.while_it_lives(async {
             let answer = self.send(method, target, body).await?;
             if answer.status() != StatusCode::OK {
                 return Err(refused(answer).await);
             }
             let bytes = collect(answer.into_body()).await?;
             serde_json::from_slice(&bytes).map(|envelope: Envelope<T>| envelope.data).map_err(broken)
-        })
-        .await
+        });
+        within(ANSWER_TIME_MAX + wait, answer).await
+    }
+
+    /// Waits for an answer as long as the daemon gives signs of life: one that was stopped accepts, by its kernel, and
+    /// says nothing. Whenever the answer is slow it is asked something that it can say at once.
+    async fn while_it_lives<T>(&self, answer: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        let mut answer = pin!(answer);
+        loop {
+            if let Ok(answered) = timeout(SIGN_TIME_MAX, &mut answer).await {
+                return answered;
+            }
+            // Refused or not: somebody did something.
+            let sign = timeout(SIGN_TIME_MAX, self.send(Method::GET, "/v1/status", Bytes::new()));
+            tokio::select! {
+                biased;
+                answered = &mut answer => return answered,
+                sign = sign => if sign.is_err() {
+                    return Err(self.stuck(SIGN_TIME_MAX * 2));
+                },
+            }
+        }
+    }
+
+    fn stuck(&self, after: Duration) -> ClientError {
+        ClientError::Stuck { socket: self.socket.clone(), holder: self.holder(), after }
+    }
+
+    /// Nobody listens: no daemon runs, or one that lost its socket, is starting or ending.
+    fn nobody_listens(&self, source: io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match &self.lock {
+            Some(lock) if lock::is_held(lock) => ClientError::Deaf { socket, holder: self.holder() },
+            _ => ClientError::Unreachable { socket, source },
+        }
+    }
+
+    fn holder(&self) -> String {
+        self.lock.as_deref().map_or_else(|| "its pid is not known".into(), lock::holder)
     }
 
     async fn send(&self, method: Method, target: &str, body: Bytes) -> Result<hyper::Response<Incoming>, ClientError> {
         let stream = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(cut)?;
         // Ends with the connection: when the answer has been read or dropped.
         tokio::spawn(connection);
         let request = Request::builder()
@@ -232,7 +317,7 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(broken)?;
-        sender.send_request(request).await.map_err(broken)
+        sender.send_request(request).await.map_err(cut)
     }
 
     /// A socket whose queue is full answers `EAGAIN`: a daemon is there, and busy.
@@ -244,7 +329,9 @@ impl Client {
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
                     sleep(CONNECT_PAUSE).await;
                 }
-                Err(source) => return Err(ClientError::Unreachable { socket: self.socket.clone(), source }),
+                // A queue that stays full is that of somebody who takes nobody from it.
+                Err(full) if full.kind() == io::ErrorKind::WouldBlock => return Err(self.stuck(CONNECT_TIME_MAX)),
+                Err(source) => return Err(self.nobody_listens(source)),
             }
         }
     }

@@ -15,6 +15,7 @@ mod deaths;
 mod events;
 mod extract;
 mod follow;
+mod guard;
 mod memory;
 mod metrics;
 mod openapi;

@@ -3,7 +3,9 @@
 use super::{
     CONNECTIONS_MAX, Shared,
     bind::{Bound, bind_private, inherit},
-    closed, router,
+    closed,
+    guard::Guard,
+    router,
     wire::ApiError,
 };
 use crate::{FleetHandle, metrics::Metrics, paths::Paths};
@@ -75,7 +77,7 @@ fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
     let counting = tokio::spawn(count(Arc::clone(&metrics), fleet.events(), paths.journal()));
     let free = Arc::clone(&places.served);
     let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown, metrics, places: free };
-    let accepting = tokio::spawn(accept(bound, router(shared), places, ended));
+    let accepting = tokio::spawn(accept(bound, Guard::new(paths), router(shared), places, ended));
     ApiServer { accepting, counting, closing, requests }
 }
 
@@ -128,7 +130,7 @@ impl Places {
     }
 }
 
-async fn accept(bound: Bound, app: Router, places: Places, closing: watch::Receiver<bool>) {
+async fn accept(mut bound: Bound, guard: Guard, app: Router, places: Places, closing: watch::Receiver<bool>) {
     let full = Router::new().fallback(|| async { ApiError::Busy });
     let mut connections = JoinSet::new();
     loop {
@@ -146,6 +148,7 @@ async fn accept(bound: Bound, app: Router, places: Places, closing: watch::Recei
                 Ok(_stranger) => {}
                 Err(error) => rest(&error).await,
             },
+            again = guard.made_again(&bound) => bound = again,
             Some(ended) = connections.join_next() => {
                 if let Err(panic) = ended {
                     tracing::error!(%panic, "a request's handler failed");

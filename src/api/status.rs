@@ -3,10 +3,11 @@
 use super::{
     Shared, ShutdownRequest,
     extract::Body,
-    wire::{ApiError, Envelope, ShutDown, Shutdown},
+    wire::{ApiError, Envelope, NotEnded, ShutDown, Shutdown},
 };
+use crate::fleet::EndOfAll;
 use axum::extract::State;
-use coalmine_actors::view::FleetStatus;
+use coalmine_actors::{error::FleetError, view::FleetStatus};
 
 /// `GET /v1/status`
 pub(super) async fn show(State(shared): State<Shared>) -> Envelope<FleetStatus> {
@@ -18,13 +19,15 @@ pub(super) async fn shutdown(
     State(shared): State<Shared>,
     Body(Shutdown { peers }): Body<Shutdown>,
 ) -> Result<Envelope<ShutDown>, ApiError> {
-    let done = if peers {
-        ShutDown { ended: shared.fleet.clone().shutdown_all().await?, running: 0 }
-    } else {
+    // On a task of its own: a client that leaves half-way does not leave a fleet behind that is half ended.
+    let ending = tokio::spawn(async move {
+        let end = if peers { shared.fleet.end_all().await } else { EndOfAll::default() };
         let running = shared.fleet.list().iter().filter(|peer| peer.phase.is_live()).count();
-        ShutDown { ended: 0, running }
-    };
-    // A full queue means that somebody else has asked already.
-    let _asked = shared.shutdown.try_send(ShutdownRequest { peers });
+        // A full queue means that somebody else has asked already.
+        let _asked = shared.shutdown.try_send(ShutdownRequest { peers });
+        let failed = end.failed.iter().map(|(who, why)| NotEnded { identity: who.clone(), error: why.into() });
+        ShutDown { ended: end.ended, running, failed: failed.collect() }
+    });
+    let done = ending.await.map_err(|panic| FleetError::Internal(panic.to_string()))?;
     Ok(Envelope::new(done))
 }

@@ -9,7 +9,7 @@ use axum::{
 use coalmine_actors::{
     error::{FleetError, Kind},
     memory::Added,
-    names::Generation,
+    names::{Generation, Identity},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -123,7 +123,9 @@ impl ApiError {
             Self::BadQuery(_) => ("bad-query", "is the client of another version?", Kind::Usage),
             Self::BadJson(_) => ("bad-json", "send one JSON object with the documented keys", Kind::Usage),
             Self::BodyCut => ("body-cut", "send as many bytes as Content-Length says", Kind::Usage),
-            Self::BodyTooLarge => ("body-too-large", "large content goes in as an attachment", Kind::Usage),
+            Self::BodyTooLarge => {
+                ("body-too-large", "shorten the command, the variables or the description", Kind::Usage)
+            }
             Self::Deadline { .. } => {
                 ("timed-out", "what was begun goes on; look with `coalmine status`", Kind::TimedOut)
             }
@@ -150,9 +152,13 @@ impl IntoResponse for ApiError {
 
 fn fleet_status(error: &FleetError) -> StatusCode {
     match (error, error.kind()) {
-        (FleetError::NameTaken { .. } | FleetError::WrongPhase { .. } | FleetError::Held { .. }, _) => {
-            StatusCode::CONFLICT
-        }
+        (
+            FleetError::NameTaken { .. }
+            | FleetError::WrongPhase { .. }
+            | FleetError::Overruled { .. }
+            | FleetError::Held { .. },
+            _,
+        ) => StatusCode::CONFLICT,
         (_, Kind::Usage) => StatusCode::BAD_REQUEST,
         (_, Kind::NotFound) => StatusCode::NOT_FOUND,
         (_, Kind::Refused) => StatusCode::FORBIDDEN,
@@ -180,12 +186,24 @@ pub struct Shutdown {
 }
 
 /// What a shutdown did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShutDown {
     /// Peers that were ended.
     pub ended: usize,
     /// Peers that still run.
     pub running: usize,
+    /// Peers that could not be ended, though they were to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<NotEnded>,
+}
+
+/// A peer that could not be ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotEnded {
+    /// Which.
+    pub identity: Identity,
+    /// Why.
+    pub error: ErrorBody,
 }
 
 /// The text on a peer's screen, made harmless.

@@ -1,16 +1,28 @@
 //! Starts the daemon in the background and waits until it answers, or says why it does not.
+//!
+//! The daemon's stdout and stderr are a pipe to whoever starts it until it has opened its log; a typed error goes into
+//! that pipe also later, as one JSON line.
 
-use super::failure::{Failure, Outcome};
-use crate::{api::client::Client, config::place::Place, paths::Paths};
+use super::{
+    failure::{Failure, Outcome},
+    output,
+};
+use crate::{
+    api::{
+        client::Client,
+        wire::{ErrorEnvelope, SCHEMA_VERSION},
+    },
+    config::place::Place,
+    daemon::LOG_FILE,
+    io::private_dir,
+    paths::Paths,
+};
 use coalmine_actors::error::{FleetError, Kind};
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    io::{Read, Seek, SeekFrom},
-    os::unix::{
-        fs::{DirBuilderExt, OpenOptionsExt},
-        process::CommandExt,
-    },
-    path::{Path, PathBuf},
+    fs::File,
+    io::{PipeReader, PipeWriter, Read, Seek, SeekFrom, Write},
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -20,20 +32,24 @@ use tokio::time::{Instant, sleep};
 const START_TIME_MAX: Duration = Duration::from_secs(5);
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
-/// Size at which the daemon's log is turned over when a daemon starts, bytes.
-const LOG_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// How much of the log a failure shows, bytes.
-const LOG_TAIL_BYTES_MAX: u64 = 2048;
+/// How much of what the daemon said a failure shows, bytes.
+const WORDS_BYTES_MAX: u64 = 2048;
+/// Longest word of a daemon that does not start, bytes: more than its pipe holds does not come.
+const REPORT_BYTES_MAX: u64 = 64 * 1024;
 /// What a daemon ends with when another one holds the fleet.
 const EXIT_HELD: i32 = 75;
 
 /// A client of the daemon that now answers, and its pid.
 pub(super) async fn start(place: &Place, verbose: u8) -> Outcome<(Client, u32)> {
-    let mut log = Log::open(&place.root)?;
+    // Here, since nothing can be looked for in a root that is not there.
+    private_dir::root(&place.root)?;
     let paths = Paths::new(&place.root)?;
     check_socket(place, &paths)?;
-    let client = Client::new(paths.daemon_socket());
-    let mut child = spawn(place, verbose, &log)?;
+    let client = Client::of(&paths);
+    let (hears, says) = std::io::pipe().map_err(|error| Failure::failed("can not hear the daemon", error))?;
+    let log = Log::now(&paths);
+    let mut child = spawn(place, verbose, &says)?;
+    drop(says);
     let until = Instant::now() + START_TIME_MAX;
     loop {
         if let Ok(status) = client.status().await {
@@ -42,16 +58,20 @@ pub(super) async fn start(place: &Place, verbose: u8) -> Outcome<(Client, u32)> 
         match child.try_wait() {
             // Another one was faster; it will answer.
             Ok(Some(status)) if status.code() == Some(EXIT_HELD) && Instant::now() < until => {}
-            Ok(Some(status)) => {
-                return Err(log.failure(&format!("the daemon did not start ({status})"), exit_of(status)));
-            }
+            Ok(Some(status)) => return Err(why(hears, &format!("the daemon did not start ({status})"), &log)),
             _ if Instant::now() >= until => {
-                return Err(log.failure(&format!("the daemon does not answer after {START_TIME_MAX:?}"), None));
+                return Err(log.failure(&format!("the daemon does not answer after {START_TIME_MAX:?}"), ""));
             }
             _ => {}
         }
         sleep(LOOK_PAUSE).await;
     }
+}
+
+/// Tells whoever started this daemon why it ends. They may have left long ago.
+pub(super) fn report(error: &FleetError, starter: OwnedFd) {
+    let envelope = ErrorEnvelope { schema_version: SCHEMA_VERSION, error: error.into() };
+    let _unheard = writeln!(File::from(starter), "{}", output::json(&envelope));
 }
 
 /// A daemon serves its root's socket; one that was named otherwise would never answer.
@@ -67,7 +87,7 @@ fn check_socket(place: &Place, paths: &Paths) -> Outcome {
     }
 }
 
-fn spawn(place: &Place, verbose: u8, log: &Log) -> Outcome<Child> {
+fn spawn(place: &Place, verbose: u8, says: &PipeWriter) -> Outcome<Child> {
     // This very program, even when its file has been replaced since.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("coalmine").arg("--root").arg(&place.root).args(vec!["-v"; usize::from(verbose)]);
@@ -76,63 +96,50 @@ fn spawn(place: &Place, verbose: u8, log: &Log) -> Outcome<Child> {
     for theirs in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
         command.env_remove(theirs);
     }
-    let (out, err) = (log.file.try_clone(), log.file.try_clone());
-    let log =
-        |file: std::io::Result<File>| file.map_err(|error| Failure::failed("can not pass the daemon's log", error));
-    command.stdin(Stdio::null()).stdout(log(out)?).stderr(log(err)?);
+    let end = || says.try_clone().map_err(|error| Failure::failed("can not hear the daemon", error));
+    command.stdin(Stdio::null()).stdout(end()?).stderr(end()?);
     command.spawn().map_err(|error| Failure::failed("can not start the daemon", error))
 }
 
-/// The exit code of a daemon that failed, where it is one of ours.
-fn exit_of(status: std::process::ExitStatus) -> Option<u8> {
-    status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0)
+/// Why a daemon that has ended did not start: its own error, else its words.
+fn why(hears: PipeReader, what: &str, log: &Log) -> Failure {
+    // What it started may still have the pipe: only what is in it now is read.
+    let mut said = Vec::new();
+    let _rest = rustix::io::ioctl_fionbio(&hears, true).map(|()| hears.take(REPORT_BYTES_MAX).read_to_end(&mut said));
+    let said = String::from_utf8_lossy(&said);
+    let error = said.lines().rev().find_map(|line| serde_json::from_str::<ErrorEnvelope>(line).ok());
+    error.map_or_else(|| log.failure(what, &said), |envelope| Failure::Error(envelope.error))
 }
 
-/// `<root>/daemon.log`, from where this start begins.
+/// The daemon's log, from where this start begins.
 struct Log {
     path: PathBuf,
-    file: File,
     begun: u64,
 }
 
 impl Log {
-    fn open(root: &Path) -> Outcome<Self> {
-        let path = root.join("daemon.log");
-        let io = |op: &'static str| move |path: &Path, source| Failure::from(FleetError::io(op, path, source));
-        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|source| io("create")(root, source))?;
-        if std::fs::metadata(&path).is_ok_and(|meta| meta.len() > LOG_BYTES_MAX) {
-            let _kept_long = std::fs::rename(&path, root.join("daemon.log.1"));
-        }
-        let mut options = OpenOptions::new();
-        options.append(true).read(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = options.open(&path).map_err(|source| io("open")(&path, source))?;
-        let begun = file.metadata().map_err(|source| io("inspect")(&path, source))?.len();
-        Ok(Self { path, file, begun })
+    fn now(paths: &Paths) -> Self {
+        let path = paths.root().join(LOG_FILE);
+        Self { begun: path.metadata().map_or(0, |meta| meta.len()), path }
     }
 
-    /// The failure, with what the daemon itself said last.
-    fn failure(&mut self, what: &str, exit: Option<u8>) -> Failure {
-        let mut failure = Failure::new(
-            Kind::Failed,
-            "daemon-failed",
-            format!("{what}\n{}", self.tail().trim_end()),
-            format!("its log is {}; `coalmine daemon` runs it in the foreground", self.path.display()),
-        );
-        if let (Failure::Error(body), Some(exit)) = (&mut failure, exit) {
-            body.exit_code = exit;
-        }
-        failure
+    /// A failure without an error of its own, with what the daemon said last.
+    fn failure(&self, what: &str, said: &str) -> Failure {
+        let words = format!("{what}\n{}{}", crate::text::harmless(said), self.tail());
+        let hint = format!("its log is {}; `coalmine daemon` runs it in the foreground", self.path.display());
+        Failure::new(Kind::Failed, "daemon-failed", words.trim_end(), hint)
     }
 
-    fn tail(&mut self) -> String {
-        let end = self.file.metadata().map_or(self.begun, |meta| meta.len());
-        let from = self.begun.max(end.saturating_sub(LOG_TAIL_BYTES_MAX));
-        let mut text = Vec::new();
+    fn tail(&self) -> String {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            let end = file.metadata()?.len();
+            file.seek(SeekFrom::Start(self.begun.max(end.saturating_sub(WORDS_BYTES_MAX))))?;
+            let mut text = Vec::new();
+            file.take(WORDS_BYTES_MAX).read_to_end(&mut text)?;
+            Ok(text)
+        };
         // A log that can not be read has no tail.
-        let _unread = self
-            .file
-            .seek(SeekFrom::Start(from))
-            .and_then(|_| (&self.file).take(LOG_TAIL_BYTES_MAX).read_to_end(&mut text));
-        crate::text::harmless(&String::from_utf8_lossy(&text))
+        crate::text::harmless(&String::from_utf8_lossy(&read().unwrap_or_default()))
     }
 }

@@ -30,5 +30,5 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     let script = String::from_utf8(script).expect("a script of our own names is UTF-8");
     let answer = Script { shell: args.shell.to_string(), script };
     // To the letter, not through what drops colours: a script is no text for people.
-    if context.json { output::document(&answer, false) } else { output::raw(answer.script.as_bytes()) }
+    if context.json { output::document(&answer, None) } else { output::raw(answer.script.as_bytes()) }
 }

@@ -27,10 +27,29 @@ pub(super) struct Context {
     pub(super) verbose: u8,
 }
 
-/// Something that was read, and whether files had to serve.
+/// Something that was read, and why files had to serve, where they had to.
 pub(super) struct Read<T> {
     pub(super) data: T,
-    pub(super) offline: bool,
+    pub(super) offline: Option<Offline>,
+}
+
+/// Why no daemon was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offline {
+    /// None runs.
+    NotRunning,
+    /// One runs, and does not answer.
+    Mute,
+}
+
+impl Offline {
+    /// As it stands beside what was read.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::NotRunning => "not running",
+            Self::Mute => "not answering",
+        }
+    }
 }
 
 impl Context {
@@ -42,7 +61,7 @@ impl Context {
             return Ok(Client::new(socket));
         }
         match Paths::new(&self.place.root) {
-            Ok(paths) => Ok(Client::new(paths.daemon_socket())),
+            Ok(paths) => Ok(Client::of(&paths)),
             Err(_) => Err(Failure::no_daemon(format!("there is no fleet in {}", self.place.root.display()))),
         }
     }
@@ -52,6 +71,8 @@ impl Context {
         if let Ok(client) = self.client() {
             match client.status().await {
                 Err(error) if error.is_unreachable() && !no_daemon => {}
+                // One that starts just now, it may be: it is waited for as if it were ours.
+                Err(ClientError::Deaf { .. }) if !no_daemon => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => return Ok(client),
             }
@@ -70,9 +91,14 @@ impl Context {
         ask: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
         look: impl FnOnce(&Files) -> Outcome<T>,
     ) -> Outcome<Read<T>> {
+        let mut offline = Offline::NotRunning;
         if let Ok(client) = self.client() {
             match ask(client).await {
-                Ok(data) => return Ok(Read { data, offline: false }),
+                Ok(data) => return Ok(Read { data, offline: None }),
+                Err(error) if error.is_mute() => {
+                    self.note(&error.to_string());
+                    offline = Offline::Mute;
+                }
                 Err(error) if !error.is_unreachable() => return Err(error.into()),
                 Err(_nobody) => {}
             }
@@ -81,7 +107,7 @@ impl Context {
         for problem in files.problems() {
             self.note(&format!("{}; `coalmine verify` says more", one_line(&problem, PROBLEM_CHARS_MAX)));
         }
-        Ok(Read { data: look(&files)?, offline: true })
+        Ok(Read { data: look(&files)?, offline: Some(offline) })
     }
 
     /// The fleet's files.
@@ -112,7 +138,7 @@ impl Context {
 
     /// Writes a value as a document, or as the text that `human` makes of it.
     pub(super) fn answer<T: Serialize>(&self, data: &T, human: impl FnOnce(&T) -> String) -> Outcome {
-        if self.json { output::document(data, false) } else { output::print(&human(data)) }
+        if self.json { output::document(data, None) } else { output::print(&human(data)) }
     }
 
     /// The same for something that may have been read from files.

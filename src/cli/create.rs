@@ -8,8 +8,11 @@ use super::{
 use crate::config::parse_policy;
 use coalmine_actors::{
     fleet::request::{CreatePeer, Created},
-    peer::restart_policy::RestartPolicy,
-    view::PeerView,
+    peer::{
+        limits::{Limits, MemorySize},
+        restart_policy::RestartPolicy,
+    },
+    view::{PeerView, PhaseName},
 };
 use jiff::SignedDuration;
 use std::{path::PathBuf, time::Duration};
@@ -36,6 +39,12 @@ pub(super) struct Wish {
     /// What happens after a death: never, on-failure or always
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     restart: Option<RestartPolicy>,
+    /// Most memory of all its processes together, as in 512M or 2G
+    #[arg(long, value_name = "SIZE")]
+    memory_max: Option<MemorySize>,
+    /// Most processes and threads of it at once
+    #[arg(long, value_name = "N")]
+    tasks_max: Option<u32>,
     /// A variable for its program; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     env: Vec<(String, String)>,
@@ -79,6 +88,7 @@ impl Wish {
             env: self.env.into_iter().collect(),
             restart: self.restart,
             restart_knobs: None,
+            limits: Limits { memory_max: self.memory_max, tasks_max: self.tasks_max },
             policy: self.policy,
             start: self.start,
         };
@@ -91,11 +101,22 @@ impl Wish {
 
 fn made(created: &Created, started: bool) -> String {
     let peer = &created.peer;
-    let what = if created.new { "created:" } else { "already there:" };
-    if started {
-        return format!("{what} {}", told(peer));
+    let what = match created.changed.as_slice() {
+        _ if created.new => "created:".to_owned(),
+        [] => "already there:".into(),
+        parts => format!("changed {}:", parts.join(", ")),
+    };
+    let mut text = format!("{what} {}", if started { told(peer) } else { output::sentence(peer) });
+    if created.from_next_life {
+        let identity = &peer.identity;
+        text.push_str(&format!("\nwhat changed holds from its next life: `coalmine restart {identity}`"));
     }
-    format!("{what} {}\nstart it with `coalmine start {}`", output::sentence(peer), peer.personality)
+    if !started && matches!(peer.phase, PhaseName::Asleep | PhaseName::Stopped) {
+        // The bare name means its first runtime.
+        let name = if created.new { peer.personality.to_string() } else { peer.identity.to_string() };
+        text.push_str(&format!("\nstart it with `coalmine start {name}`"));
+    }
+    text
 }
 
 /// A peer's state after a start, with what to type where it waits for somebody.

@@ -1,9 +1,10 @@
 //! `coalmine daemon`: the fleet in the foreground.
 
-use super::failure::Outcome;
+use super::{background, failure::Outcome};
 use crate::config::{Overrides, parse_policy, place::Place};
 use coalmine_actors::peer::restart_policy::RestartPolicy;
 use jiff::SignedDuration;
+use std::os::fd::AsFd;
 
 /// Run the fleet in the foreground
 #[derive(Debug, clap::Args)]
@@ -29,5 +30,11 @@ pub(super) fn run(place: &Place, args: Args, verbose: u8) -> Outcome {
         window: args.window,
         ..Overrides::default()
     };
-    Ok(crate::daemon::run(place, flags, args.detached, verbose)?)
+    // Held beside the log that takes stdout's place: there whoever started this waits for a word.
+    let starter = args.detached.then(|| std::io::stdout().as_fd().try_clone_to_owned());
+    let ended = crate::daemon::run(place, flags, args.detached, verbose);
+    if let (Err(error), Some(Ok(starter))) = (&ended, starter) {
+        background::report(error, starter);
+    }
+    Ok(ended?)
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// A name without deaths may be a slip; one of a removed peer with deaths never comes here.
-async fn known(context: &Context, name: &str) -> Outcome {
+pub(super) async fn known(context: &Context, name: &str) -> Outcome {
     let _known: Read<_> =
         context.read(async |client| client.show(name).await, |files| files.show(name).map_err(Failure::from)).await?;
     Ok(())

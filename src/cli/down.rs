@@ -1,12 +1,14 @@
 //! `coalmine down`: ends the daemon, and with `--all` the peers.
 
 use super::{
-    context::Context,
+    context::{Context, Offline},
     failure::{Failure, Outcome},
+    output,
 };
 use crate::{
     api::wire::ShutDown,
     count::{peers, still_run},
+    text::harmless,
 };
 use coalmine_actors::error::Kind;
 use rustix::{
@@ -30,14 +32,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let client = context.client();
-    let status = match &client {
-        Ok(client) => client.status().await.map_err(Failure::from),
-        Err(_) => Err(Failure::no_daemon("")),
-    };
-    let (client, daemon) = match (client, status) {
-        (Ok(client), Ok(status)) => (client, status.daemon_pid.and_then(open)),
-        (_, Err(Failure::Error(error))) if error.exit_code != 69 => return Err(Failure::Error(error)),
-        _ => return nobody(context, args.all),
+    let Ok(client) = client else { return nobody(context, args.all) };
+    let daemon = match client.status().await {
+        Ok(status) => status.daemon_pid.and_then(open),
+        Err(error) if error.is_unreachable() => return nobody(context, args.all),
+        Err(error) => return Err(error.into()),
     };
     let done = client.shutdown(args.all, PEERS_TIME_MAX).await?;
     if daemon.is_some_and(|daemon| !ended(&daemon)) {
@@ -48,14 +47,24 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
             "its log is daemon.log in the state folder",
         ));
     }
-    context.answer(&done, |done| match (done.ended, done.running) {
+    context.answer(&done, ended_with)?;
+    if done.failed.is_empty() { Ok(()) } else { Err(Failure::degraded()) }
+}
+
+fn ended_with(done: &ShutDown) -> String {
+    let mut text = match (done.ended, done.running) {
         (0, 0) => "the daemon has ended; no peer runs".into(),
         (0, running) => format!(
             "the daemon has ended; {}: `coalmine up -d`, then `coalmine down --all`, ends what runs",
             still_run(running)
         ),
-        (ended, _) => format!("the daemon has ended, and {} with it", peers(ended)),
-    })
+        (ended, 0) => format!("the daemon has ended, and {} with it", peers(ended)),
+        (ended, running) => format!("the daemon has ended, and {} with it; {}", peers(ended), still_run(running)),
+    };
+    for failed in &done.failed {
+        text.push_str(&harmless(&format!("\n{} could not be ended: {}", failed.identity, failed.error.message)));
+    }
+    text
 }
 
 /// No daemon: that is what `down` wanted, but peers can only be ended by one.
@@ -69,7 +78,11 @@ fn nobody(context: &Context, all: bool) -> Outcome {
             "`coalmine up -d`, then `coalmine down --all`",
         ));
     }
-    context.answer(&ShutDown { ended: 0, running }, |done| match done.running {
+    let done = ShutDown { running, ..ShutDown::default() };
+    if context.json {
+        return output::document(&done, Some(Offline::NotRunning));
+    }
+    output::print(&match running {
         0 => "no daemon runs, and no peer".into(),
         running => format!("no daemon runs; {}", still_run(running)),
     })

@@ -1,8 +1,9 @@
 //! `coalmine events`: what happened, and with `-f` what happens.
 
 use super::{
-    context::Context,
-    failure::{Failure, Outcome},
+    context::{Context, Offline},
+    deaths::known,
+    failure::{DAEMON_MUTE, Failure, Outcome},
     output,
 };
 use crate::{age, deaths::means, io::journal::read_events, text::one_line};
@@ -10,7 +11,7 @@ use coalmine_actors::{
     error::FleetError,
     view::{Event, Streamed},
 };
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
 use std::path::Path;
 
 /// Events that are read from the files at once.
@@ -24,7 +25,7 @@ pub(super) struct Args {
     /// Follow: go on with what happens
     #[arg(short, long)]
     follow: bool,
-    /// Only since then: a time like 2026-11-21T01:00:00Z, or an age like 10m or 2h
+    /// Only since then: a time like 2026-11-21T01:00:00Z, a day (in UTC), or an age like 10m or 2h
     #[arg(long, value_name = "T", value_parser = since)]
     since: Option<Timestamp>,
     /// Only of this peer, by name or by identity
@@ -33,6 +34,24 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+    let mut shown = 0;
+    // Before a follower waits for what can never come.
+    if args.follow
+        && let Some(name) = &args.peer
+    {
+        known(context, name).await?;
+    }
+    let told = tell(context, &args, &mut shown).await;
+    // A name without events may be a slip; one of a removed peer has some.
+    if shown == 0
+        && let Some(name) = &args.peer
+    {
+        known(context, name).await?;
+    }
+    told
+}
+
+async fn tell(context: &Context, args: &Args, shown: &mut usize) -> Outcome {
     let client = context.client();
     let stream = match &client {
         Ok(client) => client.events(Some(0), args.follow).await.map_err(Failure::from),
@@ -41,19 +60,22 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     match stream {
         Ok(mut stream) => {
             while let Some(item) = stream.next().await? {
-                show(context, &args, item)?;
+                show(context, args, item, shown)?;
             }
             // The fleet ended the stream; who wanted to follow it hears why it is over.
             if args.follow { Err(Failure::no_daemon("the daemon has ended")) } else { Ok(()) }
         }
-        Err(Failure::Error(error)) if error.exit_code == 69 && !args.follow => from_files(context, &args),
+        Err(Failure::Error(error)) if error.exit_code == 69 && !args.follow => {
+            let is_mute = error.code == DAEMON_MUTE;
+            from_files(context, args, if is_mute { Offline::Mute } else { Offline::NotRunning }, shown)
+        }
         Err(error) => Err(error),
     }
 }
 
-fn from_files(context: &Context, args: &Args) -> Outcome {
+fn from_files(context: &Context, args: &Args, why: Offline, shown: &mut usize) -> Outcome {
     if !context.json {
-        output::headed("", true)?;
+        output::headed("", Some(why))?;
     }
     let journal = context.place.root.join("journal");
     let mut last = 0;
@@ -61,7 +83,7 @@ fn from_files(context: &Context, args: &Args) -> Outcome {
         let page = page(&journal, last)?;
         let Some(newest) = page.last() else { return Ok(()) };
         last = newest.seq;
-        page.into_iter().try_for_each(|event| show(context, args, Streamed::Event(event)))?;
+        page.into_iter().try_for_each(|event| show(context, args, Streamed::Event(event), shown))?;
     }
 }
 
@@ -69,9 +91,12 @@ fn page(journal: &Path, after: u64) -> Outcome<Vec<Event>> {
     Ok(read_events(journal, after, PAGE_EVENTS).map_err(|source| FleetError::io("read", journal, source))?)
 }
 
-fn show(context: &Context, args: &Args, item: Streamed) -> Outcome {
+fn show(context: &Context, args: &Args, item: Streamed, shown: &mut usize) -> Outcome {
+    if matches!(&item, Streamed::Event(event) if !args.wants(event)) {
+        return Ok(());
+    }
+    *shown += 1;
     match &item {
-        Streamed::Event(event) if !args.wants(event) => Ok(()),
         _ if context.json => output::print(&output::json(&item)),
         Streamed::Event(event) => output::print(&text(event)),
         Streamed::Lagged { lagged } => {
@@ -101,7 +126,10 @@ fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
-    let age: Span = text.parse().map_err(|_| "neither a time nor an age like 10m".to_owned())?;
+    if let Ok(day) = text.parse::<Date>() {
+        return day.to_zoned(TimeZone::UTC).map(|midnight| midnight.timestamp()).map_err(|error| error.to_string());
+    }
+    let age: Span = text.parse().map_err(|_| "neither a time, nor a day, nor an age like 10m".to_owned())?;
     let age = age.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
     Timestamp::now().checked_sub(age.abs()).map_err(|error| error.to_string())
 }
@@ -115,6 +143,7 @@ mod tests {
         assert_eq!(since("2026-11-21T01:00:00Z").unwrap().to_string(), "2026-11-21T01:00:00Z");
         let hour_ago = since("1h").unwrap().duration_until(Timestamp::now());
         assert!((3600..3610).contains(&hour_ago.as_secs()));
+        assert_eq!(since("2026-01-01").unwrap().to_string(), "2026-01-01T00:00:00Z");
         assert!(since("2 days").is_ok());
         assert!(since("soon").is_err());
     }

@@ -18,6 +18,9 @@ use std::{
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
 
+/// The code of a daemon that runs and gives no sign.
+pub(super) const DAEMON_MUTE: &str = "daemon-mute";
+
 /// What a verb comes to.
 pub(super) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -74,8 +77,24 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Refused(body) => Self::Error(body),
             ClientError::Unreachable { ref source, .. } => Self::no_daemon(format!("{error}: {source}")),
+            ClientError::Deaf { .. } => Self::new(
+                Kind::Unreachable,
+                DAEMON_MUTE,
+                error,
+                "it is starting or ending, or makes its socket again: try again; its log is daemon.log in the state folder",
+            ),
+            ClientError::Stuck { .. } => Self::new(
+                Kind::Unreachable,
+                DAEMON_MUTE,
+                error,
+                "was it stopped? `kill -CONT PID` lets it go on; `kill -KILL PID` ends it, its peers run on, and \
+                 `coalmine up -d` starts another",
+            ),
             ClientError::Silent { .. } => {
                 Self::new(Kind::TimedOut, "timed-out", error, "`coalmine doctor` says whether the daemon answers")
+            }
+            ClientError::HungUp => {
+                Self::new(Kind::Unreachable, "hung-up", error, "it is ending, or has died: `coalmine status`")
             }
             ClientError::Broken(_) => {
                 Self::new(Kind::Failed, "bad-answer", error, "is the daemon of the same version? `coalmine status`")

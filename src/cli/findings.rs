@@ -61,7 +61,7 @@ impl Finding {
 /// Writes them all; degraded (6) when one is bad.
 pub(super) fn report(context: &Context, findings: &[Finding]) -> Outcome {
     if context.json {
-        output::document(&findings, false)?;
+        output::document(&findings, None)?;
     } else {
         output::print(&findings.iter().map(Finding::text).collect::<Vec<_>>().join("\n"))?;
     }

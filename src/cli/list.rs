@@ -57,7 +57,11 @@ pub(super) fn text(peers: &[PeerView], now: Timestamp) -> String {
             age::since(peer.since, now).into(),
             peer.generation.to_string().into(),
             peer.restarts.to_string().into(),
-            output::command(&peer.command).into(),
+            match &peer.next_command {
+                None => output::command(&peer.command),
+                Some(next) => format!("{} (next life: {})", output::command(&peer.command), output::command(next)),
+            }
+            .into(),
         ]);
     }
     let mut text = output::rendered(&mut table);

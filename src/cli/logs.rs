@@ -85,7 +85,7 @@ impl Writer<'_> {
         };
         match (self.context.json, self.stream) {
             (true, true) => output::print(&output::json(&Piece { identity: self.identity, text: &text })),
-            (true, false) => output::document(&Piece { identity: self.identity, text: &text }, false),
+            (true, false) => output::document(&Piece { identity: self.identity, text: &text }, None),
             (false, _) => self.write_raw(text.as_bytes()),
         }
     }

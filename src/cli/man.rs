@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let Some(folder) = args.folder else {
         let page = page(&Man::new(command()));
         let pages = Pages { folder: None, files: vec![], page: Some(String::from_utf8_lossy(&page).into_owned()) };
-        return if context.json { output::document(&pages, false) } else { output::raw(&page) };
+        return if context.json { output::document(&pages, None) } else { output::raw(&page) };
     };
     if !folder.is_dir() {
         let hint = format!("make it with `mkdir -p {}`, or name another one", folder.display());

@@ -77,14 +77,41 @@ where
     if single && let Some(failed) = summary.failed.pop() {
         return Err(Failure::Error(failed.error));
     }
+    tell_all(context, &summary, human)?;
+    summary.conclude(context)
+}
+
+/// The same for what is answered with several things for one name.
+pub(super) async fn each_of<T, F>(
+    context: &Context,
+    client: &Client,
+    names: Vec<String>,
+    ask: impl Fn(Client, String) -> F,
+    human: impl Fn(&T) -> String,
+) -> Outcome
+where
+    T: Serialize + Send + 'static,
+    F: Future<Output = Result<Vec<T>, ClientError>> + Send + 'static,
+{
+    let single = names.len() == 1;
+    let Summary { done, mut failed } = gather(client, names, ask).await?;
+    if single && let Some(failed) = failed.pop() {
+        return Err(Failure::Error(failed.error));
+    }
+    let summary = Summary { done: done.into_iter().flatten().collect(), failed };
+    tell_all(context, &summary, human)?;
+    summary.conclude(context)
+}
+
+fn tell_all<T: Serialize>(context: &Context, summary: &Summary<T>, human: impl Fn(&T) -> String) -> Outcome {
     if context.json {
-        output::document(&summary, false)?;
+        output::document(summary, None)
     } else if summary.done.is_empty() && summary.failed.is_empty() {
         context.note("nothing to do");
+        Ok(())
     } else {
-        summary.done.iter().try_for_each(|done| output::print(&human(done)))?;
+        summary.done.iter().try_for_each(|done| output::print(&human(done)))
     }
-    summary.conclude(context)
 }
 
 /// Asks for each name, a few at a time, and answers in the names' order.

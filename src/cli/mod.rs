@@ -123,7 +123,7 @@ fn act(cli: Cli) -> Outcome {
     if let Verb::Daemon(args) = cli.verb {
         return daemon::run(&place, args, cli.verbose);
     }
-    crate::daemon::trace_to_stderr(tracing::Level::WARN, cli.verbose);
+    crate::trace::to_stderr(tracing::Level::WARN, cli.verbose);
     let context = Context { place, json: cli.json, verbose: cli.verbose };
     // One thread: a verb asks one thing, and starting more would cost more than the answer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

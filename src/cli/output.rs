@@ -1,6 +1,6 @@
 //! What people see: tables without borders, states in colour, and one JSON document for programs.
 
-use super::failure::Outcome;
+use super::{context::Offline, failure::Outcome};
 use crate::{api::wire::SCHEMA_VERSION, text::one_line};
 use anstyle::{AnsiColor, Style};
 use coalmine_actors::view::{PeerView, PhaseName};
@@ -42,7 +42,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> String {
 }
 
 /// One document, `{"schema_version":1,"data":…}`; what was read without a daemon says so beside the data.
-pub(super) fn document<T: Serialize>(data: &T, offline: bool) -> Outcome {
+pub(super) fn document<T: Serialize>(data: &T, offline: Option<Offline>) -> Outcome {
     #[derive(Serialize)]
     struct Document<'a, T> {
         schema_version: u32,
@@ -50,12 +50,15 @@ pub(super) fn document<T: Serialize>(data: &T, offline: bool) -> Outcome {
         daemon: Option<&'static str>,
         data: &'a T,
     }
-    print(&json(&Document { schema_version: SCHEMA_VERSION, daemon: offline.then_some("not running"), data }))
+    print(&json(&Document { schema_version: SCHEMA_VERSION, daemon: offline.map(Offline::words), data }))
 }
 
 /// Text below the heading that says that no daemon was asked.
-pub(super) fn headed(text: &str, offline: bool) -> Outcome {
-    if offline { print(&format!("{QUIET}daemon: not running{QUIET:#}\n\n{text}")) } else { print(text) }
+pub(super) fn headed(text: &str, offline: Option<Offline>) -> Outcome {
+    match offline {
+        Some(why) => print(&format!("{QUIET}daemon: {}{QUIET:#}\n\n{text}", why.words())),
+        None => print(text),
+    }
 }
 
 /// A table without borders, with this header (none where it is empty).
@@ -143,7 +146,7 @@ pub(super) fn advice(peer: &PeerView) -> Option<String> {
     match peer.phase {
         PhaseName::NeedsAttention => Some(format!("coalmine attach {identity}")),
         PhaseName::Quarantined => Some(format!("coalmine reset {identity}")),
-        PhaseName::Blocked => Some(format!("coalmine show {identity}")),
+        PhaseName::Blocked => Some(format!("coalmine explain {identity}")),
         _ => None,
     }
 }

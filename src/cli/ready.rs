@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
     let generation = Generation(generation.parse().map_err(|_| outside("PEER_GENERATION is not a number"))?);
     context.client()?.ready(&identity, generation).await?;
     // Its reader is a program, so silence is enough.
-    if context.json { super::output::document(&Said { identity, generation }, false) } else { Ok(()) }
+    if context.json { super::output::document(&Said { identity, generation }, None) } else { Ok(()) }
 }
 
 fn variable(name: &str) -> Outcome<String> {

@@ -41,10 +41,16 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("canary", pid(peer.canary_pid));
     row("helper", peer.helper_version.clone());
     row("restart", policy(peer));
+    row("limits", peer.limits.to_string());
     row("restarts", peer.restarts.to_string());
     row("deaths", format!("{} recent", peer.deaths_recent));
     row("folder", peer.cwd.display().to_string());
     row("command", output::command(&peer.command));
+    let next = peer
+        .next_command
+        .as_deref()
+        .map_or(String::new(), |next| format!("{}, from its next life", output::command(next)));
+    row("", next);
     row("policy", peer.policy.clone().unwrap_or_default());
     row("owed", if peer.records_owed == 0 { String::new() } else { format!("{} records", peer.records_owed) });
     row("next", output::advice(peer).map_or(String::new(), |advice| format!("`{advice}`")));

@@ -38,7 +38,10 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         let name = if index == 0 { "peers" } else { "" };
         row(name, Cell::new(format!("{count} {phase}")).fg(output::phase_color(*phase)));
     }
-    row("journal", format!("event {}", status.last_seq).into());
+    // Only a daemon knows where the journal is.
+    if status.daemon_pid.is_some() {
+        row("journal", format!("event {}", status.last_seq).into());
+    }
     if let Some(memory) = &status.memory {
         row("memory", memory_line(memory).into());
     }

@@ -4,7 +4,7 @@ use super::{
     context::Context,
     create,
     failure::Outcome,
-    many::{Names, each},
+    many::{Names, each_of},
 };
 use crate::api::client::Client;
 use coalmine_actors::fleet::request::Stopped;
@@ -25,14 +25,22 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let names = args.names.resolve(&client, |peer| Some(peer.identity.to_string())).await?;
     let wait = args.timeout;
     let ask = move |client: Client, name: String| async move { client.stop(&name, wait).await };
-    each(context, &client, names, ask, |stopped: &Vec<Stopped>| stopped.iter().map(told).collect::<Vec<_>>().join("\n"))
-        .await
+    each_of(context, &client, names, ask, told).await
 }
 
 fn told(stopped: &Stopped) -> String {
     let identity = &stopped.identity;
-    let Some(report) = &stopped.report else { return format!("{identity} is stopped; it did not run") };
-    let mut text = format!("{identity} is stopped ({})", report.rungs.join(", "));
+    let is = format!("{identity} is {}", stopped.phase);
+    let report = match &stopped.report {
+        None if stopped.was.is_live() => {
+            return format!("{is}; its server was dead already: `coalmine deaths {identity}`");
+        }
+        None => return format!("{is}; it did not run"),
+        Some(report) => report,
+    };
+    // A server that died between the claim and its end needed none of what the fleet does.
+    let how = if report.rungs.is_empty() { "its server ended by itself".into() } else { report.rungs.join(", ") };
+    let mut text = format!("{is} ({how})");
     for (what, pids) in [("swept", &report.sweep.swept), ("escaped", &report.sweep.escaped)] {
         if !pids.is_empty() {
             let pids = pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");

@@ -8,7 +8,7 @@ use super::{
     create,
     failure::{Failure, Outcome},
 };
-use crate::config::project::PROJECT_FILE;
+use crate::{api::client::ClientError, config::project::PROJECT_FILE};
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
@@ -77,6 +77,8 @@ async fn running(context: &Context) -> Outcome<Option<Up>> {
     match client.status().await {
         Ok(status) => Ok(Some(Up { pid: status.daemon_pid, started: false })),
         Err(error) if error.is_unreachable() => Ok(None),
+        // One that starts just now, it may be: it is waited for as if it were ours.
+        Err(ClientError::Deaf { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     count::counted,
+    deaths,
     offline::{Files, peer_file},
 };
 use coalmine_actors::{
@@ -65,7 +66,7 @@ fn states(root: &Path, found: &mut Vec<Finding>) {
     if bad.is_empty() {
         found.push(Finding::ok("peers", counted(folders.len(), "state", "states")));
     }
-    let run = "coalmine up -d (a daemon takes the generation from the other traces)";
+    let run = "move it away (the daemon then finds what lives of the peer, and takes the generation from other traces)";
     found.extend(bad.into_iter().map(|why| Finding::bad("peers", why, run)));
 }
 
@@ -122,19 +123,30 @@ fn lines(name: &str, log: &Path, check: fn(&str) -> Option<String>, found: &mut 
     }
 }
 
-/// Records that no line of exits.log tells of yet: the next daemon finishes them.
+/// Records that no line of exits.log tells of: not yet, so that the next daemon finishes them, or not any more.
 fn records(root: &Path, found: &mut Vec<Finding>) {
-    let records: Vec<_> = folder(&root.join("journal/server-deaths"), found)
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    let owed: Vec<_> = records.iter().filter(|record| !record.with_extension("logged").exists()).collect();
-    if owed.is_empty() {
-        found
-            .push(Finding::ok("records", format!("{}, each with its line", counted(records.len(), "death", "deaths"))));
+    let journal = root.join("journal");
+    let (records, told) =
+        match deaths::record_files(&journal).and_then(|all| Ok((all, deaths::lives_with_line(&journal)?))) {
+            Ok(both) => both,
+            Err(error) => return found.push(unreadable(&journal, error)),
+        };
+    let is_told =
+        |record: &Path| record.file_stem().and_then(|life| life.to_str()).is_some_and(|life| told.contains(life));
+    let untold: Vec<_> = records.iter().filter(|record| !is_told(record)).collect();
+    if untold.is_empty() {
+        let says = format!("{}, each with its line", counted(records.len(), "death", "deaths"));
+        found.push(Finding::ok("records", says));
     }
+    let (owed, lost): (Vec<_>, Vec<_>) =
+        untold.into_iter().partition(|record| !record.with_extension("logged").exists());
     let says = |record: &Path| format!("{} has no line in exits.log yet", record.display());
     found.extend(owed.into_iter().map(|record| Finding::bad("records", says(record), "coalmine up -d")));
+    if !lost.is_empty() {
+        let (lost, all) = (lost.len(), counted(records.len(), "death", "deaths"));
+        let says = format!("{lost} of {all} had a line in exits.log that is gone; their own files tell of them");
+        found.push(Finding::warn("records", says, "coalmine deaths"));
+    }
 }
 
 /// What lies in a folder, sorted; one that is not there is empty.

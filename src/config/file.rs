@@ -4,6 +4,7 @@ use super::{Overrides, check_runtime};
 use coalmine_actors::{
     memory::Durability,
     names::Runtime,
+    peer::limits::Limits,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
 };
 use jiff::SignedDuration;
@@ -22,6 +23,8 @@ const SYNC_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Dura
 struct ConfigFile {
     #[serde(default)]
     restart: Overrides,
+    #[serde(default)]
+    limits: Limits,
     #[serde(default)]
     env: EnvTable,
     #[serde(default)]
@@ -119,6 +122,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
 /// What a file says, with the built-in runtimes below it.
 pub(super) struct Parsed {
     pub(super) restart: Overrides,
+    pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
     pub(super) memory_durability: Durability,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
@@ -137,7 +141,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
     let memory_durability = file.memory.durability()?;
-    Ok(Parsed { restart: file.restart, pass_env: file.env.pass, memory_durability, runtimes })
+    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, memory_durability, runtimes })
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -12,11 +12,15 @@ pub mod project;
 pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};
 
+use crate::io::limits::fits_host;
 use coalmine_actors::{
     error::FleetError,
     memory::Durability,
     names::Runtime,
-    peer::restart_policy::{RestartLimit, RestartPolicy},
+    peer::{
+        limits::Limits,
+        restart_policy::{RestartLimit, RestartPolicy},
+    },
     runtime::RuntimeDef,
 };
 use std::{
@@ -34,6 +38,8 @@ pub struct Config {
     pub restart: RestartPolicy,
     /// How often a peer may die, and how long it waits between its lives.
     pub limit: RestartLimit,
+    /// What a peer may use of the host where it does not say.
+    pub limits: Limits,
     /// How many peers may be coming back at once after a mass death.
     pub parallel: usize,
     /// Variables of the daemon that peers' servers get besides the default ones.
@@ -50,6 +56,7 @@ impl Default for Config {
         Self {
             restart: RestartPolicy::default(),
             limit: RestartLimit::default(),
+            limits: Limits::default(),
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
@@ -65,13 +72,16 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, pass_env, memory_durability, runtimes } = file::parse(&text).map_err(bad)?;
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, runtimes } =
+        file::parse(&text).map_err(bad)?;
+    fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
     let restart = flags.clone().over(from_env).over(lowest);
     Ok(Config {
         restart: restart.policy.unwrap_or_default(),
         limit: restart.limit().map_err(bad)?,
+        limits,
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
         memory_durability,

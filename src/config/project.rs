@@ -7,13 +7,17 @@
 //! command = ["npm", "start"]
 //! env = { PORT = "3000" }
 //! restart = "always"
-//! policy = "strict"
+//! limits = { memory_max = "2G", tasks_max = 100 }
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
 //! ```
 
 use super::{CONFIG_BYTES_MAX, file::explain};
-use coalmine_actors::{error::FleetError, fleet::request::CreatePeer, peer::restart_policy::RestartPolicy};
+use coalmine_actors::{
+    error::FleetError,
+    fleet::request::CreatePeer,
+    peer::{limits::Limits, restart_policy::RestartPolicy},
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -44,6 +48,8 @@ struct PeerTable {
     #[serde(default)]
     env: BTreeMap<String, String>,
     restart: Option<RestartPolicy>,
+    #[serde(default)]
+    limits: Limits,
     policy: Option<String>,
     #[serde(default = "yes")]
     start: bool,
@@ -86,6 +92,7 @@ impl PeerTable {
             env: self.env,
             restart: self.restart,
             restart_knobs: None,
+            limits: self.limits,
             policy: self.policy,
             start: self.start,
         }

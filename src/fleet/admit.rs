@@ -1,6 +1,6 @@
 //! Checks what `create` was given, against the host, before anything is made.
 
-use crate::io::find;
+use crate::io::{find, limits};
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
@@ -25,6 +25,8 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
     let (runtime, def) = runtime(&wanted, rules)?;
     cwd(&wanted.cwd)?;
     variables(&wanted.env)?;
+    limits::fits_host(&wanted.limits)?;
+    policy(wanted.policy.as_deref())?;
     let program = wanted.command.first().or(def.argv.first());
     if let Some(program) = program {
         command(program, &wanted)?;
@@ -42,9 +44,11 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
         description: wanted.description.unwrap_or_default(),
         intelligence,
         command: (!wanted.command.is_empty()).then_some(wanted.command),
+        commands: BTreeMap::new(),
         env: wanted.env,
         restart: wanted.restart,
         restart_knobs: wanted.restart_knobs,
+        limits: wanted.limits,
         policy: wanted.policy,
         phase: None,
         extra: serde_json::Map::new(),
@@ -95,14 +99,37 @@ fn cwd(path: &Path) -> Result<(), FleetError> {
 }
 
 fn variables(env: &BTreeMap<String, String>) -> Result<(), FleetError> {
-    let bad = env.iter().find(|(key, value)| key.is_empty() || key.contains(['=', '\0']) || value.contains('\0'));
-    match bad {
-        None => Ok(()),
-        Some((key, _)) => Err(FleetError::Usage {
-            what: format!("the variable {key:?} can not be set"),
-            hint: "give it as KEY=VALUE, without NUL characters".into(),
-        }),
+    for (key, value) in env {
+        let why = match key {
+            _ if !is_variable(key) => "its name is not letters, digits and _, no digit first",
+            _ if value.contains('\0') => "its value holds a NUL character",
+            _ if is_ours(key) => "the fleet sets it",
+            _ => continue,
+        };
+        let key: String = key.chars().take(64).collect();
+        return Err(FleetError::Usage {
+            what: format!("the variable {key:?} can not be set: {why}"),
+            hint: "give it as NAME=VALUE, with a name that is the program's own".into(),
+        });
     }
+    Ok(())
+}
+
+/// A name that every shell can read.
+fn is_variable(key: &str) -> bool {
+    !key.starts_with(|first: char| first.is_ascii_digit())
+        && !key.is_empty()
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// What the way into the pane sets or takes away (spec 01 §3): a peer's own would be lost without a word.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "TMUX" | "TMUX_PANE") || ["PEER_", "COALMINE_"].iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// None are defined yet: one that is named and not enforced would be worse than none.
+fn policy(name: Option<&str>) -> Result<(), FleetError> {
+    name.map_or(Ok(()), |name| Err(FleetError::UnknownPolicy { name: name.chars().take(64).collect() }))
 }
 
 fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
@@ -122,4 +149,26 @@ fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
         }
     };
     if found { Ok(()) } else { Err(bad("is not a program that can be run".into())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_are_malformed_or_the_fleets_own_are_refused() {
+        let set = |key: &str| variables(&BTreeMap::from([(key.to_owned(), "x".to_owned())]));
+        for bad in ["", "A B", "1A", "A-B", "PEER_GENERATION", "COALMINE_LIFE", "TMUX", "TMUX_PANE"] {
+            assert_eq!(set(bad).unwrap_err().code(), "usage", "{bad:?}");
+        }
+        for good in ["A", "_a1", "PATH", "TMUX_TMPDIR", "PEERS"] {
+            set(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_policy_is_defined_yet() {
+        policy(None).unwrap();
+        assert_eq!(policy(Some("strict")).unwrap_err().code(), "unknown-policy");
+    }
 }

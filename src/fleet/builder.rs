@@ -3,6 +3,7 @@
 use super::{
     handle::{FleetHandle, Inner},
     memory,
+    shutdown::Gate,
 };
 use crate::{
     config::{
@@ -10,9 +11,22 @@ use crate::{
         place::{Place, PlaceFlags},
     },
     io::{
-        boot::boot_id, canary::Canaries, clock::HostClock, dice::HostDice, find, journal::JournalFolder, lock,
-        peer_store::PeerFiles, private_dir, private_file, reaper::Reaper, registry_file::JsonRegistry,
-        servers::TmuxServers, socket_folder, tmux, turns::Turns,
+        blocking,
+        boot::boot_id,
+        canary::Canaries,
+        clock::HostClock,
+        dice::HostDice,
+        find,
+        journal::JournalFolder,
+        limits::LimitsHost,
+        lock,
+        peer_store::PeerFiles,
+        private_dir, private_file,
+        reaper::Reaper,
+        registry_file::JsonRegistry,
+        servers::{Programs, TmuxServers},
+        socket_folder, tmux,
+        turns::Turns,
     },
     paths::Paths,
 };
@@ -56,6 +70,7 @@ pub struct FleetBuilder {
     root: Option<PathBuf>,
     helper: Option<PathBuf>,
     config: Config,
+    limits_host: LimitsHost,
 }
 
 impl FleetBuilder {
@@ -115,6 +130,13 @@ impl FleetBuilder {
         self
     }
 
+    /// Where limits of memory and tasks are applied, in place of this host's own cgroup file systems.
+    #[must_use]
+    pub fn limits_host(mut self, host: LimitsHost) -> Self {
+        self.limits_host = host;
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -127,12 +149,11 @@ impl FleetBuilder {
         private_dir::root(&root)?;
         let paths = Paths::new(&root)?;
         let lock = take_root(&paths).await?;
-        let tmux = find::tmux()?;
-        let helper = find::helper(self.helper.as_deref())?;
+        let (tmux, helper) = programs(self.helper).await?;
         lay_out(&paths)?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, &self.config.pass_env)?;
+        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
@@ -161,6 +182,7 @@ impl FleetBuilder {
             fleet,
             memory,
             since,
+            gate: Gate::default(),
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {
@@ -183,6 +205,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         runtimes: config.runtimes.clone(),
         restart: config.restart,
         limit: config.limit,
+        limits: config.limits,
         parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),
@@ -194,9 +217,14 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
 async fn take_root(paths: &Paths) -> Result<OwnedFd, FleetError> {
     let path = paths.daemon_lock();
     lock::lock(&path).await.map_err(|why| match why {
-        lock::NotLocked::Held(holder) => FleetError::Held { root: paths.root().to_owned(), holder },
+        lock::NotLocked::Held => FleetError::Held { root: paths.root().to_owned(), holder: lock::holder(&path) },
         lock::NotLocked::Io(source) => FleetError::io("lock", path, source),
     })
+}
+
+/// tmux and the helper, which are run to be asked for their versions: not on a thread that serves.
+async fn programs(helper: Option<PathBuf>) -> Result<(PathBuf, PathBuf), FleetError> {
+    blocking::answer(move || Ok((find::tmux()?, find::helper(helper.as_deref())?))).await
 }
 
 /// Makes the folders and the servers' configuration.
@@ -213,14 +241,15 @@ fn adapters(
     paths: &Paths,
     tmux: PathBuf,
     helper: PathBuf,
+    limits_host: LimitsHost,
     pass_env: &[String],
 ) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
     let files = PeerFiles::new(paths.clone());
-    let tmux = tmux::Tmux::new(tmux);
+    let programs = Programs { tmux: tmux::Tmux::new(tmux), helper: helper.clone() };
     let turns = Turns::default();
     let servers =
-        TmuxServers::new(paths.clone(), tmux, helper.clone(), reaper.clone(), files.clone(), turns.clone(), pass_env)?;
+        TmuxServers::new(paths.clone(), programs, limits_host, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),

@@ -119,10 +119,13 @@ pub(crate) mod tests {
             last_end: None,
             records_owed: 0,
             restart: coalmine_actors::peer::restart_policy::RestartPolicy::OnFailure,
+            limits: coalmine_actors::peer::limits::Limits::default(),
             cwd: "/tmp".into(),
             command: vec![],
+            next_command: None,
             policy: None,
             helper_version: String::new(),
+            wish: coalmine_actors::view::Wish::default(),
         }
     }
 

@@ -1,14 +1,10 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
-use super::{admit, builder::rules, wait};
+use super::{builder::rules, shutdown::Gate};
 use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
     error::FleetError,
-    fleet::{
-        message::FleetMsg,
-        request::{CreatePeer, Created, Removed, Stopped},
-        resolve,
-    },
+    fleet::{message::FleetMsg, resolve},
     journal::{Draft, JournalHandle},
     memory::Memory,
     names::{Generation, Identity},
@@ -33,8 +29,8 @@ use tokio_stream::{
 
 /// How long a peer may take to accept or refuse a request; carrying it out is another matter.
 const ASK_DEADLINE: Duration = Duration::from_secs(5);
-/// How long `create` waits for the start that it was asked for where nobody says, and `remove --force` for the end.
-const CONDUCT_DEADLINE: Duration = Duration::from_secs(60);
+/// How long what concerns several actors may take: a birth, a removal, another configuration.
+pub(super) const CONDUCT_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the tree may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -53,6 +49,8 @@ pub(super) struct Inner {
     pub(super) fleet: ActorRef<FleetMsg>,
     pub(super) memory: Memory,
     pub(super) since: Timestamp,
+    /// Shut once the fleet ends with its peers.
+    pub(super) gate: Gate,
     /// `daemon.lock`: held as long as anybody holds this fleet.
     #[expect(dead_code, reason = "held, not read")]
     pub(super) lock: OwnedFd,
@@ -102,136 +100,6 @@ impl FleetHandle {
     /// Where everything of this fleet lies.
     pub fn paths(&self) -> &Paths {
         &self.0.paths
-    }
-
-    /// Makes a peer, or adds a runtime to one. With `start` set, returns once it is up, needs attention, or failed.
-    ///
-    /// # Errors
-    /// Bad input, of which nothing is left behind; a store that can not serve; a start that failed.
-    pub async fn create(&self, peer: CreatePeer) -> Result<Created, FleetError> {
-        self.create_within(peer, CONDUCT_DEADLINE).await
-    }
-
-    /// The same, with a wait of its own for the start.
-    ///
-    /// # Errors
-    /// As `create`, or not up within `patience`: the peer is made and its start goes on.
-    pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
-        let (start, name) = (peer.start, peer.name.clone());
-        let (spec, identity) = admit::spec(peer, &self.0.rules.borrow().clone())?;
-        let created = self.0.fleet.call(|reply| FleetMsg::Create(Box::new(spec), reply), Some(CONDUCT_DEADLINE)).await;
-        let new = answered("create", &name, CONDUCT_DEADLINE, created)??;
-        let peer = if start {
-            self.start(&identity.to_string(), patience).await?
-        } else {
-            self.entry(&identity)?.view.borrow().clone()
-        };
-        Ok(Created { peer, new })
-    }
-
-    /// Starts NAME (a personality's default runtime, or an identity) and waits until it is up or needs attention.
-    /// A program that has ended by then with status 0 is no failure: the view says `stopped`.
-    ///
-    /// # Errors
-    /// Unknown, quarantined, blocked, failed, or not up within `patience`.
-    pub async fn start(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
-        let accepted = self.ask(&entry, PeerMsg::Start).await?;
-        wait::until_up(&entry.view, accepted.generation, patience).await
-    }
-
-    /// The same for what sleeps or comes back by itself: what was stopped stays down, for a stop wins over a wake. A
-    /// peer that was put to sleep goes on with its last conversation.
-    ///
-    /// # Errors
-    /// As `start`, or it was stopped.
-    pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
-        let accepted = self.ask(&entry, PeerMsg::Wake).await?;
-        wait::until_up(&entry.view, accepted.generation, patience).await
-    }
-
-    /// Ends every identity that NAME means, and waits for it.
-    ///
-    /// # Errors
-    /// Unknown name, blocked, or not ended within `patience`.
-    pub async fn stop(&self, name: &str, patience: Duration) -> Result<Vec<Stopped>, FleetError> {
-        self.stop_because("stop", name, patience).await
-    }
-
-    async fn stop_because(
-        &self,
-        why: &'static str,
-        name: &str,
-        patience: Duration,
-    ) -> Result<Vec<Stopped>, FleetError> {
-        let mut asked = Vec::new();
-        for identity in resolve::all(&self.0.registry.snapshot(), name)? {
-            let entry = self.entry(&identity)?;
-            let accepted = self.ask(&entry, |reply| PeerMsg::Stop(why, reply)).await?;
-            asked.push((identity, entry, accepted));
-        }
-        let mut stopped = Vec::with_capacity(asked.len());
-        for (identity, entry, accepted) in asked {
-            let view = wait::until_down(&entry.view, patience).await?;
-            let report = view.last_end.filter(|_| accepted.was.is_live());
-            stopped.push(Stopped { identity, report });
-        }
-        Ok(stopped)
-    }
-
-    /// Ends NAME and starts its next life.
-    ///
-    /// # Errors
-    /// As `start`.
-    pub async fn restart(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        let entry = self.entry(&resolve::one(&self.0.registry.snapshot(), name)?)?;
-        let accepted = self.ask(&entry, PeerMsg::Restart).await?;
-        wait::until_up(&entry.view, accepted.generation, patience).await
-    }
-
-    /// Forgives the deaths of NAME: a quarantined peer becomes stopped.
-    ///
-    /// # Errors
-    /// Unknown name.
-    pub async fn reset(&self, name: &str) -> Result<Vec<PeerView>, FleetError> {
-        let mut views = Vec::new();
-        for identity in resolve::all(&self.0.registry.snapshot(), name)? {
-            let entry = self.entry(&identity)?;
-            self.ask(&entry, PeerMsg::Reset).await?;
-            views.push(entry.view.borrow().clone());
-        }
-        Ok(views)
-    }
-
-    /// Removes a peer with all its runtimes and everything but its folder. A name that no peer has is a success
-    /// that says so.
-    ///
-    /// # Errors
-    /// It lives and `force` is not set; its end took too long; the name is one runtime of several.
-    pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, FleetError> {
-        let document = self.0.registry.snapshot();
-        let Some(spec) = resolve::spec(&document, name) else {
-            return Ok(Removed { name: name.chars().take(64).collect(), existed: false, kept_folder: None });
-        };
-        let personality = spec.personality.clone();
-        if personality.as_str() != name && spec.runtimes.len() > 1 {
-            return Err(FleetError::Usage {
-                what: format!("{name} is one of several runtimes of {personality}, which are removed together"),
-                hint: format!("`coalmine remove {personality}` removes all of them"),
-            });
-        }
-        for identity in spec.identities() {
-            let Ok(entry) = self.entry(&identity) else { continue };
-            let phase = entry.view.borrow().phase;
-            if phase.is_live() && !force {
-                let hint = format!("`coalmine stop {personality}` first, or add --force");
-                return Err(FleetError::WrongPhase { identity, phase: phase.to_string(), hint });
-            }
-        }
-        self.stop_because("remove", personality.as_str(), CONDUCT_DEADLINE).await?;
-        let removed = self.0.fleet.call(|reply| FleetMsg::Remove(personality, reply), Some(CONDUCT_DEADLINE)).await;
-        answered("remove", name, CONDUCT_DEADLINE, removed)?
     }
 
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.
@@ -343,28 +211,6 @@ impl FleetHandle {
         running
     }
 
-    /// Ends the peers too; returns how many were ended.
-    ///
-    /// # Errors
-    /// The first peer that could not be ended; the others were asked all the same, and the tree has ended.
-    pub async fn shutdown_all(self) -> Result<usize, FleetError> {
-        let live: Vec<_> = self.list().into_iter().filter(|view| view.phase.is_live()).collect();
-        let ends = live.iter().map(|view| {
-            let (this, name) = (self.clone(), view.identity.to_string());
-            tokio::spawn(async move { this.stop(&name, CONDUCT_DEADLINE).await.map(|_| ()) })
-        });
-        let ends: Vec<_> = ends.collect();
-        let mut failed = Ok(live.len());
-        for end in ends {
-            let end = end.await.unwrap_or_else(|join| Err(FleetError::Internal(join.to_string())));
-            if let (Ok(_), Err(error)) = (&failed, end) {
-                failed = Err(error);
-            }
-        }
-        self.shutdown().await;
-        failed
-    }
-
     /// The one identity that NAME means: a personality's default runtime, or the identity itself.
     ///
     /// # Errors
@@ -377,7 +223,11 @@ impl FleetHandle {
         self.0.directory.get(identity).ok_or_else(|| restarting(identity))
     }
 
-    async fn ask(&self, entry: &Entry, message: impl FnOnce(Reply) -> PeerMsg) -> Result<Accepted, FleetError> {
+    pub(super) async fn ask(
+        &self,
+        entry: &Entry,
+        message: impl FnOnce(Reply) -> PeerMsg,
+    ) -> Result<Accepted, FleetError> {
         let identity = entry.view.borrow().identity.clone();
         let answer = entry.actor.call(message, Some(ASK_DEADLINE)).await;
         answered("ask", &identity.to_string(), ASK_DEADLINE, answer)?
@@ -388,7 +238,7 @@ fn restarting(identity: &Identity) -> FleetError {
     FleetError::Unavailable { store: "peer", why: format!("the actor of {identity} is being restarted") }
 }
 
-fn answered<T, M>(
+pub(super) fn answered<T, M>(
     op: &str,
     name: &str,
     after: Duration,

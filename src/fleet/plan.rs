@@ -8,7 +8,8 @@ use coalmine_actors::{
     names::Identity,
     peer::config::FleetRules,
     registry::{
-        document::{Document, PeerSpec, RegistryPhase},
+        changes::differing,
+        document::{Document, RegistryPhase},
         upsert::upsert,
     },
     view::{PeerView, PhaseName},
@@ -83,6 +84,7 @@ fn step(document: &Document, peers: &[PeerView], wish: CreatePeer, rules: &Fleet
     upsert(&mut after, &spec)?;
     let (before, after) = (document.peer(&spec.personality), after.peer(&spec.personality));
     let parts = before.zip(after).map_or_else(Vec::new, |(before, after)| differing(before, after));
+    let parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
     let change = match before {
         None => Change::Create,
         Some(_) if parts.is_empty() => Change::Keep,
@@ -96,17 +98,4 @@ fn step(document: &Document, peers: &[PeerView], wish: CreatePeer, rules: &Fleet
 
 fn refused(name: String, why: &FleetError) -> Step {
     Step { name, identity: None, change: Change::Refuse, parts: Vec::new(), start: false, refused: Some(why.into()) }
-}
-
-/// The keys of a record in which the two differ.
-fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<String> {
-    let parts = [
-        ("runtime", before.runtimes != after.runtimes),
-        ("description", before.description != after.description),
-        ("command", before.command != after.command),
-        ("env", before.env != after.env),
-        ("restart", before.restart != after.restart),
-        ("policy", before.policy != after.policy),
-    ];
-    parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part.to_owned()).collect()
 }

@@ -3,6 +3,7 @@
 use coalmine_actors::{
     error::FleetError,
     names::{Generation, Identity},
+    peer::input::Accepted,
     view::{PeerView, PhaseName},
 };
 use jiff::Timestamp;
@@ -13,16 +14,21 @@ use tokio::sync::watch;
 /// fails at once is told to whoever started it, not found out later.
 const BIRTH: Duration = Duration::from_millis(200);
 
-/// Waits until life `generation`, or a later one, is up or needs attention.
+/// Waits until the life that was asked for with `verb`, or a later one, is up or needs attention.
 pub(super) async fn until_up(
     view: &watch::Sender<PeerView>,
-    generation: Generation,
+    verb: &'static str,
+    accepted: &Accepted,
     patience: Duration,
 ) -> Result<PeerView, FleetError> {
     let mut views = view.subscribe();
+    let is_over = |view: &PeerView| thwarted(view, verb, accepted).is_some() || is_settled(view, accepted.generation);
     let waited = tokio::time::timeout(patience, async {
         loop {
-            let view = views.wait_for(|view| is_settled(view, generation)).await.map_err(closed)?.clone();
+            let view = views.wait_for(is_over).await.map_err(closed)?.clone();
+            if let Some(why) = thwarted(&view, verb, accepted) {
+                return Err(why);
+            }
             if view.phase != PhaseName::Up || !leaves(&mut views, PhaseName::Up, BIRTH).await {
                 return outcome(view);
             }
@@ -34,18 +40,46 @@ pub(super) async fn until_up(
         .map_err(|_elapsed| FleetError::TimedOut { what: format!("the start of {identity}"), after: patience })?
 }
 
-/// Waits until nothing of it lives.
-pub(super) async fn until_down(view: &watch::Sender<PeerView>, patience: Duration) -> Result<PeerView, FleetError> {
+/// Waits until nothing of it lives, as was asked for with `verb`.
+pub(super) async fn until_down(
+    view: &watch::Sender<PeerView>,
+    verb: &'static str,
+    accepted: &Accepted,
+    patience: Duration,
+) -> Result<PeerView, FleetError> {
     let mut views = view.subscribe();
-    let is_down = |view: &PeerView| !view.phase.is_live() && view.phase != PhaseName::Backoff;
+    let is_over = |view: &PeerView| thwarted(view, verb, accepted).is_some() || rests(view);
     // Cloned before anything else is looked at: what `wait_for` gives locks the view, and a second look meanwhile
     // would wait for a writer that waits for the first.
-    let down = async { views.wait_for(is_down).await.map(|view| view.clone()) };
-    let waited = tokio::time::timeout(patience, down).await;
+    let over = async { views.wait_for(is_over).await.map(|view| view.clone()) };
+    let waited = tokio::time::timeout(patience, over).await;
     let identity = view.borrow().identity.clone();
-    waited
+    let view = waited
         .map_err(|_elapsed| FleetError::TimedOut { what: format!("the end of {identity}"), after: patience })?
-        .map_err(closed)
+        .map_err(closed)?;
+    match thwarted(&view, verb, accepted) {
+        Some(why) => Err(why),
+        None => Ok(view),
+    }
+}
+
+/// Nothing of it lives, and nothing comes by itself.
+pub(super) fn rests(view: &PeerView) -> bool {
+    !view.phase.is_live() && view.phase != PhaseName::Backoff
+}
+
+/// Why what was accepted will not come about: somebody asked for the contrary later, or it could not be done. Another
+/// request for the same is no contradiction: both come about.
+fn thwarted(view: &PeerView, verb: &'static str, accepted: &Accepted) -> Option<FleetError> {
+    let wish = &view.wish;
+    if wish.number < accepted.number {
+        return None;
+    }
+    let contrary = wish.is_an_end() != matches!(verb, "stop" | "remove");
+    if contrary {
+        return Some(FleetError::Overruled { identity: view.identity.clone(), what: verb, by: wish.verb });
+    }
+    wish.failed.clone()
 }
 
 pub(super) fn closed(_: watch::error::RecvError) -> FleetError {
@@ -98,6 +132,7 @@ pub(super) fn with_detail(view: &PeerView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_actors::view::Wish;
     use serde_json::json;
 
     fn view(phase: &str) -> PeerView {
@@ -111,6 +146,46 @@ mod tests {
         serde_json::from_value(view).unwrap()
     }
 
+    fn accepted(number: u64) -> Accepted {
+        Accepted { number, generation: Generation(1), was: PhaseName::Up }
+    }
+
+    fn wished(phase: &str, number: u64, verb: &'static str) -> PeerView {
+        PeerView { wish: Wish { number, verb, failed: None }, ..view(phase) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_overruled_hears_at_once_by_what() {
+        const LONG: Duration = Duration::from_secs(60);
+        let now = tokio::time::Instant::now();
+        // A stop that a start overtook, and a start that a stop overtook, also where the end looks like a content exit.
+        let views = watch::Sender::new(wished("stopping", 2, "start"));
+        let error = until_down(&views, "stop", &accepted(1), LONG).await.unwrap_err();
+        assert_eq!(error.to_string(), "the stop of shell-bob was overruled by a start");
+        for phase in ["stopping", "stopped"] {
+            let views = watch::Sender::new(wished(phase, 2, "remove"));
+            let error = until_up(&views, "start", &accepted(1), LONG).await.unwrap_err();
+            assert_eq!(error.to_string(), "the start of shell-bob was overruled by a remove");
+        }
+        assert_eq!(now.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_request_for_the_same_overrules_nobody() {
+        let views = watch::Sender::new(wished("stopped", 3, "remove"));
+        until_down(&views, "stop", &accepted(1), BIRTH).await.unwrap();
+        let views = watch::Sender::new(wished("stopped", 3, "start"));
+        until_up(&views, "start", &accepted(1), BIRTH).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_with_what_the_request_failed_at() {
+        let mut now = wished("up", 1, "stop");
+        now.wish.failed = Some(FleetError::io("write", "/x", std::io::ErrorKind::StorageFull.into()));
+        let error = until_down(&watch::Sender::new(now), "stop", &accepted(1), BIRTH).await.unwrap_err();
+        assert_eq!(error.code(), "io");
+    }
+
     /// Both look at the view at once, again and again: a wait that held it while it looked a second time would stop
     /// the peer, and itself, for good.
     #[tokio::test]
@@ -120,7 +195,11 @@ mod tests {
         let waiting = std::thread::spawn({
             let views = std::sync::Arc::clone(&views);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-            move || (0..TIMES).for_each(|_| drop(runtime.block_on(until_down(&views, Duration::from_secs(5))).unwrap()))
+            move || {
+                (0..TIMES).for_each(|_| {
+                    drop(runtime.block_on(until_down(&views, "stop", &accepted(0), Duration::from_secs(5))).unwrap())
+                })
+            }
         });
         let publishing = std::thread::spawn(move || {
             let stopped = view("stopped");

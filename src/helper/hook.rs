@@ -10,7 +10,7 @@ use super::{
     witness::{
         LifePaths, claim, clock,
         exits_log::{self, LineKey},
-        pidfd,
+        oom, pidfd,
     },
 };
 use jiff::Timestamp;
@@ -18,6 +18,8 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 use std::{env, ffi::OsString, io, os::fd::OwnedFd, process::ExitCode};
 
+/// As tmux says it.
+const SIGKILL: &str = "9";
 const SESSION_EXIT: &str = "session-exit";
 /// How long a server whose session closed is given to end too: then this is a server's death, which others record.
 const SERVER_ENDS_MS_MAX: u64 = 150;
@@ -48,8 +50,9 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, 
     if args.next().is_some() {
         return Err(Usage("the hook was given too many arguments".into()));
     }
-    let Some(exit) = exit else { return Ok(ExitCode::SUCCESS) };
+    let Some(mut exit) = exit else { return Ok(ExitCode::SUCCESS) };
     let life = life()?;
+    exit.blame_oom(taken_by_oom);
     if exit.cause == "session-killed" && server_ends() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -70,6 +73,13 @@ impl SessionExit {
     fn of_program(status: String, signal: String) -> Self {
         let cause = if signal.is_empty() { "exited" } else { "signaled" };
         Self { status, signal, cause }
+    }
+
+    /// A program that SIGKILL ended, in a group where the OOM killer was at work.
+    fn blame_oom(&mut self, oom: impl FnOnce() -> bool) {
+        if self.signal == SIGKILL && oom() {
+            self.cause = "oom-killed";
+        }
     }
 
     fn closed() -> Self {
@@ -117,11 +127,21 @@ fn server_ends() -> bool {
     }
 }
 
+/// Whether the OOM killer took a process of this very life, as far as its server's group can tell.
+fn taken_by_oom() -> bool {
+    let server = server_pid().map(|pid| pid.as_raw_nonzero().get());
+    server.zip(env::var("COALMINE_LIFE").ok()).is_some_and(|(server, mark)| oom::took_of_life(server, &mark))
+}
+
+fn server() -> Option<OwnedFd> {
+    pidfd_open(server_pid()?, PidfdFlags::empty()).ok()
+}
+
 /// The server, as tmux names it to its jobs: `TMUX` is `socket,pid,session`. Not simply the parent: a shell may stand
 /// between, and whoever lost his parent has a new one.
-fn server() -> Option<OwnedFd> {
+fn server_pid() -> Option<Pid> {
     let named = env::var("TMUX").ok().and_then(|tmux| Pid::from_raw(tmux.split(',').nth(1)?.parse().ok()?));
-    pidfd_open(named.or_else(getppid)?, PidfdFlags::empty()).ok()
+    named.or_else(getppid)
 }
 
 /// Appends the line once; while the disk refuses, again and again for ten minutes.
@@ -157,10 +177,13 @@ mod tests {
             LifePaths { journal: "/j".into(), peer_dir: "/p".into(), identity: "claude-bob".into(), generation: 7 };
         let head = "ts=1970-01-01T00:00:00.000000Z ev=session-exit identity=claude-bob gen=7";
         let program = |status: &str, signal: &str| SessionExit::of_program(status.into(), signal.into());
+        let mut blamed = program("", "9");
+        blamed.blame_oom(|| true);
         for (exit, tail) in [
             (program("0", ""), "dead_status=0 dead_signal= cause=exited"),
             (program("", "9"), "dead_status= dead_signal=9 cause=signaled"),
             (SessionExit::closed(), "dead_status= dead_signal= cause=session-killed"),
+            (blamed, "dead_status= dead_signal=9 cause=oom-killed"),
             (program("0 cause=x", ""), "dead_status=\"0 cause=x\" dead_signal= cause=exited"),
         ] {
             assert_eq!(exit.line(&life, Timestamp::UNIX_EPOCH), format!("{head} {tail}"));

@@ -33,7 +33,11 @@ mod logfmt;
 mod witness;
 
 use args::Usage;
-use std::{env, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 const HELP: &str = "\
 coalmine-helper: the small programs beside every peer; `coalmine` starts them.
@@ -60,18 +64,18 @@ fn main() -> ExitCode {
         Some("hook") => hook::run(args),
         Some("panelog") => panelog::run(args),
         Some("exec") => exec::run(args),
-        Some("--version" | "-V") => {
-            println!("coalmine-helper {}", env!("CARGO_PKG_VERSION"));
-            Ok(ExitCode::SUCCESS)
-        }
-        Some("--help" | "-h") => {
-            print!("{HELP}");
-            Ok(ExitCode::SUCCESS)
-        }
+        Some("--version" | "-V") => Ok(say(&format!("coalmine-helper {}\n", env!("CARGO_PKG_VERSION")))),
+        Some("--help" | "-h") => Ok(say(HELP)),
         _ => Err(Usage(format!("there is no verb {verb:?}"))),
     };
     done.unwrap_or_else(|Usage(what)| {
-        eprintln!("coalmine-helper: {what}\nhint: `coalmine-helper --help` lists the verbs");
+        let _unheard =
+            writeln!(io::stderr(), "coalmine-helper: {what}\nhint: `coalmine-helper --help` lists the verbs");
         ExitCode::from(2)
     })
+}
+
+/// Writes an answer; whether it could, the exit code says.
+fn say(text: &str) -> ExitCode {
+    io::stdout().write_all(text.as_bytes()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

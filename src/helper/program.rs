@@ -3,7 +3,7 @@
 use rustix::fs::{Access, access};
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    io::{self, Write},
     os::unix::{ffi::OsStrExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -39,7 +39,7 @@ pub(crate) fn change_folder(folder: &Path) -> Result<(), ExitCode> {
 
 /// Says why a program can not be started.
 pub(crate) fn fail(what: &OsStr, why: &str, code: u8) -> ExitCode {
-    eprintln!("coalmine: can not start {}: {why}", what.display());
+    let _unheard = writeln!(io::stderr(), "coalmine: can not start {}: {why}", what.display());
     ExitCode::from(code)
 }
 

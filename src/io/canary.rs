@@ -3,7 +3,7 @@
 use super::{
     exits,
     fault::{self, FaultPoint},
-    journal, life_paths,
+    journal, late_canary, life_paths,
     lock::{self, NotLocked},
     lock_holder,
     pidfd::{Pidfd, to_witness},
@@ -54,7 +54,7 @@ impl Canaries {
     }
 
     fn lock_path(&self, life: &LifeKey) -> PathBuf {
-        self.paths.peer(&life.identity).join(format!("canary-g{}.lock", life.generation))
+        late_canary::lock_of(&self.paths.peer(&life.identity), life.generation)
     }
 
     /// `posix_spawn` with the server's pidfd as 3 and the lock as 4.
@@ -64,7 +64,7 @@ impl Canaries {
             return Err(io::Error::other("the server is gone"));
         }
         let lock = lock::try_lock(&self.lock_path(life)).map_err(|why| match why {
-            NotLocked::Held(holder) => io::Error::other(format!("a canary of this life is there: {holder}")),
+            NotLocked::Held => io::Error::other("a canary of this life is there"),
             NotLocked::Io(error) => error,
         })?;
         let started = started_boot_ms(server);
@@ -122,7 +122,7 @@ impl Canaries {
 
     fn lock_holder(&self, life: &LifeKey) -> Option<Pidfd> {
         let lock = self.lock_path(life);
-        let held = lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held(_)));
+        let held = lock.exists() && matches!(lock::try_lock(&lock), Err(NotLocked::Held));
         held.then(|| lock_holder::find(&lock, lock_holder::CANARY_FD)).flatten()
     }
 }

@@ -1,5 +1,6 @@
 //! What the records and exits.log say of an identity's lives; and how exits.log is kept from growing for ever.
 
+use super::journal::{LOGS_KEPT_MAX, log_path};
 use super::witness::life::{RECORDS_FOLDER, exits_log};
 use coalmine_actors::{
     journal::logfmt,
@@ -9,16 +10,26 @@ use coalmine_actors::{
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-/// The highest generation of `identity` that any trace names; 0 where there is none. A generation is never given
-/// out twice, also when an identity's own file was lost.
+/// The highest generation of `identity` that a record or a line of the journal names; 0 where there is none. A
+/// generation is never given out twice, also when an identity's own file was lost.
 ///
 /// # Errors
 /// The journal can not be read.
 pub fn highest_generation(journal: &Path, identity: &Identity) -> io::Result<Generation> {
-    Ok(in_records(journal, identity)?.max(in_lines(journal, identity)?))
+    let mut highest = in_records(journal, identity)?;
+    for log in logs(journal) {
+        highest = highest.max(in_lines(&log, identity)?);
+    }
+    Ok(highest)
+}
+
+/// Everything with lines that may name lives: the story too, since each of them has its generation from us.
+fn logs(journal: &Path) -> impl Iterator<Item = PathBuf> {
+    let story = (0..=LOGS_KEPT_MAX).map(|age| log_path(journal, age));
+    [exits_log(journal)].into_iter().chain(story)
 }
 
 /// Over this exits.log is written anew, bytes.
@@ -83,13 +94,18 @@ fn in_records(journal: &Path, identity: &Identity) -> io::Result<Generation> {
     Ok(generations.max().unwrap_or_default())
 }
 
-fn in_lines(journal: &Path, identity: &Identity) -> io::Result<Generation> {
-    let Some(file) = or_nothing(File::open(exits_log(journal)))? else { return Ok(Generation(0)) };
+fn in_lines(log: &Path, identity: &Identity) -> io::Result<Generation> {
+    let Some(file) = or_nothing(File::open(log))? else { return Ok(Generation(0)) };
     let identity = identity.to_string();
     let mut highest = Generation(0);
     for line in BufReader::new(file).split(b'\n') {
         let line = line?;
-        let Ok(fields) = logfmt::parse(&String::from_utf8_lossy(&line)) else { continue };
+        let text = String::from_utf8_lossy(&line);
+        // Most lines are about others, and need not be taken apart.
+        if !text.contains(&identity) {
+            continue;
+        }
+        let Ok(fields) = logfmt::parse(&text) else { continue };
         let field = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         if field("identity") == Some(&identity)
             && let Some(generation) = field("gen").and_then(|generation| generation.parse().ok())

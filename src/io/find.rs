@@ -1,9 +1,12 @@
 //! Finds programs: in PATH, and the helper, which must be of our own version.
 
-use super::tmux_version;
+use super::{tmux_version, version_of};
 use coalmine_actors::error::FleetError;
 use rustix::fs::Access;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The version of this build; the helper's must be the same.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,19 +39,19 @@ pub fn tmux_program() -> Result<PathBuf, FleetError> {
     in_path("tmux").ok_or(FleetError::TmuxMissing)
 }
 
-/// tmux, of a version that serves.
+/// tmux, of a version that serves. Blocks.
 ///
 /// # Errors
-/// Missing, or too old.
+/// Missing, too old, or silent.
 pub fn tmux() -> Result<PathBuf, FleetError> {
     let program = tmux_program()?;
     tmux_version::check(&program).map(|_| program)
 }
 
-/// The helper: the one that was named, else beside the current executable, else in PATH; checked once.
+/// The helper: the one that was named, else beside the current executable, else in PATH; checked once. Blocks.
 ///
 /// # Errors
-/// Missing, or of another version.
+/// Missing, of another version, or silent.
 pub fn helper(named: Option<&Path>) -> Result<PathBuf, FleetError> {
     let looked = match named {
         Some(path) => vec![path.to_owned()],
@@ -57,7 +60,7 @@ pub fn helper(named: Option<&Path>) -> Result<PathBuf, FleetError> {
     let Some(path) = looked.iter().find(|path| is_program(path)).cloned() else {
         return Err(FleetError::HelperMissing { looked });
     };
-    let found = helper_version(&path);
+    let found = helper_version(&path)?;
     if found == VERSION { Ok(path) } else { Err(FleetError::HelperVersion { path, found, wanted: VERSION.into() }) }
 }
 
@@ -74,12 +77,17 @@ fn helper_places() -> Vec<PathBuf> {
     beside_us().into_iter().chain(folders).map(|folder| folder.join(HELPER)).collect()
 }
 
-/// What `coalmine-helper --version` says after its name; empty where it says something else.
-fn helper_version(path: &Path) -> String {
-    let output = std::process::Command::new(path).arg("--version").env_clear().output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let version = text.trim().strip_prefix(HELPER).map(str::trim).filter(|version| !version.is_empty());
-    version.unwrap_or("unknown").to_owned()
+/// What `coalmine-helper --version` says after its name; `unknown` where it says something else.
+fn helper_version(path: &Path) -> Result<String, FleetError> {
+    let unknown = "unknown".to_owned();
+    match version_of::ask(path, Command::new(path).arg("--version").env_clear()) {
+        Ok(text) => {
+            let version = text.trim().strip_prefix(HELPER).map(str::trim).filter(|version| !version.is_empty());
+            Ok(version.map_or(unknown, str::to_owned))
+        }
+        Err(error @ FleetError::ProgramSilent { .. }) => Err(error),
+        Err(_not_a_program) => Ok(unknown),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `flock`: who runs a fleet, and whether a server lives. The lock is the truth; a locked file is never unlinked.
 
+use super::lock_holder;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
 };
@@ -17,8 +17,8 @@ const RETRY: Duration = Duration::from_millis(10);
 /// Why a lock was not taken.
 #[derive(Debug)]
 pub enum NotLocked {
-    /// Somebody holds it: `pid 4242 (tmux)`, or `another process`.
-    Held(String),
+    /// Somebody holds it; [`holder`] says who.
+    Held,
     /// The file could not be opened or locked.
     Io(io::Error),
 }
@@ -30,18 +30,18 @@ pub enum NotLocked {
 pub fn try_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| NotLocked::Io(errno.into()))?;
-    try_lock_open(&fd, path)?;
+    try_lock_open(&fd)?;
     Ok(fd)
 }
 
-/// Tries the lock of a file that is open once; `path` is its name.
+/// Tries the lock of a file that is open once.
 ///
 /// # Errors
 /// Held, or an I/O error.
-pub fn try_lock_open(fd: impl AsFd, path: &Path) -> Result<(), NotLocked> {
+pub fn try_lock_open(fd: impl AsFd) -> Result<(), NotLocked> {
     match is_free(fd) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(NotLocked::Held(holder(path))),
+        Ok(false) => Err(NotLocked::Held),
         Err(error) => Err(NotLocked::Io(error)),
     }
 }
@@ -66,34 +66,29 @@ pub async fn lock(path: &Path) -> Result<OwnedFd, NotLocked> {
     let deadline = tokio::time::Instant::now() + LINGER;
     loop {
         match try_lock(path) {
-            Err(NotLocked::Held(_)) if tokio::time::Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+            Err(NotLocked::Held) if tokio::time::Instant::now() < deadline => tokio::time::sleep(RETRY).await,
             result => return result,
         }
     }
 }
 
-/// Who holds the lock of this file: `pid 4242 (tmux)`, or `another process`.
-pub fn holder(path: &Path) -> String {
-    let Some(pid) = holder_pid(path) else { return "another process".to_owned() };
-    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
-        Ok(comm) => format!("pid {pid} ({})", comm.trim_end()),
-        Err(_gone) => format!("pid {pid}"),
-    }
+/// Whether somebody holds the lock of a file, which is neither made nor kept locked.
+pub fn is_held(path: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // Shared, so that two who look at once do not take each other for a holder.
+    rustix::fs::open(path, flags, Mode::empty()).is_ok_and(|fd| {
+        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    })
 }
 
-/// The process that holds the lock of this file, from `/proc/locks`, which knows only those of our own namespace.
+/// Who holds the lock of this file: `pid 4242 (tmux)`, or `another process`. Looks at every process.
+pub fn holder(path: &Path) -> String {
+    lock_holder::of(path).map_or_else(|| "another process".to_owned(), |holder| holder.to_string())
+}
+
+/// The pid of who holds the lock of this file, where it can be seen. Looks at every process.
 pub fn holder_pid(path: &Path) -> Option<i32> {
-    let file = std::fs::metadata(path).ok()?;
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let (dev, inode) = (file.dev(), file.ino());
-    let key = format!("{:02x}:{:02x}:{inode}", libc::major(dev), libc::minor(dev));
-    // `1: FLOCK  ADVISORY  WRITE 4242 fe:00:1234 0 EOF`
-    locks.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1).filter(|field| *field != "->");
-        (fields.next() == Some("FLOCK")).then_some(())?;
-        let pid = fields.nth(2)?;
-        (fields.next()? == key).then(|| pid.parse().ok())?
-    })
+    lock_holder::of(path).map(|holder| holder.pid)
 }
 
 #[cfg(test)]
@@ -105,9 +100,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let held = try_lock(&path).unwrap();
-        let Err(NotLocked::Held(by)) = try_lock(&path) else { panic!("locked twice") };
+        assert!(matches!(try_lock(&path), Err(NotLocked::Held)) && is_held(&path));
+        let by = holder(&path);
         assert!(by.starts_with(&format!("pid {} (", std::process::id())), "{by}");
         drop(held);
-        assert!(try_lock(&path).is_ok());
+        assert!(!is_held(&path) && try_lock(&path).is_ok());
+        assert_eq!(holder(&path), "another process");
+    }
+
+    #[test]
+    fn a_lock_that_is_not_there_is_neither_held_nor_made() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_held(&folder.path().join("lock")));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Adapters: everything that touches the kernel, one a port, and what they share.
 
 pub mod atomic;
-mod blocking;
+pub(crate) mod blocking;
 pub mod boot;
 pub mod canary;
 pub mod clock;
@@ -12,8 +12,12 @@ pub mod find;
 pub mod harden;
 pub mod inotify;
 pub mod journal;
+mod late_canary;
+mod life_mark;
+pub mod limits;
 pub mod lock;
 pub mod lock_holder;
+pub mod log_file;
 pub mod memory;
 mod peer_pidfd;
 pub mod peer_store;
@@ -25,10 +29,13 @@ pub mod registry_file;
 pub mod servers;
 pub mod socket_folder;
 pub mod spawn;
+pub mod stderr;
 pub mod systemd;
 pub mod tmux;
 pub mod tmux_version;
+pub mod traces;
 pub mod turns;
+pub mod version_of;
 pub mod witness;
 
 use crate::paths::Paths;

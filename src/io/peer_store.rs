@@ -3,7 +3,9 @@
 use super::{
     atomic, blocking,
     fault::{self, FaultPoint},
-    private_dir,
+    late_canary,
+    lock::{self, NotLocked},
+    lock_holder, private_dir, traces,
 };
 use crate::paths::Paths;
 use coalmine_actors::{
@@ -69,17 +71,45 @@ impl PeerStore for PeerFiles {
 
     fn purge(&self, identity: &Identity) -> Answer<()> {
         let (shared, identity) = (Arc::clone(&self.0), identity.clone());
-        blocking::answer(move || {
-            shared.written.remove(&identity);
-            let folder = shared.paths.peer(&identity);
-            match std::fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FleetError::io("remove", &folder, error)),
-                _ => {
-                    fault::reached(FaultPoint::Purged);
-                    Ok(())
+        Box::pin(async move {
+            nobody_left(&shared.paths, &identity).await?;
+            let purge = move || {
+                shared.written.remove(&identity);
+                let folder = shared.paths.peer(&identity);
+                match std::fs::remove_dir_all(&folder) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(FleetError::io("remove", &folder, error))
+                    }
+                    _ => {
+                        fault::reached(FaultPoint::Purged);
+                        Ok(())
+                    }
                 }
-            }
+            };
+            blocking::answer(purge).await
         })
+    }
+}
+
+/// Sees to it that no canary is left that would miss its claim, and refuses where a server lives: with the folder
+/// would go what tells of it.
+async fn nobody_left(paths: &Paths, identity: &Identity) -> Result<(), FleetError> {
+    let (folder, lock) = (paths.peer(identity), paths.server_lock(identity));
+    let held = |holder| FleetError::LockHeld { identity: identity.clone(), holder };
+    if let Some(server) = lock_holder::find_id(&lock, lock_holder::SERVER_FD) {
+        return Err(held(format!("pid {}", server.pid)));
+    }
+    for generation in late_canary::generations(&folder) {
+        if !late_canary::dismiss(&folder, generation).await {
+            return Err(held(format!("the canary of life {generation}")));
+        }
+    }
+    match lock.exists() {
+        true => lock::lock(&lock).await.map(drop).or_else(|why| match why {
+            NotLocked::Held => Err(held(lock::holder(&lock))),
+            NotLocked::Io(_) => Ok(()), // who can not be asked; the removal says what is wrong with the folder
+        }),
+        false => Ok(()),
     }
 }
 
@@ -88,19 +118,19 @@ fn load(paths: &Paths, identity: &Identity) -> Result<PeerFile, FleetError> {
     match std::fs::read(&path) {
         Ok(bytes) => parse(&path, &bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let highest = super::exits::highest_generation(&paths.journal(), identity)
-                .map_err(|source| FleetError::io("read", paths.journal(), source))?;
-            Ok(PeerFile { highest, ..PeerFile::default() })
+            traces::rebuild(paths, identity).map_err(|source| FleetError::io("read", paths.journal(), source))
         }
         Err(error) => Err(FleetError::io("read", &path, error)),
     }
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<PeerFile, FleetError> {
-    let damaged = |why: String| FleetError::Damaged {
+    let damaged = |why: String| {
+        FleetError::Damaged {
         path: path.to_owned(),
         why,
-        hint: "move it away: the peer then starts with its generation after the highest in the journal".into(),
+        hint: "move it away: the daemon then finds what lives of the peer by its lock, and its generation by the other traces".into(),
+    }
     };
     let file: PeerFile = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
     if file.version > PEER_FILE_VERSION {
@@ -108,4 +138,37 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<PeerFile, FleetError> {
     }
     let highest = file.lives.iter().map(|life| life.generation).max().unwrap_or_default().max(file.highest);
     Ok(PeerFile { highest, ..file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{pidfd::Pidfd, spawn::Spawn};
+    use rustix::process::Signal;
+    use std::os::fd::AsFd;
+
+    #[tokio::test]
+    async fn the_folder_of_a_living_server_is_not_purged_also_where_its_lock_was_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let (paths, identity) = (Paths::new(root.path()).unwrap(), "shell-a".parse().unwrap());
+        let (files, path) = (PeerFiles::new(paths.clone()), paths.server_lock(&identity));
+        files.save(&identity, PeerFile { revision: 1, ..PeerFile::default() }).await.unwrap();
+        let lock = lock::try_lock(&path).unwrap();
+        let spawn = Spawn::new(Path::new("/bin/sleep")).unwrap().arg("60").unwrap().pass(lock.as_fd());
+        let server = Pidfd::open(spawn.start().unwrap()).unwrap();
+        drop(lock);
+        for removed in [false, true] {
+            if removed {
+                std::fs::remove_file(&path).unwrap();
+            }
+            let error = files.purge(&identity).await.unwrap_err();
+            assert_eq!(error.code(), "lock-held", "{error}");
+            assert!(paths.peer(&identity).join("state.json").exists());
+        }
+        server.signal(Signal::KILL).unwrap();
+        server.ended().await;
+        server.reap();
+        files.purge(&identity).await.unwrap();
+        assert!(!paths.peer(&identity).exists());
+    }
 }

@@ -40,8 +40,7 @@ impl Pidfd {
     /// # Errors
     /// The process is gone altogether; no reactor to be had.
     pub fn adopt(pid: i32, fd: OwnedFd) -> io::Result<Self> {
-        let start_ticks = witness::proc_stat::read(pid)?.start_ticks;
-        let id = ProcessId { pid, start_ticks, pidfd_inode: inode(fd.as_fd()) };
+        let id = identity(pid, fd.as_fd())?;
         // SAFETY: the `OwnedFd` owns an open descriptor, and nothing replaces it while the `AsyncFd` holds it.
         let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)?;
         Ok(Self { fd, id })
@@ -119,6 +118,21 @@ pub fn to_witness(end: ProcessEnd) -> EndStatus {
 pub fn dead_within(fd: BorrowedFd<'_>, wait: Duration) -> bool {
     let wait = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
+}
+
+/// Which process has this pid now, for whoever only looks.
+///
+/// # Errors
+/// No such process; no descriptor to be had.
+pub fn identify(pid: i32) -> io::Result<ProcessId> {
+    let raw = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    let fd = rustix::process::pidfd_open(raw, PidfdFlags::NONBLOCK)?;
+    identity(pid, fd.as_fd())
+}
+
+fn identity(pid: i32, fd: BorrowedFd<'_>) -> io::Result<ProcessId> {
+    let start_ticks = witness::proc_stat::read(pid)?.start_ticks;
+    Ok(ProcessId { pid, start_ticks, pidfd_inode: inode(fd) })
 }
 
 fn inode(fd: BorrowedFd<'_>) -> Option<u64> {

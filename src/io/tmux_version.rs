@@ -1,5 +1,6 @@
 //! Which tmux this is: 3.2 or later serves.
 
+use super::version_of;
 use coalmine_actors::error::FleetError;
 use std::{io, path::Path, process::Command};
 
@@ -26,17 +27,18 @@ pub enum Said {
     Unknown,
 }
 
-/// What the program says of itself, and what that means.
+/// What the program says of itself, and what that means. Blocks.
 ///
 /// # Errors
-/// It can not be run, or is too old.
+/// It can not be run, does not answer, or is too old.
 pub fn check(program: &Path) -> Result<(String, Said), FleetError> {
-    let output = match Command::new(program).arg("-V").output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FleetError::TmuxMissing),
-        Err(source) => return Err(FleetError::io("run", program, source)),
+    let text = match version_of::ask(program, Command::new(program).arg("-V")) {
+        Ok(text) => text.trim().to_owned(),
+        Err(FleetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(FleetError::TmuxMissing);
+        }
+        Err(error) => return Err(error),
     };
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match parse(&text) {
         Said::Release(version) if version < OLDEST => {
             Err(FleetError::TmuxTooOld { found: text.trim_start_matches("tmux ").to_owned() })

@@ -15,12 +15,13 @@ use crate::{
         builder::rules,
         plan::{Plan, plan},
     },
+    io::traces,
     paths::Paths,
 };
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    names::{BadName, Identity, Personality},
+    names::{BadName, Identity, Personality, Runtime},
     peer::file::PeerFile,
     registry::{
         document::{Document, PeerSpec, RegistryPhase},
@@ -75,11 +76,15 @@ impl Files {
         for spec in self.document.peers.iter().filter(|spec| spec.phase != Some(RegistryPhase::Newborn)) {
             for identity in spec.identities() {
                 let path = paths.peer(&identity).join("state.json");
-                let file = peer_file(&path).unwrap_or_else(|why| {
-                    self.state_problems.push(why);
-                    PeerFile::default()
-                });
-                let command = command(spec, runtimes.get(identity.runtime()));
+                let file = match peer_file(&path) {
+                    Ok(file) if path.exists() => file,
+                    // What lives is told, also where the file that should tell of it is lost or damaged.
+                    kept => {
+                        self.state_problems.extend(kept.err());
+                        traces::rebuild(paths, &identity).unwrap_or_default()
+                    }
+                };
+                let command = command(spec, identity.runtime(), runtimes.get(identity.runtime()));
                 self.peers.push(view::of(spec, identity, command, &file, host, written(&path, paths)));
             }
         }
@@ -214,8 +219,8 @@ fn written(state: &Path, paths: &Paths) -> jiff::Timestamp {
     at.and_then(|at| at.try_into().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
-fn command(spec: &PeerSpec, runtime: Option<&RuntimeDef>) -> Vec<String> {
-    spec.command.clone().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
+fn command(spec: &PeerSpec, name: &Runtime, runtime: Option<&RuntimeDef>) -> Vec<String> {
+    spec.command_of(name).cloned().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ fn life(server: ProcessId) -> PeerFile {
         phase: LifePhase::Up,
         started_boot_ms: host.boot_ms,
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         server: Some(server),
         canary: None,

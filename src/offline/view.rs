@@ -8,7 +8,7 @@ use coalmine_actors::{
         restart_policy::RestartLimit,
     },
     registry::document::PeerSpec,
-    view::{PeerView, PhaseName},
+    view::{PeerView, PhaseName, Wish},
 };
 use jiff::Timestamp;
 
@@ -25,6 +25,11 @@ pub(super) fn of(
     let alive = file.lives.iter().rev().find(lives);
     let canary = alive.and_then(|life| life.canary.filter(|canary| host.lives(*canary, &life.boot_id)));
     let (phase, detail) = alive.map_or_else(|| at_rest(file), |life| (live(life.phase), ""));
+    let started = alive.map(|life| &life.command).filter(|started| !started.is_empty() && **started != command);
+    let (command, next_command) = match started {
+        Some(started) => (started.clone(), Some(command)),
+        None => (command, None),
+    };
     PeerView {
         personality: identity.personality().clone(),
         runtime: identity.runtime().clone(),
@@ -44,10 +49,13 @@ pub(super) fn of(
         last_end: None,
         records_owed: 0,
         restart: spec.restart.unwrap_or_default(),
+        limits: spec.limits,
         cwd: spec.cwd.clone(),
         command,
+        next_command,
         policy: spec.policy.clone(),
         helper_version: String::new(),
+        wish: Wish::default(),
         identity,
     }
 }

@@ -78,8 +78,9 @@ impl Files {
         let states = names(&paths.peers());
         let states = states.into_iter().map(|name| {
             let path = paths.peers().join(&name).join("state.json");
-            // A folder without one belongs to a peer that never lived.
-            let state = if path.exists() { parse(&path) } else { Some(Value::Null) };
+            // A folder with nothing of a life in it belongs to a peer that never lived.
+            let state =
+                if path.exists() || lived(&paths.peers().join(&name)) { parse(&path) } else { Some(Value::Null) };
             (name, state)
         });
         Self {
@@ -90,6 +91,11 @@ impl Files {
             events: lines(&paths.journal().join("lifecycle.log")),
         }
     }
+}
+
+/// Whether something in a peer's folder belongs to a life of it.
+fn lived(folder: &Path) -> bool {
+    names(folder).iter().any(|name| ["claim-g", "canary-g", "pane-g"].iter().any(|of_life| name.starts_with(of_life)))
 }
 
 /// What is wrong, one sentence each. What is only not done yet is also wrong: whoever checks, waits and looks again.

@@ -9,6 +9,7 @@
 //!                                                               ▼
 //!      failure: seed, schedule, journal ◀─ complaints? ◀─ everything continued, a daemon started, and waited
 //! ```
+#![allow(clippy::print_stderr, reason = "it tells how far it is")]
 #![allow(unreachable_pub, reason = "one binary: nothing outside it can reach anything")]
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
 #![allow(missing_docs, reason = "nothing of it is for others")]

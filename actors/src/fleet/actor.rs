@@ -95,7 +95,7 @@ impl Actor for FleetActor {
             (peers.get_id(), Child::Peers),
         ]);
         let router = self.route_session_exits(&peers);
-        self.boot(&myself, &peers);
+        self.boot(&myself, &peers, true);
         Ok(FleetMemory {
             children,
             budgets: HashMap::new(),
@@ -119,15 +119,20 @@ impl Actor for FleetActor {
                 Boot::Failed { error, .. } => drop(reply.send(Err(error.clone()))),
                 Boot::Done => drop(reply.send(Ok(()))),
             },
-            FleetMsg::Boot => self.boot(&myself, &memory.peers),
+            FleetMsg::Boot => self.boot(&myself, &memory.peers, !memory.finished),
             FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
                     let created = conductor.create(*spec).await;
-                    if created.is_ok() {
-                        journal.record(Draft::new("created").with("personality", &name));
+                    match &created {
+                        Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),
+                        Ok(changes) if !changes.parts.is_empty() => {
+                            let parts = changes.parts.join(",");
+                            journal.record(Draft::new("changed").with("personality", &name).with("parts", parts));
+                        }
+                        _ => {}
                     }
                     let _ = reply.send(created); // the peer is made, whoever still listens
                 });
@@ -185,7 +190,7 @@ impl Actor for FleetActor {
                 memory.peers = self.spawn_peers(&myself, &memory.in_flight).await?;
                 memory.router.abort();
                 memory.router = self.route_session_exits(&memory.peers);
-                self.boot(&myself, &memory.peers);
+                self.boot(&myself, &memory.peers, !memory.finished);
                 memory.peers.get_cell()
             }
         };
@@ -220,10 +225,14 @@ impl FleetActor {
         }
     }
 
-    fn boot(&self, myself: &ActorRef<FleetMsg>, peers: &ActorRef<PeersMsg>) {
+    fn boot(&self, myself: &ActorRef<FleetMsg>, peers: &ActorRef<PeersMsg>, is_first: bool) {
         let (conductor, myself) = (self.conductor(peers), myself.clone());
         tokio::spawn(async move {
-            let result = conductor.boot().await;
+            let ready = if is_first { conductor.forget_newborns().await } else { Ok(()) };
+            let result = match ready {
+                Ok(()) => conductor.boot().await,
+                unready => unready,
+            };
             let _ = myself.cast(FleetMsg::Loaded(result)); // the fleet has ended
         });
     }

@@ -14,6 +14,7 @@ use crate::{
     ports::Ports,
     registry::{
         RegistryHandle,
+        changes::Changes,
         document::{PeerSpec, RegistryPhase},
     },
 };
@@ -43,31 +44,41 @@ impl Conductor {
         Ok(())
     }
 
-    /// Finishes what an earlier daemon had half made or half removed. Once a daemon, so that it can not meet one
-    /// that is being made now; beside the fleet's start, since a removal takes as long as its peer's end; and each
-    /// on its own, so that one which fails hides nobody.
+    /// Forgets what an earlier daemon had half made: its maker never heard that it was made, so the name is free
+    /// again. Before anybody can be told that the fleet is there, so that it meets none that is being made now.
+    pub(super) async fn forget_newborns(&self) -> Result<(), FleetError> {
+        let document = self.registry.ready().await?;
+        for spec in document.peers.iter().filter(|spec| spec.phase == Some(RegistryPhase::Newborn)) {
+            if let Err(error) = self.registry.forget(&spec.personality, Vec::new()).await {
+                tracing::warn!(peer = %spec.personality, error = error.chain(), "left half made");
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes what an earlier daemon had half removed. Once a daemon; beside the fleet's start, since a removal
+    /// takes as long as its peer's end; and each on its own, so that one which fails hides nobody.
     pub(super) async fn finish(&self) {
         let document = self.registry.snapshot();
         for spec in &document.peers {
             let finished = match spec.phase {
-                None => Ok(()),
-                // Its maker never heard that it was made: the name is free again.
-                Some(RegistryPhase::Newborn) => self.registry.forget(&spec.personality, Vec::new()).await,
+                // A newborn of now is being made by somebody.
+                None | Some(RegistryPhase::Newborn) => Ok(()),
                 Some(RegistryPhase::Leaving) => self.leave(spec).await,
             };
             if let Err(error) = finished {
-                tracing::warn!(peer = %spec.personality, error = error.chain(), "left half made or half removed");
+                tracing::warn!(peer = %spec.personality, error = error.chain(), "left half removed");
             }
         }
     }
 
     /// Reserves the name, then announces it: a crash between the two leaves no half-made peer.
-    pub(super) async fn create(&self, spec: PeerSpec) -> Result<bool, FleetError> {
+    pub(super) async fn create(&self, spec: PeerSpec) -> Result<Changes, FleetError> {
         let name = spec.personality.clone();
         let reserved = self.registry.reserve(spec).await?;
         self.registry.announce(&name).await?;
         self.spawn(&reserved.spec).await?;
-        Ok(reserved.new)
+        Ok(reserved.changes)
     }
 
     /// A peer that was told to stop before is let go: state purged, name free, generations kept.

@@ -2,9 +2,9 @@
 
 use crate::{
     names::Identity,
-    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
     ports::EndReport,
-    view::PeerView,
+    view::{PeerView, PhaseName},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -35,6 +35,9 @@ pub struct CreatePeer {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default)]
     pub restart_knobs: Option<RestartKnobs>,
+    /// What it may use of the host; the config's default for what is absent.
+    #[serde(default)]
+    pub limits: Limits,
     /// The policy that governs its effects.
     #[serde(default)]
     pub policy: Option<String>,
@@ -48,8 +51,14 @@ pub struct CreatePeer {
 pub struct Created {
     /// The peer as it stands now.
     pub peer: PeerView,
-    /// Whether the name is new; else a runtime was added, or nothing had to be done.
+    /// Whether the name is new.
     pub new: bool,
+    /// Which parts of a peer that was there are others now: `runtime`, `command`, `env`, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// It runs as it was, and what has changed holds from its next life on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_next_life: bool,
 }
 
 /// What `stop` did with one identity.
@@ -57,7 +66,11 @@ pub struct Created {
 pub struct Stopped {
     /// Which one.
     pub identity: Identity,
-    /// How its end went; nothing where it did not run.
+    /// Its state before.
+    pub was: PhaseName,
+    /// Its state now: a quarantined peer stays so.
+    pub phase: PhaseName,
+    /// How its end went; nothing where it did not run, or its server was dead already.
     pub report: Option<EndReport>,
 }
 

@@ -1,4 +1,7 @@
-//! What a name means: a personality (its default runtime, or all of them), or an identity. Pure.
+//! What a name means: an identity, or a personality (its default runtime, or all of them). Pure.
+//!
+//! The registry lets no peer have a name that is another one's identity. A file that was written before that rule, or
+//! by hand, may hold such a pair: an identity is looked for first, so that each can always be named in full.
 
 use crate::{
     error::FleetError,
@@ -14,10 +17,8 @@ use crate::{
 /// # Errors
 /// No peer has this name; the nearest ones are in the error.
 pub fn one(document: &Document, name: &str) -> Result<Identity, FleetError> {
-    if let Some(spec) = peer(document, name) {
-        return Ok(spec.default_identity());
-    }
-    identity(document, name).ok_or_else(|| unknown(document, name))
+    let default = || peer(document, name).map(PeerSpec::default_identity);
+    identity(document, name).or_else(default).ok_or_else(|| unknown(document, name))
 }
 
 /// All identities that NAME means: every one of a personality, or the identity itself.
@@ -25,15 +26,14 @@ pub fn one(document: &Document, name: &str) -> Result<Identity, FleetError> {
 /// # Errors
 /// As [`one`].
 pub fn all(document: &Document, name: &str) -> Result<Vec<Identity>, FleetError> {
-    if let Some(spec) = peer(document, name) {
-        return Ok(spec.identities().collect());
-    }
-    identity(document, name).map(|identity| vec![identity]).ok_or_else(|| unknown(document, name))
+    let one = identity(document, name).map(|identity| vec![identity]);
+    one.or_else(|| peer(document, name).map(|spec| spec.identities().collect())).ok_or_else(|| unknown(document, name))
 }
 
-/// The settled peer of this personality, or the one that has this identity.
+/// The settled peer that has this identity, or this personality.
 pub fn spec<'d>(document: &'d Document, name: &str) -> Option<&'d PeerSpec> {
-    peer(document, name).or_else(|| settled(document).find(|spec| spec.identities().any(|id| id.to_string() == name)))
+    let owner = settled(document).find(|spec| spec.identities().any(|id| id.to_string() == name));
+    owner.or_else(|| peer(document, name))
 }
 
 fn settled(document: &Document) -> impl Iterator<Item = &PeerSpec> {
@@ -71,9 +71,11 @@ mod tests {
             description: String::new(),
             intelligence: Intelligence::Artificial,
             command: None,
+            commands: std::collections::BTreeMap::new(),
             env: std::collections::BTreeMap::new(),
             restart: None,
             restart_knobs: None,
+            limits: crate::peer::limits::Limits::default(),
             policy: None,
             phase,
             extra: serde_json::Map::new(),
@@ -98,8 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn a_personality_that_looks_like_an_identity_wins() {
-        assert_eq!(one(&fleet(), "codex-bob").unwrap().to_string(), "shell-codex-bob");
+    fn an_identity_means_itself_also_where_an_old_file_has_a_peer_of_that_name() {
+        assert_eq!(one(&fleet(), "codex-bob").unwrap().to_string(), "codex-bob");
+        assert_eq!(names(all(&fleet(), "codex-bob").unwrap()), ["codex-bob"]);
+        assert_eq!(spec(&fleet(), "codex-bob").unwrap().personality.as_str(), "bob");
+        assert_eq!(one(&fleet(), "shell-codex-bob").unwrap().to_string(), "shell-codex-bob");
     }
 
     #[test]

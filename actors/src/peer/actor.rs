@@ -215,13 +215,13 @@ impl PeerActor {
         found: Found,
     ) -> Result<(), ActorProcessingErr> {
         let found = match found {
-            Found::Alive { server, canary, session } => {
+            Found::Alive { server, canary, session, lock_lost } => {
                 let ids = (server.id(), canary.as_ref().map(|canary| canary.id()));
                 self.watch(myself, memory, Watched::Server(generation), server).await?;
                 if let Some(canary) = canary {
                     self.watch(myself, memory, Watched::Canary(generation), canary).await?;
                 }
-                FoundLife::Alive { server: ids.0, canary: ids.1, session }
+                FoundLife::Alive { server: ids.0, canary: ids.1, session, lock_lost }
             }
             Found::Dead(end) => FoundLife::Dead(end),
             Found::NeverLived => FoundLife::NeverLived,

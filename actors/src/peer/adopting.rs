@@ -2,7 +2,7 @@
 //! somebody who can not be proved to be ours.
 
 use super::{
-    ending::{self, BY_FLEET, WHY_IDLE, claim},
+    ending::{self, BY_FLEET, WHY_IDLE, WHY_SESSION_EXIT, claim},
     file::{Life, LifePhase},
     input::{Action, Alarm, FoundLife, SessionExit},
     phase::{CanaryWatch, Live, Next, Phase, Rest, Stage},
@@ -14,6 +14,9 @@ use crate::{
     names::Generation,
     ports::{FoundSession, ProcessEnd, ProcessId},
 };
+
+/// What is said of a life whose server was found without it.
+const LOCK_LOST: &str = "its server.lock was removed; a restart makes another";
 
 /// Nothing of it lives, and it should: what was to come comes, but never ahead of its time or its turn.
 pub(super) fn take_up(turn: &mut Turn<'_>) {
@@ -36,13 +39,21 @@ pub(super) fn found(turn: &mut Turn<'_>, generation: Generation, found: FoundLif
         // Dead stays dead: this was seen, and written down, before.
         _ if life.phase == LifePhase::Dead => dead(turn, &life, ProcessEnd::Vanished),
         FoundLife::NeverLived if !busy => never_lived(turn, &life),
-        FoundLife::Alive { server, canary, session } if !busy => alive(turn, &life, server, canary, session),
+        FoundLife::Alive { server, canary, session, lock_lost } if !busy => {
+            alive(turn, &life, (server, canary), session, lock_lost);
+        }
         FoundLife::Blocked(why) if !busy => turn.enter(Phase::Blocked, why),
         _ => {}
     }
 }
 
-fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<ProcessId>, session: FoundSession) {
+fn alive(
+    turn: &mut Turn<'_>,
+    life: &Life,
+    (server, canary): (ProcessId, Option<ProcessId>),
+    session: FoundSession,
+    lock_lost: bool,
+) {
     let generation = life.generation;
     let wanted = turn.state.file.planned(&turn.rules.boot_id);
     let stage = match (life.phase, &session) {
@@ -68,7 +79,7 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
         unreachable: false,
         ending: None,
     };
-    turn.enter(Phase::Live(Box::new(live)), "");
+    turn.enter(Phase::Live(Box::new(live)), if lock_lost { LOCK_LOST } else { "" });
     if let (Stage::Up, Some(up_boot_ms)) = (&stage, life.up_boot_ms) {
         turn.state.since_boot_ms = up_boot_ms;
     }
@@ -77,12 +88,20 @@ fn alive(turn: &mut Turn<'_>, life: &Life, server: ProcessId, canary: Option<Pro
         life.canary = canary.or(life.canary);
     });
     turn.tell(Draft::new("adopted").with("gen", generation).with("server_pid", server.pid));
+    if lock_lost {
+        turn.tell(Draft::new("lock-lost").with("gen", generation).with("server_pid", server.pid));
+    }
     if session == FoundSession::Silent {
         step::reachable(turn, generation, false);
     }
     // Its claim may stand, or a stop that was accepted has not begun: the end that was meant is carried out.
     if life.phase == LifePhase::Stopping || wanted != Next::Start {
-        let why = if wanted == Next::Rest(Rest::Asleep) { WHY_IDLE } else { "stop" };
+        let why = match wanted {
+            Next::Rest(Rest::Asleep) => WHY_IDLE,
+            Next::Rest(Rest::Stopped | Rest::Quarantined) => "stop",
+            Next::Start => "restart",
+            Next::Rearm { .. } => WHY_SESSION_EXIT,
+        };
         return ending::end_now(turn, claim(why, BY_FLEET, wanted), wanted);
     }
     ending::go_on(turn, generation, stage.clone());

@@ -46,8 +46,12 @@ impl PeerActor {
     /// The world refuses the file: what waits is refused, and it is read again later, by itself or for who asks. What
     /// lives of this peer is not known, so nothing is done about it.
     pub(super) fn unavailable(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, error: &FleetError) {
-        tracing::warn!(identity = %self.identity, error = error.chain(), "state unreadable");
-        self.view.send_modify(|view| (view.phase, view.detail) = (PhaseName::Blocked, error.chain()));
+        let why = error.chain();
+        // Once for each reason: it is read again for everybody who asks.
+        if self.view.borrow().detail != why {
+            tracing::warn!(identity = %self.identity, error = why, "state unreadable");
+        }
+        self.view.send_modify(|view| (view.phase, view.detail) = (PhaseName::Blocked, why));
         let waiting = std::mem::take(&mut memory.waiting);
         memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, error)).collect();
         memory.reading = false;
@@ -64,7 +68,9 @@ impl PeerActor {
     ) -> Result<(), ActorProcessingErr> {
         let file = PeerFile { highest: file.highest.max(self.config().retired), ..file };
         let wanted_up = file.desired == Desired::Up;
-        memory.state = Some(PeerState::resting(file, self.ports.clock.now().boot_ms));
+        // Whoever waits for what an earlier actor accepted still sees what becomes of it.
+        let wish = self.view.borrow().wish.clone();
+        memory.state = Some(PeerState { wish, ..PeerState::resting(file, self.ports.clock.now().boot_ms) });
         for (generation, found) in found {
             self.found(myself, memory, generation, found).await?;
         }

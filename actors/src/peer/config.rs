@@ -2,6 +2,7 @@
 
 use super::{
     input::PeerRules,
+    limits::Limits,
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
@@ -21,6 +22,8 @@ pub struct FleetRules {
     pub restart: RestartPolicy,
     /// How often a peer may die, and how long it waits, where it does not say.
     pub limit: RestartLimit,
+    /// What a peer may use of the host, where it does not say.
+    pub limits: Limits,
     /// How many peers may be coming back at once after a mass death.
     pub parallel: usize,
     /// This boot of the host.
@@ -38,6 +41,8 @@ pub struct PeerConfig {
     pub rules: PeerRules,
     /// What runs in its pane.
     pub program: Program,
+    /// What it may use of the host.
+    pub limits: Limits,
     /// When it counts as up.
     pub screen: ScreenRules,
     /// How its program is asked to end.
@@ -56,7 +61,7 @@ pub struct PeerConfig {
 /// generation of a namesake that was removed.
 pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Generation) -> Option<PeerConfig> {
     let def = fleet.runtimes.get(runtime)?;
-    let argv = match &spec.command {
+    let argv = match spec.command_of(runtime) {
         Some(command) if !command.is_empty() => command.clone(),
         _ if !def.argv.is_empty() => def.argv.clone(),
         _ => vec![fleet.shell.clone()],
@@ -66,12 +71,14 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
     Some(PeerConfig {
         rules: PeerRules {
             identity: Identity::new(runtime.clone(), spec.personality.clone()),
+            command: argv.clone(),
             restart: spec.restart.unwrap_or(fleet.restart),
             limit: limit(spec, fleet.limit),
             idle_after_ms: def.idle_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             boot_id: fleet.boot_id.clone(),
         },
         program: Program { argv, env, cwd: spec.cwd.clone() },
+        limits: spec.limits.over(fleet.limits),
         screen: ScreenRules {
             readiness: def.readiness.clone(),
             attention: def.attention.clone(),

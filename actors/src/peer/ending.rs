@@ -26,7 +26,8 @@ pub(super) const BY_FLEET: &str = "fleet";
 
 /// What a claim says of a peer that is put to sleep.
 pub(super) const WHY_IDLE: &str = "idle";
-const WHY_SESSION_EXIT: &str = "session-exit";
+/// What a claim says where a program has left its session.
+pub(super) const WHY_SESSION_EXIT: &str = "session-exit";
 
 /// The written intent of an end.
 pub(super) fn claim(why: &str, by: &str, next: Next) -> Claim {
@@ -182,6 +183,7 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         }
         // Dead before the claim held: nobody meant this death, so it is recorded; what was asked for follows.
         Ok(LifeEnd::AlreadyDead) => {
+            turn.state.last_end = None;
             turn.act(Action::Alarm(Alarm::Died));
             death(turn, generation, server_end.unwrap_or(ProcessEnd::Vanished));
             clear(turn, generation, next);
@@ -189,6 +191,10 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         Err(error) => {
             turn.tell(Draft::new("end-failed").with("gen", generation).with("reason", error.chain()));
             turn.state.note = error.chain();
+            if server_end.is_none() {
+                // Whoever waits for this end, or for the life after it, hears now what was in the way.
+                turn.state.wish.failed = Some(error);
+            }
             if let Some(end) = server_end {
                 // It died after all; the claim may or may not stand, and the record's maker looks.
                 death(turn, generation, end);
@@ -292,7 +298,10 @@ pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
             turn.state.file.plan(next);
             let note = std::mem::take(&mut turn.state.note);
             turn.enter(rest.into(), note);
-            turn.tell(Draft::new(rest.name().as_str()));
+            // A quarantine was told when it was decided, with its numbers.
+            if rest != Rest::Quarantined {
+                turn.tell(Draft::new(rest.name().as_str()));
+            }
             turn.save();
         }
     }

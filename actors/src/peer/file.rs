@@ -104,6 +104,9 @@ pub struct Life {
     /// When its program was ready, milliseconds since boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_boot_ms: Option<u64>,
+    /// What its program was started as, but for what makes it go on; empty before, and in files of an older build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// Its program was told to go on with the last conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,

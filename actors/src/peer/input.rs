@@ -17,6 +17,8 @@ use crate::{
 pub struct PeerRules {
     /// Which peer.
     pub identity: Identity,
+    /// What its next life runs, but for what makes it go on.
+    pub command: Vec<String>,
     /// What happens after a death.
     pub restart: RestartPolicy,
     /// How often it may die, and how long it waits.
@@ -38,6 +40,8 @@ pub enum FoundLife {
         canary: Option<ProcessId>,
         /// What became of its session.
         session: FoundSession,
+        /// The file of its lock was removed.
+        lock_lost: bool,
     },
     /// Its server is gone.
     Dead(ProcessEnd),
@@ -142,6 +146,8 @@ impl std::fmt::Display for SessionExit {
 /// What a request is answered with at once; the rest is seen in the peer's view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
+    /// Its number among the requests that this peer accepted; [`Wish`](crate::view::Wish) tells what became of it.
+    pub number: u64,
     /// The life that the request is about: the one that lives, is ended, or begins.
     pub generation: Generation,
     /// The state before.

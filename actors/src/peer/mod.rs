@@ -10,6 +10,7 @@ mod idling;
 pub mod in_flight;
 pub mod incident;
 pub mod input;
+pub mod limits;
 pub mod message;
 mod pacing;
 mod perform;

@@ -105,7 +105,7 @@ impl PeerActor {
                 });
             }
             Action::StartServer(generation, file) => {
-                let start = ports.servers.start(&self.life(generation), file);
+                let start = ports.servers.start(&self.life(generation), file, self.config().limits);
                 self.report(myself, start, move |result| PeerMsg::Server(generation, result));
             }
             Action::Find(known) => {

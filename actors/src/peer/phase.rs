@@ -18,7 +18,7 @@ use super::file::{Desired, Life, LifePhase, PeerFile};
 use crate::{
     names::Generation,
     ports::{Claim, EndReport, ProcessEnd, ProcessId},
-    view::PhaseName,
+    view::{PhaseName, Wish},
 };
 use std::collections::BTreeMap;
 
@@ -39,6 +39,8 @@ pub struct PeerState {
     pub last_end: Option<EndReport>,
     /// Failed attempts to start anything at all, in a row.
     pub failed_attempts: u32,
+    /// What was asked of it last.
+    pub wish: Wish,
 }
 
 /// Where a peer is.
@@ -264,6 +266,7 @@ impl PeerState {
             owed: BTreeMap::new(),
             last_end: None,
             failed_attempts: 0,
+            wish: Wish::default(),
         }
     }
 

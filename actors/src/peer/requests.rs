@@ -8,11 +8,17 @@ use super::{
     starting,
     step::Turn,
 };
-use crate::{error::FleetError, journal::Draft, names::Generation};
+use crate::{error::FleetError, journal::Draft, names::Generation, view::Wish};
 
 fn accept(turn: &mut Turn<'_>, generation: Generation) {
-    let was = turn.state.phase.name();
-    turn.act(Action::Answer(Ok(Accepted { generation, was })));
+    let (number, was) = (turn.state.wish.number, turn.state.phase.name());
+    turn.act(Action::Answer(Ok(Accepted { number, generation, was })));
+}
+
+/// Accepts what is wanted from now on: whoever waits for an earlier request sees that this one came after it.
+fn accept_wish(turn: &mut Turn<'_>, verb: &'static str, generation: Generation) {
+    turn.state.wish = Wish { number: turn.state.wish.number + 1, verb, failed: None };
+    accept(turn, generation);
 }
 
 fn refuse(turn: &mut Turn<'_>, hint: String) {
@@ -36,26 +42,30 @@ fn refuse_quarantined(turn: &mut Turn<'_>) {
 }
 
 pub(super) fn start(turn: &mut Turn<'_>) {
+    start_as(turn, "start");
+}
+
+fn start_as(turn: &mut Turn<'_>, verb: &'static str) {
     let following = turn.state.file.highest.next();
     if turn.state.quarantined() {
         return refuse_quarantined(turn);
     }
     if turn.state.following().is_some() {
-        accept(turn, following);
+        accept_wish(turn, verb, following);
         return follow_with(turn, Next::Start);
     }
     if let Some(generation) = turn.state.live().map(|live| live.generation) {
         idling::delivered(turn, generation); // somebody wants it now: that counts as a sign of life
-        return accept(turn, generation);
+        return accept_wish(turn, verb, generation);
     }
     // What was in the way may be our own server, silent when it was looked for: never a second one beside it.
     if let Some(life) = turn.state.unsettled_life().cloned() {
-        accept(turn, life.generation);
+        accept_wish(turn, verb, life.generation);
         turn.state.file.plan(Next::Start);
         turn.save();
         return turn.act(Action::Find(life));
     }
-    accept(turn, following);
+    accept_wish(turn, verb, following);
     starting::begin(turn, None);
 }
 
@@ -66,9 +76,9 @@ pub(super) fn wake(turn: &mut Turn<'_>) {
         (_, Some(Next::Rest(Rest::Stopped))) | (Phase::Stopped | Phase::Blocked, _) => {}
         // It comes by itself, in its time and turn.
         (_, Some(Next::Start | Next::Rearm { .. })) | (Phase::Backoff { .. } | Phase::Queued { .. }, _) => {
-            return accept(turn, following);
+            return accept_wish(turn, "wake", following);
         }
-        _ => return start(turn),
+        _ => return start_as(turn, "wake"),
     }
     let hint = format!("`coalmine start {}` starts it", turn.rules.identity);
     refuse(turn, hint);
@@ -81,7 +91,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
     if turn.state.phase == Phase::Blocked && turn.state.unsettled_life().is_some() {
         return refuse(turn, blocked_hint());
     }
-    accept(turn, highest);
+    accept_wish(turn, why, highest);
     if turn.state.quarantined() {
         return; // it stays down, and what it died of is not forgotten by a stop
     }
@@ -101,10 +111,10 @@ pub(super) fn stop(turn: &mut Turn<'_>, why: &'static str) {
 
 pub(super) fn restart(turn: &mut Turn<'_>) {
     if turn.state.live().is_none() || turn.state.following().is_some() {
-        return start(turn);
+        return start_as(turn, "restart");
     }
     let following = turn.state.file.highest.next();
-    accept(turn, following);
+    accept_wish(turn, "restart", following);
     ending::end(turn, claim("restart", BY_OPERATOR, Next::Start), Next::Start);
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     config::PeerConfig,
+    file::Life,
     phase::{CanaryWatch, PeerState, Phase, Stage},
 };
 use crate::{names::Identity, ports::Moment, view::PeerView};
@@ -11,8 +12,8 @@ use jiff::SignedDuration;
 pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerView {
     let identity = config.rules.identity.clone();
     let live = state.live();
-    let resumed =
-        live.is_some_and(|live| state.file.lives.iter().any(|life| life.generation == live.generation && life.resumed));
+    let life = live.and_then(|live| state.file.lives.iter().find(|life| life.generation == live.generation));
+    let (command, next_command) = commands(life, config);
     let age_ms = now.boot_ms.saturating_sub(state.since_boot_ms);
     PeerView {
         personality: identity.personality().clone(),
@@ -38,11 +39,25 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
+        limits: config.limits,
         cwd: config.program.cwd.clone(),
-        command: config.program(resumed).argv,
+        command,
+        next_command,
         policy: config.policy.clone(),
         helper_version: config.helper_version.clone(),
+        wish: state.wish.clone(),
         identity,
+    }
+}
+
+/// What runs, or would run now; and what its next life runs, where that is something else.
+fn commands(life: Option<&Life>, config: &PeerConfig) -> (Vec<String>, Option<Vec<String>>) {
+    let next = config.program(life.is_some_and(|life| life.resumed)).argv;
+    match life {
+        Some(life) if !life.command.is_empty() && life.command != config.program.argv => {
+            (life.command.clone(), Some(config.program.argv.clone()))
+        }
+        _ => (next, None),
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
         phase: LifePhase::Starting,
         started_boot_ms: turn.now.boot_ms,
         up_boot_ms: None,
+        command: turn.rules.command.clone(),
         resumed: file.resume,
         server: None,
         canary: None,

@@ -9,6 +9,7 @@
 //! ```
 
 use super::{
+    changes::Changes,
     document::Document,
     handle::{Served, Shared},
     message::{Changed, RegistryMsg},
@@ -50,13 +51,14 @@ struct Request {
 /// too, may rest on a change beside it.
 struct Decided {
     request: Request,
-    verdict: Result<(), FleetError>,
+    verdict: Result<Changes, FleetError>,
 }
 
 impl Decided {
     /// The permit goes only now, so that the gate counts what is in work too.
-    fn answer(self, saved: Changed) {
-        let _gave_up_waiting = self.request.reply.send(self.verdict.and(saved));
+    fn answer(self, saved: Result<Arc<Document>, FleetError>) {
+        let answer = self.verdict.and_then(|changes| Ok((saved?, changes)));
+        let _gave_up_waiting = self.request.reply.send(answer);
     }
 }
 
@@ -121,7 +123,10 @@ impl Registry {
                 self.shared.publish(Served::Document(Arc::clone(&state.document)));
             }
             Err(error) => {
-                tracing::error!(error = error.chain(), "the registry is unavailable");
+                // Once: each further try would say the same, and `status` says it as long as it is so.
+                if failures == 0 {
+                    tracing::error!(error = error.chain(), "the registry is unavailable");
+                }
                 for request in state.waiting.drain(..) {
                     let _gave_up_waiting = request.reply.send(Err(unavailable(&error)));
                 }
@@ -144,7 +149,12 @@ impl Registry {
             if request.reply.is_closed() {
                 continue; // who asked has given up; a change nobody heard of must not appear later
             }
-            let verdict = request.mutation.request.apply(&next).map(|after| next = after);
+            let mutation = &request.mutation.request;
+            let verdict = mutation.apply(&next).map(|after| {
+                let changes = mutation.changes(&next, &after);
+                next = after;
+                changes
+            });
             decided.push(Decided { request, verdict });
         }
         if next == *state.document {

@@ -2,7 +2,7 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -70,9 +70,12 @@ pub struct PeerSpec {
     /// Who thinks there.
     #[serde(default)]
     pub intelligence: Intelligence,
-    /// Program and arguments, where the runtime's own are not meant.
+    /// Program and arguments under the default runtime, where that runtime's own are not meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// The same under its other runtimes. Kept apart, so that every format that was ever written reads as it was meant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<Runtime, Vec<String>>,
     /// Variables for the program.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -82,6 +85,9 @@ pub struct PeerSpec {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_knobs: Option<RestartKnobs>,
+    /// What it may use of the host; the config's default for what is absent.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// The policy that governs its effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -97,6 +103,20 @@ impl PeerSpec {
     /// The identities that this peer has.
     pub fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
         self.runtimes.iter().map(|runtime| Identity::new(runtime.clone(), self.personality.clone()))
+    }
+
+    /// Program and arguments under `runtime`, where its own are not meant.
+    pub fn command_of(&self, runtime: &Runtime) -> Option<&Vec<String>> {
+        if *runtime == self.default_runtime { self.command.as_ref() } else { self.commands.get(runtime) }
+    }
+
+    /// Lets this program run under `runtime` in place of its own.
+    pub fn set_command(&mut self, runtime: &Runtime, command: Vec<String>) {
+        if *runtime == self.default_runtime {
+            self.command = Some(command);
+        } else {
+            self.commands.insert(runtime.clone(), command);
+        }
     }
 
     /// The identity that is meant by the bare name.

@@ -2,8 +2,9 @@
 
 use super::{
     actor::Registry,
-    document::{Document, PeerSpec, RegistryPhase},
-    message::RegistryMsg,
+    changes::Changes,
+    document::{Document, PeerSpec},
+    message::{Changed, RegistryMsg},
     mutation::Mutation,
 };
 use crate::{
@@ -27,8 +28,8 @@ pub const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
 /// What `reserve` did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reserved {
-    /// Whether the peer still has to be announced; else a settled one was merged into.
-    pub new: bool,
+    /// What this reservation changed; another one at the same time may have changed more.
+    pub changes: Changes,
     /// The peer as it stands now.
     pub spec: PeerSpec,
 }
@@ -141,10 +142,10 @@ impl RegistryHandle {
     /// The name is taken, the peer can not be stored, or the store can not serve.
     pub async fn reserve(&self, wanted: PeerSpec) -> Result<Reserved, FleetError> {
         let name = wanted.personality.clone();
-        let document = self.change(Mutation::Reserve(Box::new(wanted))).await?;
+        let (document, changes) = self.change(Mutation::Reserve(Box::new(wanted))).await?;
         let gone = || FleetError::UnknownPeer { name: name.to_string(), nearest: Vec::new() };
         let spec = document.peer(&name).ok_or_else(gone)?.clone();
-        Ok(Reserved { new: spec.phase == Some(RegistryPhase::Newborn), spec })
+        Ok(Reserved { changes, spec })
     }
 
     /// A newborn is whole now and shown.
@@ -179,7 +180,7 @@ impl RegistryHandle {
         self.change(Mutation::Forget(name.clone(), retired)).await.map(drop)
     }
 
-    async fn change(&self, mutation: Mutation) -> Result<Arc<Document>, FleetError> {
+    async fn change(&self, mutation: Mutation) -> Changed {
         let gate = self.shared.gate.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (reply, answer) = ractor::concurrency::oneshot();
         gate.ok_or(FleetError::ShuttingDown)?

@@ -1,12 +1,12 @@
 //! What can be asked of the registry, and what its own tasks report to it.
 
-use super::{document::Document, mutation::Mutation};
+use super::{changes::Changes, document::Document, mutation::Mutation};
 use crate::{admission::Admitted, error::FleetError};
 use ractor::RpcReplyPort;
 use std::sync::Arc;
 
-/// The answer to a change: the document in which it is durable.
-pub(super) type Changed = Result<Arc<Document>, FleetError>;
+/// The answer to a change: the document in which it is durable, and what it alone changed there.
+pub(super) type Changed = Result<(Arc<Document>, Changes), FleetError>;
 
 /// A message to the registry.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! `actor.rs` makes it durable, `parse.rs` and `render.rs` are the format.
 
 mod actor;
+pub mod changes;
 pub mod document;
 mod handle;
 mod message;

@@ -7,6 +7,7 @@
 //! Every step may be asked for twice: the second time it changes nothing.
 
 use super::{
+    changes::Changes,
     document::{Document, PeerSpec, RegistryPhase},
     nearest::nearest,
     upsert::upsert,
@@ -49,6 +50,16 @@ impl Mutation {
             }
         }
         Ok(next)
+    }
+}
+
+impl Mutation {
+    /// What it changed of the peer that it is about.
+    pub fn changes(&self, before: &Document, after: &Document) -> Changes {
+        match self {
+            Self::Reserve(wanted) => Changes::of(&wanted.personality, before, after),
+            Self::Announce(_) | Self::Leaving(_) | Self::Retire(_) | Self::Forget(..) => Changes::default(),
+        }
     }
 }
 

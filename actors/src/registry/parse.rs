@@ -95,6 +95,7 @@ fn read_peer(raw: &Value) -> Result<PeerSpec, String> {
 /// # Errors
 /// The first thing that is wrong, as a text.
 pub fn check(peer: &PeerSpec) -> Result<(), String> {
+    let commands = || peer.command.iter().chain(peer.commands.values());
     if !peer.runtimes.contains(&peer.default_runtime) {
         return Err(format!("default_runtime {} is not among its runtimes", peer.default_runtime));
     }
@@ -104,13 +105,14 @@ pub fn check(peer: &PeerSpec) -> Result<(), String> {
     if peer.cwd.to_str().is_none() {
         return Err(format!("cwd {:?} is not UTF-8, which JSON needs", peer.cwd));
     }
-    if has_nul(&peer.cwd) || peer.command.iter().flatten().any(|word| word.contains('\0')) {
+    if has_nul(&peer.cwd) || commands().flatten().any(|word| word.contains('\0')) {
         return Err("cwd or command holds a NUL character".into());
     }
     if let Some(knobs) = peer.restart_knobs {
         knobs.limit(RestartLimit::default()).map_err(|why| format!("restart_knobs.{why}"))?;
     }
-    if peer.command.as_ref().is_some_and(Vec::is_empty) {
+    peer.limits.check().map_err(|why| format!("limits.{why}"))?;
+    if commands().any(Vec::is_empty) {
         return Err("command is empty".into());
     }
     if let Some((key, _)) = peer.env.iter().find(|(key, value)| !is_variable(key, value)) {
@@ -175,6 +177,8 @@ mod tests {
             (with("restart", json!("sometimes")), "unknown variant `sometimes`"),
             (with("command", json!([])), "command is empty"),
             (with("env", json!({ "A=B": "1" })), "env \"A=B\" can not be a variable"),
+            (with("limits", json!({ "memory_max": "abc" })), "as in 512M"),
+            (with("limits", json!({ "tasks_max": 1 })), "limits.tasks_max is 1; it must be 8 to"),
             (with("phase", json!("dead")), "unknown variant `dead`"),
         ] {
             let anna = json!({ "personality": "anna", "runtimes": ["shell"], "default_runtime": "shell", "cwd": "/a" });

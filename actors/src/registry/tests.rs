@@ -1,6 +1,11 @@
 //! The registry's contract, with a fake file and a paused clock.
 
-use super::{CHANGE_DEADLINE, CHANGES_IN_FLIGHT_MAX, RegistryHandle, document::Document, upsert::tests::spec};
+use super::{
+    CHANGE_DEADLINE, CHANGES_IN_FLIGHT_MAX, RegistryHandle,
+    changes::Changes,
+    document::{Document, PeerSpec},
+    upsert::tests::spec,
+};
 use crate::{
     error::FleetError,
     names::{Generation, Personality},
@@ -54,10 +59,10 @@ async fn settle() {
 async fn a_change_is_durable_and_visible_when_it_is_answered() {
     let world = empty().await;
     let reserved = world.registry.reserve(spec("bob", "/b")).await.unwrap();
-    assert!(reserved.new);
+    assert!(reserved.changes.new);
     assert_eq!(world.file.document(), *world.registry.snapshot());
     world.registry.announce(&name("bob")).await.unwrap();
-    assert!(!world.registry.reserve(spec("bob", "/b")).await.unwrap().new);
+    assert!(!world.registry.reserve(spec("bob", "/b")).await.unwrap().changes.new);
     world.registry.leaving(&name("bob")).await.unwrap();
     let retired = vec![("claude-bob".parse().unwrap(), Generation(7))];
     world.registry.forget(&name("bob"), retired).await.unwrap();
@@ -191,4 +196,24 @@ async fn handles_survive_the_actor_and_waiting_callers_hear_of_its_end() {
     world.registry.spawn(Arc::new(world.file.clone()), world.parent.clone()).await.unwrap();
     world.registry.reserve(spec("c", "/b")).await.unwrap();
     assert_eq!(world.names(), ["anna", "bob", "c"], "bob's save had landed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wishes_at_once_each_hear_what_they_alone_changed() {
+    let world = empty().await;
+    world.file.hold();
+    let first = world.reserve("a");
+    settle().await;
+    let wish = |command: &str| {
+        let wanted = PeerSpec { command: Some(vec![command.into()]), ..spec("bob", "/b") };
+        let registry = world.registry.clone();
+        tokio::spawn(async move { registry.reserve(wanted).await })
+    };
+    let (one, other) = (wish("cat"), wish("sh"));
+    settle().await;
+    world.file.release();
+    first.await.unwrap().unwrap();
+    let (one, other) = (one.await.unwrap().unwrap(), other.await.unwrap().unwrap());
+    assert_eq!(one.changes, Changes { new: true, parts: vec![] });
+    assert_eq!(other.changes, Changes { new: false, parts: vec!["command"] });
 }

@@ -16,13 +16,14 @@ use crate::{
 /// Merges `wanted` into the peer that has its name, or adds it as a newborn.
 ///
 /// # Errors
-/// [`FleetError::NameTaken`] when the name belongs to a peer in another folder, to one that is being removed,
-/// or to a record that can not be read; [`FleetError::Usage`] when `wanted` could not be stored.
+/// [`FleetError::NameTaken`] when the name belongs to a peer in another folder, to one that is being removed, or to a
+/// record that can not be read, or when a personality would be another peer's identity; [`FleetError::Usage`] when `wanted` could not be stored.
 pub fn upsert(document: &mut Document, wanted: &PeerSpec) -> Result<(), FleetError> {
     parse::check(wanted).map_err(|why| FleetError::Usage {
         what: format!("{} can not be stored: {why}", wanted.personality),
         hint: "correct it and try again".into(),
     })?;
+    no_name_means_two(document, wanted)?;
     let name = &wanted.personality;
     if let Some(known) = document.peers.iter_mut().find(|peer| peer.personality == *name) {
         return merge(known, wanted);
@@ -32,6 +33,28 @@ pub fn upsert(document: &mut Document, wanted: &PeerSpec) -> Result<(), FleetErr
         return Err(taken(name, format!("record {} of fleet.json has it and can not be read: {}", bad.index, bad.why)));
     }
     document.peers.push(PeerSpec { phase: Some(RegistryPhase::Newborn), ..wanted.clone() });
+    Ok(())
+}
+
+/// A personality may hold dashes, so it may read like an identity. Whichever of the two comes second is refused: else
+/// one name would mean two peers, and what is meant for one would hit the other.
+fn no_name_means_two(document: &Document, wanted: &PeerSpec) -> Result<(), FleetError> {
+    let known = document.peer(&wanted.personality);
+    if known.is_some_and(|known| wanted.runtimes.iter().all(|runtime| known.runtimes.contains(runtime))) {
+        return Ok(()); // it brings no new name
+    }
+    for other in &document.peers {
+        if let Some(identity) = other.identities().find(|identity| identity.to_string() == wanted.personality.as_str())
+        {
+            let why = format!("it is {} under the runtime {}", other.personality, identity.runtime());
+            return Err(taken(&wanted.personality, why));
+        }
+        if let Some(identity) = wanted.identities().find(|identity| identity.to_string() == other.personality.as_str())
+        {
+            let why = format!("{} under the runtime {} would have it too", wanted.personality, identity.runtime());
+            return Err(taken(&other.personality, why));
+        }
+    }
     Ok(())
 }
 
@@ -50,12 +73,17 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
     }
     known.env.extend(wanted.env.clone());
     known.extra.extend(wanted.extra.clone());
-    inherit(&mut known.command, &wanted.command);
+    for runtime in &wanted.runtimes {
+        if let Some(command) = wanted.command_of(runtime) {
+            known.set_command(runtime, command.clone());
+        }
+    }
     inherit(&mut known.restart, &wanted.restart);
     known.restart_knobs = match (wanted.restart_knobs, known.restart_knobs) {
         (Some(wanted), Some(known)) => Some(wanted.over(known)),
         (wanted, known) => wanted.or(known),
     };
+    known.limits = wanted.limits.over(known.limits);
     inherit(&mut known.policy, &wanted.policy);
     Ok(())
 }
@@ -74,7 +102,7 @@ fn taken(name: &Personality, why: String) -> FleetError {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        peer::restart_policy::RestartPolicy,
+        peer::{limits::Limits, restart_policy::RestartPolicy},
         registry::document::{BadRecord, Intelligence},
     };
     use proptest::prelude::*;
@@ -92,9 +120,11 @@ pub(super) mod tests {
             description: String::new(),
             intelligence: Intelligence::Artificial,
             command: None,
+            commands: BTreeMap::new(),
             env: BTreeMap::new(),
             restart: None,
             restart_knobs: None,
+            limits: Limits::default(),
             policy: None,
             phase: None,
             extra: serde_json::Map::new(),
@@ -108,6 +138,7 @@ pub(super) mod tests {
         full.command = Some(vec!["sh".into()]);
         full.env = BTreeMap::from([("A".into(), "1".into())]);
         full.restart = Some(RestartPolicy::Never);
+        full.limits = Limits { memory_max: Some("2G".parse().unwrap()), tasks_max: Some(100) };
         full.policy = Some("strict".into());
         full.extra.insert("wake_policy".into(), json!("mail"));
         full
@@ -149,6 +180,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_command_belongs_to_the_runtime_that_it_was_given_for() {
+        let (claude, codex): (Runtime, Runtime) = ("claude".parse().unwrap(), "codex".parse().unwrap());
+        let under = |runtime: &Runtime, command: &str| PeerSpec {
+            runtimes: vec![runtime.clone()],
+            default_runtime: runtime.clone(),
+            command: Some(vec![command.into()]),
+            ..spec("bob", "/b")
+        };
+        let bare = PeerSpec { command: None, ..under(&codex, "") };
+        let bob = merged(under(&claude, "a"), &bare);
+        assert_eq!((bob.command_of(&claude), bob.command_of(&codex)), (Some(&vec!["a".into()]), None));
+        let bob = merged(bob, &under(&codex, "b"));
+        assert_eq!(
+            (bob.command_of(&claude), bob.command_of(&codex)),
+            (Some(&vec!["a".into()]), Some(&vec!["b".into()]))
+        );
+        let bob = merged(merged(spec("bob", "/b"), &under(&codex, "b")), &spec("bob", "/b"));
+        assert_eq!((bob.command_of(&claude), bob.command_of(&codex)), (None, Some(&vec!["b".into()])));
+    }
+
+    #[test]
     fn a_name_that_is_taken_is_refused_with_the_reason() {
         let leaving = PeerSpec { phase: Some(RegistryPhase::Leaving), ..spec("bob", "/b") };
         let bad = BadRecord { index: 3, raw: json!({ "personality": "bob" }), why: "missing field `cwd`".into() };
@@ -163,6 +215,23 @@ pub(super) mod tests {
             assert!(error.to_string().contains(why), "{error}");
             assert_eq!(after, document);
         }
+    }
+
+    #[test]
+    fn no_personality_is_another_peers_identity_whichever_comes_first() {
+        for (first, second, why) in [
+            ("bob", "claude-bob", "the name claude-bob is taken: it is bob under the runtime claude"),
+            ("claude-bob", "bob", "the name claude-bob is taken: bob under the runtime claude would have it too"),
+        ] {
+            let mut document = Document::default();
+            upsert(&mut document, &spec(first, "/b")).unwrap();
+            let before = document.clone();
+            let error = upsert(&mut document, &spec(second, "/b")).unwrap_err();
+            assert_eq!((error.code(), error.to_string().as_str()), ("name-taken", why));
+            assert_eq!(document, before);
+        }
+        // Its first part being a runtime's name is no reason: nobody has the identity.
+        upsert(&mut Document::default(), &spec("claude-bob", "/b")).unwrap();
     }
 
     #[test]

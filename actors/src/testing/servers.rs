@@ -4,7 +4,10 @@ use super::{FakePeerStore, Op, Script, lives::Lives};
 use crate::{
     error::FleetError,
     names::Identity,
-    peer::file::{Life, PeerFile},
+    peer::{
+        file::{Life, PeerFile},
+        limits::Limits,
+    },
     ports::{
         Answer, BoxFuture, Claim, EndReport, Found, FoundSession, LifeEnd, LifeKey, PeerStore, Process, ProcessEnd,
         Program, ScreenRules, ScreenSign, Servers, SweepReport,
@@ -30,7 +33,7 @@ pub struct FakeServers {
 }
 
 impl Servers for FakeServers {
-    fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>> {
+    fn start(&self, life: &LifeKey, file: PeerFile, _limits: Limits) -> Answer<Box<dyn Process>> {
         let (fake, life) = (self.clone(), life.clone());
         let call = self.script.call(Op::Start, format!("start {life}"));
         Box::pin(async move {
@@ -142,7 +145,8 @@ impl Servers for FakeServers {
             }
             let session = if silent { FoundSession::Silent } else { session.unwrap_or(FoundSession::Missing) };
             let canary = canary.filter(|&canary| processes.ended(canary).is_none());
-            Found::Alive { server: processes.borrow(server), canary: canary.map(|id| processes.borrow(id)), session }
+            let canary = canary.map(|id| processes.borrow(id));
+            Found::Alive { server: processes.borrow(server), canary, session, lock_lost: false }
         })
     }
 

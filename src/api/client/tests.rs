@@ -62,6 +62,28 @@ async fn events_come_whole_however_they_are_cut() {
     assert_eq!(events.next().await.unwrap(), None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn somebody_who_listens_and_says_nothing_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let _listens = UnixListener::bind(&socket).unwrap();
+    let client = Client::new(socket);
+    let error = client.stop("bob", Duration::from_secs(3600)).await.unwrap_err();
+    assert!(error.is_mute() && matches!(error, ClientError::Stuck { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_lost_its_socket_is_known_by_its_lock() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path()).unwrap();
+    let lock = lock::try_lock(&paths.daemon_lock()).unwrap();
+    let error = Client::of(&paths).list().await.unwrap_err();
+    let me = format!("pid {} (", std::process::id());
+    assert!(matches!(&error, ClientError::Deaf { holder, .. } if holder.starts_with(&me)), "{error}");
+    drop(lock);
+    assert!(Client::of(&paths).list().await.unwrap_err().is_unreachable());
+}
+
 #[tokio::test]
 async fn nobody_at_the_socket_is_unreachable() {
     let folder = tempfile::tempdir().unwrap();

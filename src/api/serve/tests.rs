@@ -14,10 +14,11 @@ struct Table {
 
 fn lay(places: Places) -> Table {
     let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("run/s");
+    let paths = Paths::new(folder.path()).unwrap();
+    let socket = paths.daemon_socket();
     let app = Router::new().route("/", get(|| async { "served" }));
     let (closing, ended) = watch::channel(false);
-    let accepting = tokio::spawn(accept(bind_private(&socket).unwrap(), app, places, ended));
+    let accepting = tokio::spawn(accept(bind_private(&socket).unwrap(), Guard::new(&paths), app, places, ended));
     Table { socket, closing, accepting, _folder: folder }
 }
 

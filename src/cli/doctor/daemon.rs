@@ -22,6 +22,9 @@ pub(super) async fn check(context: &Context) -> Finding {
             Finding::ok("daemon", format!("it answers at {}{pid}", client.socket().display()))
         }
         Err(error) if error.is_unreachable() => absent(),
+        Err(error) if error.is_mute() => {
+            Finding::bad("daemon", error, "kill -CONT PID, or kill -KILL PID and coalmine up -d")
+        }
         Err(error @ ClientError::Silent { .. }) => Finding::bad("daemon", error, "coalmine down && coalmine up -d"),
         Err(error) => Finding::bad("daemon", error, "coalmine status"),
     }

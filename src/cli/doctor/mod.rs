@@ -4,6 +4,7 @@ mod daemon;
 mod folders;
 mod helper;
 mod kernel;
+mod limits;
 mod tmux;
 
 use super::{
@@ -20,6 +21,7 @@ pub(super) struct Args {}
 pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
     let mut found = vec![tmux::check()];
     found.extend(kernel::check());
+    found.push(limits::check());
     found.push(helper::check());
     found.push(config(context));
     found.extend(folders::check(&context.place.root));

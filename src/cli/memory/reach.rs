@@ -4,7 +4,7 @@ use super::Writing;
 use crate::{
     api::client::{Client, ClientError},
     cli::{
-        context::{Context, Read},
+        context::{Context, Offline, Read},
         failure::{Failure, Outcome},
     },
     io::{
@@ -106,16 +106,18 @@ pub(super) async fn read<T>(
     ask: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
     look: impl FnOnce(&Index) -> Result<T, FleetError>,
 ) -> Outcome<Read<T>> {
+    let mut offline = Offline::NotRunning;
     if let Ok(client) = context.client() {
         match ask(client).await {
-            Ok(data) => return Ok(Read { data, offline: false }),
+            Ok(data) => return Ok(Read { data, offline: None }),
             // A daemon whose memory is closed to it can not say what the file says.
             Err(ClientError::Refused(error))
                 if error.exit_code == crate::error::exit_code(coalmine_actors::error::Kind::Held) => {}
             Err(error) if error.is_unreachable() => {}
+            Err(error) if error.is_mute() => offline = Offline::Mute,
             Err(error) => return Err(error.into()),
         }
     }
     let index = read_unlocked(&places(context).0)?;
-    Ok(Read { data: look(&index)?, offline: true })
+    Ok(Read { data: look(&index)?, offline: Some(offline) })
 }

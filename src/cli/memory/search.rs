@@ -3,7 +3,7 @@
 use super::{reach, show};
 use crate::{
     cli::{
-        context::{Context, Read},
+        context::{Context, Offline, Read},
         failure::Outcome,
     },
     io::memory::{FtsCache, read_unlocked},
@@ -30,13 +30,15 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let (words, limit) = (args.words.join(" "), args.limit as usize);
     let read = match context.client() {
         Ok(client) => match client.memory_search(&words, limit).await {
-            Ok(data) => Read { data, offline: false },
+            Ok(data) => Read { data, offline: None },
             Err(error) if error.is_unreachable() => {
-                Read { data: without_daemon(context, words, limit).await?, offline: true }
+                Read { data: without_daemon(context, words, limit).await?, offline: Some(Offline::NotRunning) }
             }
             Err(error) => return Err(error.into()),
         },
-        Err(_no_root_yet) => Read { data: without_daemon(context, words, limit).await?, offline: true },
+        Err(_no_root_yet) => {
+            Read { data: without_daemon(context, words, limit).await?, offline: Some(Offline::NotRunning) }
+        }
     };
     context.answer_read(&read, |hits| {
         if hits.is_empty() {

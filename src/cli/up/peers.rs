@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context, file: &Path, dry_run: bool, patience:
     let wanted: Vec<_> = declared.iter().filter(|peer| peer.start).map(|peer| peer.name.clone()).collect();
     let summary = carry_out(&client, declared, &plan, patience).await?;
     if context.json {
-        output::document(&Carried { summary: &summary, not_declared: &plan.not_declared }, false)?;
+        output::document(&Carried { summary: &summary, not_declared: &plan.not_declared }, None)?;
     } else {
         output::print(&carried(&summary.done, &plan.not_declared))?;
     }

@@ -44,7 +44,7 @@ pub const LOGS_KEPT_MAX: usize = 5;
 const IMPORTS_WAITING_MAX: usize = 1;
 
 /// `lifecycle.log`, or the one that was turned over `age` times.
-fn log_path(folder: &Path, age: usize) -> PathBuf {
+pub(super) fn log_path(folder: &Path, age: usize) -> PathBuf {
     match age {
         0 => folder.join("lifecycle.log"),
         age => folder.join(format!("lifecycle.log.{age}")),

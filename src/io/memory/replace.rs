@@ -62,10 +62,13 @@ fn put_in_place(path: &Path, folder: &Path, kept: &[u8]) -> io::Result<File> {
     let mut temp = tempfile::Builder::new().prefix(".tmp-").make_in(folder, make)?;
     temp.as_file_mut().write_all(kept)?;
     temp.as_file().sync_all()?;
-    match lock::try_lock_open(temp.as_file(), temp.path()) {
+    match lock::try_lock_open(temp.as_file()) {
         Ok(()) => {}
         Err(NotLocked::Io(error)) => return Err(error),
-        Err(NotLocked::Held(by)) => return Err(io::Error::other(format!("the new file is held by {by}"))),
+        Err(NotLocked::Held) => {
+            let by = lock::holder(temp.path());
+            return Err(io::Error::other(format!("the new file is held by {by}")));
+        }
     }
     let file = temp.persist(path)?;
     sync_folder(folder)?;

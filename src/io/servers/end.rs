@@ -10,6 +10,7 @@
 use super::{Shared, sweep};
 use crate::io::{
     fault::{self, FaultPoint},
+    late_canary,
     reaper::{Known, Role},
     tmux::CALL_DEADLINE,
     witness::{
@@ -54,6 +55,9 @@ pub(super) async fn end(
         // First of all: a canary that is gone can not take our own kill for a death.
         dismiss(&canary).await;
     }
+    // And whoever else watches this life: one that nobody wrote down. One that can not be found is kept quiet by the
+    // claim, which stays until it is gone.
+    late_canary::dismiss(&paths.peer_dir, life.generation).await;
     fault::reached(FaultPoint::CanaryDismissed);
     let mut report = EndReport::default();
     for rung in [Rung::ProgramExit, Rung::KillServer, Rung::Term, Rung::Kill] {

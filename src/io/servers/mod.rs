@@ -1,5 +1,6 @@
 //! Peers' tmux servers: started, looked at, ended. One file a verb; this one holds what they share.
 
+mod confine;
 mod end;
 mod environment;
 mod find;
@@ -11,12 +12,22 @@ mod screen;
 mod start;
 mod sweep;
 
-use super::{peer_store::PeerFiles, reaper::Reaper, tmux::Tmux, turns::Turns, witness::life::LifePaths};
+use super::{
+    limits::{LimitsHost, Mechanism},
+    peer_store::PeerFiles,
+    reaper::Reaper,
+    tmux::Tmux,
+    turns::Turns,
+    witness::life::LifePaths,
+};
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
     names::Identity,
-    peer::file::{Life, PeerFile},
+    peer::{
+        file::{Life, PeerFile},
+        limits::Limits,
+    },
     ports::{
         Answer, BoxFuture, Claim, Found, FoundSession, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign,
         Servers, SweepReport,
@@ -38,10 +49,20 @@ pub const STARTS_AT_ONCE_MAX: usize = 8;
 #[derive(Clone)]
 pub struct TmuxServers(Arc<Shared>);
 
+/// What servers are made of.
+#[derive(Debug)]
+pub struct Programs {
+    /// The multiplexer.
+    pub tmux: Tmux,
+    /// Our own tools beside it.
+    pub helper: PathBuf,
+}
+
 struct Shared {
     paths: Paths,
     tmux: Tmux,
     helper: PathBuf,
+    limits_host: LimitsHost,
     reaper: Reaper,
     files: PeerFiles,
     /// What every server's environment begins with.
@@ -63,8 +84,8 @@ impl TmuxServers {
     /// The socket folder can not be watched.
     pub fn new(
         paths: Paths,
-        tmux: Tmux,
-        helper: PathBuf,
+        Programs { tmux, helper }: Programs,
+        limits_host: LimitsHost,
         reaper: Reaper,
         files: PeerFiles,
         turns: Turns,
@@ -76,6 +97,7 @@ impl TmuxServers {
             paths,
             tmux,
             helper,
+            limits_host,
             reaper,
             files,
             turns,
@@ -85,6 +107,14 @@ impl TmuxServers {
             outputs: output::Outputs::default(),
             log_before: DashMap::new(),
         })))
+    }
+
+    /// What would apply these limits to a server that starts now; nothing where nothing is limited.
+    ///
+    /// # Errors
+    /// [`FleetError::Unsupported`], with why and what to do.
+    pub fn limited_by(&self, limits: &Limits) -> Result<Option<Mechanism>, FleetError> {
+        self.0.limits_host.choose(limits)
     }
 
     /// Changes what passes from this process's environment to servers that start from now on.
@@ -116,8 +146,8 @@ macro_rules! run {
 }
 
 impl Servers for TmuxServers {
-    fn start(&self, life: &LifeKey, file: PeerFile) -> Answer<Box<dyn Process>> {
-        run!(self, life, shared, start::start(&shared, &life, file).await)
+    fn start(&self, life: &LifeKey, file: PeerFile, limits: Limits) -> Answer<Box<dyn Process>> {
+        run!(self, life, shared, start::start(&shared, &life, file, limits).await)
     }
 
     fn open_session(&self, life: &LifeKey, program: Program) -> Answer<()> {

@@ -118,21 +118,33 @@ async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
         // What the kernel sends anyway: the server looks for children that have ended.
         let _ = server.pidfd().signal(Signal::CHILD);
     }
-    // A pane that is alive belongs to a program that has left its first process; one that can not be asked about is
-    // looked at when its server answers again, or when it is adopted.
-    let Ok(said) = shared.tmux.call(&shared.socket(life), ASK_PANE, CALL_DEADLINE).await else { return };
-    if let ["%0", "1", status, signal, _pid] = said.trim_end().split(',').collect::<Vec<_>>()[..] {
-        run_hook(shared, life, status, signal).await;
+    match look(shared, life).await.session {
+        FoundSession::Exited(SessionExit::Status(status)) => {
+            run_hook(shared, life, server, &["pane-died", "%0", &status.to_string(), ""]).await;
+        }
+        FoundSession::Exited(SessionExit::Signal(signal)) => {
+            run_hook(shared, life, server, &["pane-died", "%0", "", &signal.to_string()]).await;
+        }
+        FoundSession::Exited(SessionExit::Killed) => run_hook(shared, life, server, &["pane-died", "%0", "", ""]).await,
+        // Somebody closed it. Where it was the last one its session closed with it, which the server told; where
+        // another window keeps the session open, the server has no word for it.
+        FoundSession::Missing => run_hook(shared, life, server, &["session-closed", "$0"]).await,
+        // A pane that is alive belongs to a program that has left its first process; one that can not be asked about
+        // is looked at when its server answers again, or when it is adopted.
+        FoundSession::Open | FoundSession::Silent => {}
     }
 }
 
 /// Runs the hook that the server did not: it looks for a claim and writes the line once.
-async fn run_hook(shared: &Shared, life: &LifeKey, status: &str, signal: &str) {
+async fn run_hook(shared: &Shared, life: &LifeKey, server: &Known, hook: &[&str]) {
     let hook = tokio::process::Command::new(&shared.helper)
-        .args(["hook", "pane-died", "%0", status, signal])
+        .arg("hook")
+        .args(hook)
         .env_clear()
         .envs(environment::tools(shared, life))
         .envs(environment::marks(shared, life))
+        // As tmux names itself to its jobs: whether the server ends too decides whether this is a session's end.
+        .env("TMUX", format!("{},{},0", shared.socket(life).display(), server.pidfd().id().pid))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -31,9 +31,11 @@ pub(super) async fn capture(shared: &Shared, life: &LifeKey) -> Result<String, F
     match shared.tmux.call(&shared.socket(life), ["capture-pane", "-p", "-t", "%0"], CALL_DEADLINE).await {
         Ok(screen) => Ok(text::harmless(&screen)),
         Err(TmuxError::Silent(_)) => Err(FleetError::ServerSilent { identity: life.identity.clone() }),
-        Err(error) => {
-            Err(FleetError::StartFailed { identity: life.identity.clone(), why: format!("no screen: {error}") })
-        }
+        Err(error) => Err(FleetError::WrongPhase {
+            identity: life.identity.clone(),
+            phase: format!("without a screen: {error}"),
+            hint: format!("`coalmine explain {}` says what became of it", life.identity),
+        }),
     }
 }
 

@@ -1,20 +1,20 @@
 //! Starts a server and opens its one session (spec 01 §3).
 
-use super::{Shared, environment, pane};
+use super::{Shared, confine::Confinement, environment, pane};
 use crate::io::{
     fault::{self, FaultPoint},
+    late_canary, limits,
     lock::{self, NotLocked},
     pidfd::Pidfd,
     private_file,
     reaper::Role,
     socket_folder,
-    spawn::Spawn,
     tmux::{PANE_LOG_COMMAND, TmuxError},
 };
 use coalmine_actors::{
     error::FleetError,
     names::Generation,
-    peer::file::PeerFile,
+    peer::{file::PeerFile, limits::Limits},
     ports::{LifeKey, PeerStore, Process, Program},
 };
 use std::{
@@ -37,6 +37,7 @@ pub(super) async fn start(
     shared: &Arc<Shared>,
     life: &LifeKey,
     file: PeerFile,
+    limits: Limits,
 ) -> Result<Box<dyn Process>, FleetError> {
     let permit = Arc::clone(&shared.starts).acquire_owned().await.map_err(|_closed| FleetError::ShuttingDown)?;
     let _turn = shared.turn(&life.identity).await;
@@ -45,20 +46,23 @@ pub(super) async fn start(
     shared.files.save(&life.identity, file).await?;
     fault::reached(FaultPoint::LifeSaved);
     let folder = shared.paths.peer(&life.identity);
-    let lock = take_lock(&folder.join("server.lock")).await.map_err(|why| blocked(life, why))?;
+    let lock = shared.paths.server_lock(&life.identity);
+    let lock = take_lock(&lock).await.map_err(|why| blocked(life, &lock, why))?;
     let socket = shared.socket(life);
     if socket_folder::ensure(&shared.paths, &socket)? {
         shared.watcher.add(shared.paths.short_run())?;
     }
     // Nobody holds the lock, so nobody listens: what lies there is stale.
     remove_stale(&socket).map_err(|source| FleetError::io("remove", &socket, source))?;
-    forget_old_lives(&folder, &unsettled);
+    forget_old_lives(&folder, &unsettled).await;
     let log_before = std::fs::metadata(shared.paths.pane_log(&life.identity)).map_or(0, |log| log.len());
     shared.log_before.insert(life.identity.clone(), log_before);
     fault::reached(FaultPoint::ServerDue);
-    let known = spawn(shared, life, &lock, &folder.join("server.err"))
-        .and_then(|pidfd| shared.reaper.take(life, Role::Server, pidfd))
-        .map_err(|source| FleetError::io("start", shared.tmux.program(), source))?;
+    let failed = |source| FleetError::io("start", shared.tmux.program(), source);
+    let confinement = Confinement::prepare(shared, life, limits)?;
+    let server = spawn(shared, life, &lock, &confinement).map_err(failed)?;
+    confinement.confine(shared, life, &server).await?;
+    let known = shared.reaper.take(life, Role::Server, server).map_err(failed)?;
     fault::reached(FaultPoint::ServerSpawned);
     // Ours closes here; from now on the lock is held exactly as long as the server lives.
     drop(lock);
@@ -66,18 +70,21 @@ pub(super) async fn start(
     Ok(Box::new(known))
 }
 
-/// Removes what lives that are settled left in the peer's folder: their claims, locks and pane files. Nobody looks
-/// for them any more: a life leaves the file only when its server and its canary are gone.
-fn forget_old_lives(folder: &Path, unsettled: &[Generation]) {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    for file in files {
-        let name = file.file_name();
-        let generation = name.to_str().and_then(|name| {
-            let of_life = ["claim-g", "canary-g", "pane-g"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
-            of_life.trim_end_matches(".lock").parse().ok().map(Generation)
-        });
-        if generation.is_some_and(|generation| !unsettled.contains(&generation)) {
-            let _ = std::fs::remove_file(file.path()); // the next start tries again
+/// Removes what lives that are settled left in the peer's folder: their claims, locks and pane files. Not before the
+/// last canary of a life is gone: nothing else than its claim would keep it from telling of an end that was meant.
+async fn forget_old_lives(folder: &Path, unsettled: &[Generation]) {
+    for generation in limits::noted(folder).into_iter().filter(|old| !unsettled.contains(old)) {
+        limits::release_empty(folder, generation);
+    }
+    for generation in late_canary::generations(folder).into_iter().filter(|old| !unsettled.contains(old)) {
+        if !late_canary::dismiss(folder, generation).await {
+            continue; // the next start tries again
+        }
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        for file in files {
+            if file.file_name().to_str().and_then(late_canary::generation) == Some(generation) {
+                let _ = std::fs::remove_file(file.path()); // the same
+            }
         }
     }
 }
@@ -86,9 +93,9 @@ async fn take_lock(path: &Path) -> Result<OwnedFd, NotLocked> {
     lock::lock(path).await
 }
 
-fn blocked(life: &LifeKey, why: NotLocked) -> FleetError {
+fn blocked(life: &LifeKey, path: &Path, why: NotLocked) -> FleetError {
     match why {
-        NotLocked::Held(holder) => FleetError::LockHeld { identity: life.identity.clone(), holder },
+        NotLocked::Held => FleetError::LockHeld { identity: life.identity.clone(), holder: lock::holder(path) },
         NotLocked::Io(source) => FleetError::io("lock", format!("peers/{}/server.lock", life.identity), source),
     }
 }
@@ -102,9 +109,10 @@ fn remove_stale(socket: &Path) -> io::Result<()> {
 
 /// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
 /// inherits is its lock, which it keeps for life and passes to nobody.
-fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, errors: &Path) -> io::Result<Pidfd> {
-    let errors = private_file::create_truncated(errors)?;
-    let mut spawn = Spawn::new(shared.tmux.program())?
+fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinement) -> io::Result<Pidfd> {
+    let errors = private_file::create_truncated(&shared.paths.peer(&life.identity).join("server.err"))?;
+    let mut spawn = confinement
+        .command(shared, life)?
         .arg("-D")?
         .arg("-S")?
         .arg(shared.socket(life))?
@@ -208,4 +216,35 @@ fn with_words(why: String, folder: &Path) -> String {
     let words = std::fs::read(folder.join("server.err")).unwrap_or_default();
     let words = String::from_utf8_lossy(&words[..words.len().min(WORDS_BYTES_MAX)]).trim().to_owned();
     if words.is_empty() { why } else { format!("{why} ({words})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::lock_holder::CANARY_FD;
+    use crate::io::spawn::Spawn;
+    use rustix::process::Signal;
+
+    #[tokio::test]
+    async fn a_claim_stays_as_long_as_somebody_may_watch_as_its_lifes_canary() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["claim-g1", "pane-g1", "claim-g2", "pane-g3", "state.json"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let lock_of = |life| late_canary::lock_of(folder.path(), Generation(life));
+        // The canary of the first is stopped and nobody knows its pid; the second's is held by who knows whom.
+        let (first, _second) = (lock::try_lock(&lock_of(1)).unwrap(), lock::try_lock(&lock_of(2)).unwrap());
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let spawn = Spawn::new(Path::new("/bin/sleep")).unwrap().arg("60").unwrap();
+        let canary = Pidfd::open(spawn.pass(null.as_fd()).pass(first.as_fd()).start().unwrap()).unwrap();
+        canary.signal(Signal::STOP).unwrap();
+        drop(first);
+        forget_old_lives(folder.path(), &[Generation(3)]).await;
+        assert!(canary.is_dead(), "it holds descriptor {CANARY_FD} of a life that is over");
+        canary.reap();
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["canary-g2.lock", "claim-g2", "pane-g3", "state.json"]);
+    }
 }

@@ -1,15 +1,14 @@
 //! Clears away what an ended server left behind: its socket file, and every process that still carries the life's
 //! mark (spec 01 §4).
 
-use super::Shared;
-use crate::io::{lock, pidfd::dead_within};
+use super::{Shared, confine};
+use crate::io::{life_mark, lock, lock_holder, pidfd::dead_within};
 use coalmine_actors::ports::{LifeKey, SweepReport};
 use rustix::{
     fd::OwnedFd,
-    fs::{Mode, OFlags},
     process::{Pid, PidfdFlags, Signal},
 };
-use std::{collections::BTreeSet, io::Read, os::fd::AsFd, path::Path, time::Duration};
+use std::{collections::BTreeSet, os::fd::AsFd, path::Path, time::Duration};
 use tokio::time::Instant;
 
 /// How long one of our own tools has to go by itself.
@@ -21,8 +20,6 @@ const KILL_GRACE: Duration = Duration::from_millis(250);
 const SWEEP_MAX: Duration = Duration::from_secs(3);
 /// Looks at the process table: a process may fork between the look and the signal.
 const ROUNDS_MAX: usize = 4;
-/// Most of an environment that is read, bytes; the kernel allows an argument area of this size by default.
-const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Removes the socket and ends every process of this user that carries the life's mark. Our own tools (`helper`: the
 /// pane log, a hook) go by themselves when their work is done, and are not worth a word then.
@@ -31,22 +28,24 @@ const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// that would hold up the news of this very death.
 pub(super) async fn sweep(shared: &Shared, life: &LifeKey) -> SweepReport {
     let (socket, mark, helper) = (shared.socket(life), shared.paths.life_mark(life), shared.helper.clone());
-    let lock = shared.paths.peer(&life.identity).join("server.lock");
+    let lock = shared.paths.server_lock(&life.identity);
     let swept = tokio::task::spawn_blocking(move || {
         // tmux takes it away itself when it can. Whoever holds the lock may be a successor, and listen there.
         if let Ok(_free) = lock::try_lock(&lock) {
             let _ = std::fs::remove_file(socket);
         }
-        blocking(&mark, &helper)
+        blocking(&mark, &helper, &lock)
     });
-    swept.await.unwrap_or_default()
+    let report = swept.await.unwrap_or_default();
+    confine::release(shared, life).await;
+    report
 }
 
-fn blocking(mark: &str, helper: &Path) -> SweepReport {
-    let mut swept = BTreeSet::new();
+fn blocking(mark: &str, helper: &Path, lock: &Path) -> SweepReport {
+    let (mut swept, mut spared) = (BTreeSet::new(), BTreeSet::new());
     let deadline = Instant::now() + SWEEP_MAX;
     let mut term_grace = TERM_GRACE;
-    let mut left = bearers(mark, helper);
+    let mut left = look(mark, helper, lock, &mut spared);
     for _ in 0..ROUNDS_MAX {
         let (tools, mut others): (Vec<_>, Vec<_>) = left.into_iter().partition(|bearer| bearer.tool);
         signal(&others, Signal::TERM);
@@ -55,26 +54,35 @@ fn blocking(mark: &str, helper: &Path) -> SweepReport {
         signal(&lingering, Signal::TERM);
         others.extend(lingering);
         if others.is_empty() {
-            return report(swept, &[]);
+            return report(swept, spared);
         }
         wait(&others, term_grace);
         signal(&others, Signal::KILL);
         wait(&others, KILL_GRACE);
         swept.extend(others.iter().map(|bearer| bearer.pid));
-        left = bearers(mark, helper);
+        left = look(mark, helper, lock, &mut spared);
         // What was forked meanwhile has had its warning.
         term_grace = Duration::ZERO;
         if Instant::now() >= deadline {
             break;
         }
     }
-    report(swept, &left)
+    spared.extend(left.iter().map(|bearer| bearer.pid));
+    report(swept, spared)
 }
 
-fn report(mut swept: BTreeSet<i32>, left: &[Bearer]) -> SweepReport {
-    let escaped: Vec<_> = left.iter().map(|bearer| bearer.pid).collect();
+fn report(mut swept: BTreeSet<i32>, escaped: BTreeSet<i32>) -> SweepReport {
     swept.retain(|pid| !escaped.contains(pid));
-    SweepReport { swept: swept.into_iter().collect(), escaped }
+    SweepReport { swept: swept.into_iter().collect(), escaped: escaped.into_iter().collect() }
+}
+
+/// What is to be ended. A server that holds the identity's lock is not: it lives, whatever somebody wrote down, and a
+/// sweep is for what a dead one left. It is named among those that escaped.
+fn look(mark: &str, helper: &Path, lock: &Path, spared: &mut BTreeSet<i32>) -> Vec<Bearer> {
+    let (servers, left): (Vec<_>, _) =
+        bearers(mark, helper).into_iter().partition(|bearer| lock_holder::is_server(bearer.pid, lock));
+    spared.extend(servers.iter().map(|server| server.pid));
+    left
 }
 
 /// A living process that carries the mark.
@@ -109,7 +117,6 @@ fn wait(bearers: &[Bearer], grace: Duration) {
 /// Living processes that carry the mark. Each pidfd was opened before the environment was read that proves it:
 /// what is signalled is what was read.
 fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
-    let entry = format!("COALMINE_LIFE={mark}");
     let Ok(proc_folder) = std::fs::read_dir("/proc") else { return Vec::new() };
     let own = std::process::id();
     let mut buffer = Vec::with_capacity(8 * 1024);
@@ -118,10 +125,10 @@ fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
         .filter(|pid| *pid != own)
         .filter_map(|number| {
             // A cheap look first; only what bears the mark is opened and read again.
-            carries(number, entry.as_bytes(), &mut buffer).then_some(())?;
             let pid = i32::try_from(number).ok()?;
+            life_mark::bears(pid, mark, &mut buffer).then_some(())?;
             let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-            carries(number, entry.as_bytes(), &mut buffer).then_some(())?;
+            life_mark::bears(pid, mark, &mut buffer).then_some(())?;
             let tool = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == helper);
             let bearer = Bearer { pid, pidfd, tool };
             bearer.lives().then_some(bearer)
@@ -129,19 +136,10 @@ fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
         .collect()
 }
 
-fn carries(pid: u32, entry: &[u8], buffer: &mut Vec<u8>) -> bool {
-    buffer.clear();
-    let path = format!("/proc/{pid}/environ");
-    let Ok(fd) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return false };
-    if std::fs::File::from(fd).take(ENVIRON_BYTES_MAX).read_to_end(buffer).is_err() {
-        return false;
-    }
-    buffer.split(|byte| *byte == 0).any(|variable| variable == entry)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::spawn::Spawn;
     use std::process::Command;
 
     #[test]
@@ -154,12 +152,26 @@ mod tests {
             .unwrap();
         let mut stranger =
             Command::new("/bin/sleep").arg("60").env("COALMINE_LIFE", format!("{mark}0")).spawn().unwrap();
-        let report = blocking(&mark, Path::new("/no/helper"));
+        let report = blocking(&mark, Path::new("/no/helper"), Path::new("/no/lock"));
         assert!(report.swept.contains(&i32::try_from(stubborn.id()).unwrap()), "{report:?}");
         assert!(report.escaped.is_empty(), "{report:?}");
         assert!(stranger.try_wait().unwrap().is_none(), "a stranger was ended");
         stranger.kill().unwrap();
         stranger.wait().unwrap();
         stubborn.wait().unwrap();
+    }
+    #[test]
+    fn a_server_that_holds_the_lock_lives_and_is_not_hit_but_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lock, mark) = (folder.path().join("server.lock"), format!("sweep-server-{}", std::process::id()));
+        let held = lock::try_lock(&lock).unwrap();
+        let spawn = Spawn::new(Path::new("/bin/sleep")).unwrap().arg("60").unwrap();
+        let pid = spawn.env("COALMINE_LIFE", &mark).unwrap().pass(held.as_fd()).start().unwrap();
+        let report = blocking(&mark, Path::new("/no/helper"), &lock);
+        assert_eq!(report, SweepReport { swept: vec![], escaped: vec![pid] });
+        // The lock of another identity protects nobody.
+        let report = blocking(&mark, Path::new("/no/helper"), Path::new("/no/lock"));
+        assert_eq!(report, SweepReport { swept: vec![pid], escaped: vec![] });
+        rustix::process::waitpid(Pid::from_raw(pid), rustix::process::WaitOptions::empty()).unwrap();
     }
 }

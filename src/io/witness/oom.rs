@@ -14,7 +14,7 @@ const WINDOW_BYTES: usize = 512;
 pub struct OomCounters {
     /// Of the whole host: `oom_kill` in /proc/vmstat.
     pub host: Option<u64>,
-    /// Of the server's cgroup: `oom_kill` in its `memory.events`.
+    /// Of the server's cgroup: `oom_kill` in its `memory.events`, or in `memory.oom_control` of cgroup v1.
     pub cgroup: Option<u64>,
 }
 
@@ -29,7 +29,7 @@ impl OomCounters {
 /// The counters when a witness was armed, and where to look for them again: a dead process names its cgroup no more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OomBaseline {
-    /// `memory.events` of the server's cgroup, where cgroup v2 counts memory.
+    /// The file of the server's cgroup that counts.
     pub events_file: Option<PathBuf>,
     /// What the counters were.
     pub counters: OomCounters,
@@ -44,19 +44,46 @@ impl OomBaseline {
     }
 }
 
-/// The counters as they are, with those of the cgroup whose `memory.events` is given.
+/// Whether the OOM killer took a process of the life `mark`, whose server is `server`. Its group was made for this one
+/// life and counts from zero; of a group that others share, or that is gone, nothing can be said.
+pub fn took_of_life(server: i32, mark: &str) -> bool {
+    let cgroups = fs::read_to_string(format!("/proc/{server}/cgroup")).ok();
+    let file = cgroups.and_then(|text| events_file(&text)).filter(|file| is_of_life(file, mark));
+    file.and_then(|file| counter(&file)).is_some_and(|count| count > 0)
+}
+
+/// Groups are named `coalmine-<mark>`, scopes `coalmine-<mark>.scope`.
+fn is_of_life(file: &Path, mark: &str) -> bool {
+    let group = file.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    let life = group.and_then(|name| name.strip_prefix("coalmine-"));
+    life.is_some_and(|life| life.strip_suffix(".scope").unwrap_or(life) == mark)
+}
+
+/// The counters as they are, with those of the cgroup whose file is given.
 pub fn now(events_file: Option<&Path>) -> OomCounters {
     OomCounters { host: counter(Path::new("/proc/vmstat")), cgroup: events_file.and_then(counter) }
 }
 
-/// Where a process in the cgroups of `/proc/<pid>/cgroup` has its `memory.events`; on a host with both versions
-/// the second one is mounted below the first.
+/// Where a process in the cgroups of `/proc/<pid>/cgroup` has its kills counted; on a host with both versions the
+/// second one is mounted below the first, and only one of them counts memory.
 fn events_file(cgroups: &str) -> Option<PathBuf> {
-    let group = cgroups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-        .iter()
-        .map(|mount| Path::new(mount).join(group).join("memory.events"))
+    let version_one = group(cgroups, "memory").map(|group| ("/sys/fs/cgroup/memory", group, "memory.oom_control"));
+    let version_two = group(cgroups, "")
+        .into_iter()
+        .flat_map(|group| ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|mount| (mount, group, "memory.events")));
+    version_one
+        .into_iter()
+        .chain(version_two)
+        .map(|(mount, group, file)| Path::new(mount).join(group).join(file))
         .find(|file| file.is_file())
+}
+
+/// The group in the hierarchy of this controller, without its first slash; the second version's has no name.
+fn group<'text>(cgroups: &'text str, controller: &str) -> Option<&'text str> {
+    cgroups.lines().find_map(|line| {
+        let (_number, named) = line.split_once(':')?;
+        named.strip_prefix(controller)?.strip_prefix(":/")
+    })
 }
 
 /// Reads the file piece by piece: whole, /proc/vmstat would be the largest thing that a canary ever holds.
@@ -93,7 +120,22 @@ mod tests {
     fn the_counter_is_found_among_its_likes() {
         assert_eq!(oom_kill("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), Some(2));
         assert_eq!(oom_kill("oom 3\n"), None);
-        assert_eq!(events_file("9:memory:/x\n"), None);
+        assert_eq!(oom_kill("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"), Some(4));
+        assert_eq!(events_file("9:memory:/no/such/group\n"), None);
+        assert_eq!(group("9:cpu:/y\n4:memory:/a/b\n0::/\n", "memory"), Some("a/b"));
+        assert_eq!(group("9:cpu:/y\n0::/c\n", ""), Some("c"));
+    }
+
+    #[test]
+    fn only_a_group_that_was_made_for_the_life_speaks_of_it() {
+        for (file, own) in [
+            ("/m/coalmine-0a-shell-bob-g7/memory.oom_control", true),
+            ("/m/coalmine-0a-shell-bob-g7.scope/memory.events", true),
+            ("/m/coalmine-0a-shell-bob-g71/memory.events", false),
+            ("/m/user.slice/memory.events", false),
+        ] {
+            assert_eq!(is_of_life(Path::new(file), "0a-shell-bob-g7"), own, "{file}");
+        }
     }
 
     #[test]

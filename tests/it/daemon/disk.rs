@@ -1,8 +1,12 @@
 //! A root that can not be written, and a disk that is full: refused with what helps, and whole again after it.
 
-use crate::support::{Daemon, Refusal, Root, is_root, names_in, skip};
+use crate::support::{Daemon, Refusal, Root, eventually, is_root, kill, names_in, skip};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Takes all the room that is left below `folder`.
 pub fn fill(folder: &Path) -> PathBuf {
@@ -33,8 +37,22 @@ fn a_root_that_is_open_to_others_is_refused() {
     root.put("precious", "");
     std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let refusal = Refusal { code: "unsafe-path", exit: 1, message: "is open to others (mode 755)", hint: "mode 0700" };
-    refusal.check(&root.coalmine(&["--json", "daemon"]), &root.coalmine(&["daemon"]));
+    for verb in ["daemon", "up -d", "create bob -- sleep 60"] {
+        let words: Vec<_> = verb.split(' ').collect();
+        refusal.check(&root.coalmine(&[&["--json"], &words[..]].concat()), &root.coalmine(&words));
+    }
     assert_eq!(names_in(root.path()), ["precious"]);
+}
+
+#[tokio::test]
+async fn an_empty_root_is_made_private_whoever_starts_the_daemon() {
+    for verb in [&["up", "-d"][..], &["create", "bob", "--", "sleep", "60"]] {
+        let root = Root::at("mine");
+        std::fs::create_dir(root.path()).unwrap();
+        std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        root.ask(verb);
+        assert_eq!(root.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[test]
@@ -82,4 +100,35 @@ async fn on_a_full_disk_nothing_is_half_made_and_after_it_all_works() {
     daemon.until("rested", "up", |peer| peer["phase"] == "up").await;
     daemon.coalmine(&["create", "carl", "--start", "--", "sleep", "60"]).tells(&["created: shell-carl is up (gen 1)"]);
     daemon.coalmine(&["verify"]).tells(&["fleet.json: 3 identities"]);
+}
+
+#[tokio::test]
+async fn a_daemon_whose_notes_can_not_be_written_serves_on() {
+    // Whatever it notes meets a full disk, and there is no lack of what it notes.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "exec \"$0\" -vv daemon 2>/dev/full", env!("CARGO_BIN_EXE_coalmine")]);
+    let daemon = Daemon::run(Root::new().env_also("COALMINE_LOG", "trace"), command).await;
+    let bob = daemon.sleeper("bob");
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    daemon.until("bob", "up again", |peer| peer["phase"] == "up" && peer["gen"] == 2).await;
+    assert_eq!(daemon.ask(&["status"])["daemon_pid"], daemon.pid());
+}
+
+#[tokio::test]
+async fn a_detached_daemon_outlives_a_full_disk() {
+    const CLAIM: &str = "a detached daemon outlives a full disk";
+    let mut root = Root::at("mounted");
+    if !(is_root() && root.mount_tmpfs("size=1m,mode=700")) {
+        return skip(CLAIM, "a small file system can only be mounted by root");
+    }
+    let bob = root.ask(&["create", "bob", "--start", "--", "sleep", "3600"])["peer"].take();
+    let daemon = root.ask(&["status"])["daemon_pid"].take();
+    let ballast = fill(root.path());
+    kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    for _ in 0..60 {
+        root.coalmine(&["reset", "bob"]);
+    }
+    assert_eq!(root.ask(&["status"])["daemon_pid"], daemon);
+    std::fs::remove_file(ballast).unwrap();
+    eventually("bob is up again", || async { (root.ask(&["show", "bob"])[0]["phase"] == "up").then_some(()) }).await;
 }

@@ -105,7 +105,7 @@ async fn events_are_told_by_peer_and_by_age() {
 async fn what_a_stranger_asks_of_the_stream_is_refused_before_it_begins() {
     let daemon = Daemon::start().await;
     let said = daemon.coalmine(&["events", "--peer", "nobody"]);
-    assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
+    assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
     let target = "/v1/events?after=minus-one";
     let (status, body) =
         crate::support::http::talk(&daemon.paths().daemon_socket(), &crate::support::http::request("GET", target, b""));

@@ -95,6 +95,28 @@ fn without_the_helper_the_daemon_says_where_it_looked() {
 }
 
 #[test]
+fn who_starts_a_daemon_that_can_not_start_is_given_its_error() {
+    let alone = Alone::new();
+    for verb in [&["up", "-d"][..], &["create", "bob", "--", "sleep", "60"]] {
+        let said = alone.coalmine(&[&["--json"], verb].concat());
+        assert_eq!((said.code, &said.error()["code"]), (1, &serde_json::json!("helper-missing")), "{verb:?}: {said:?}");
+        assert!(said.error()["hint"].as_str().unwrap().contains("alone/coalmine-helper"), "{said:?}");
+    }
+    assert!(alone.root.read("daemon.log").contains("coalmine-helper was not found"));
+}
+
+#[test]
+fn a_helper_that_hangs_is_given_up_and_the_root_let_go() {
+    let alone = Alone::new();
+    program(&alone.root.folder().join("alone/coalmine-helper"), "#!/bin/sh\nexec sleep 3600\n");
+    for _twice in 0..2 {
+        let said = alone.coalmine(&["--json", "up", "-d"]);
+        assert_eq!((said.code, &said.error()["code"]), (1, &serde_json::json!("program-silent")), "{said:?}");
+        assert!(said.error()["message"].as_str().unwrap().contains("alone/coalmine-helper"), "{said:?}");
+    }
+}
+
+#[test]
 fn a_helper_of_another_version_is_refused() {
     let alone = Alone::new();
     program(&alone.root.folder().join("alone/coalmine-helper"), "#!/bin/sh\necho coalmine-helper 0.0.7\n");
@@ -124,5 +146,10 @@ async fn a_root_too_deep_for_sockets_keeps_them_in_a_short_place() {
     }
     daemon.coalmine(&["doctor"]).tells(&["too long there lie in", short.to_str().unwrap()]);
     daemon.coalmine(&["capture", &longest]).tells(&[]);
-    daemon.coalmine(&["stop", &longest]).tells(&["is stopped"]);
+    daemon.coalmine(&["down"]).tells(&["1 peer still runs"]);
+    let (_, root) = daemon.ended().await;
+    assert_eq!(names_in(&short), [format!("shell-{longest}.sock")]);
+    root.coalmine(&["up", "-d"]);
+    root.coalmine(&["down", "--all"]).tells(&["and 1 peer with it"]);
+    assert!(!short.exists(), "{:?}", names_in(&short));
 }

@@ -68,7 +68,10 @@ async fn start_stop_restart_and_reset_say_what_became_of_the_peer() {
     daemon.coalmine(&["stop", "bob"]).tells(&["shell-bob is stopped (kill-server)"]);
     daemon.coalmine(&["stop", "bob"]).tells(&["shell-bob is stopped; it did not run"]);
     let stopped = daemon.ask(&["stop", "bob"]);
-    assert_eq!(stopped, json!({"done": [[{"identity": "shell-bob", "report": null}]], "failed": []}));
+    assert_eq!(
+        stopped,
+        json!({"done": [{"identity": "shell-bob", "was": "stopped", "phase": "stopped", "report": null}], "failed": []})
+    );
     let started = daemon.ask(&["start", "shell-bob"]);
     assert_eq!((&started["done"][0]["phase"], &started["done"][0]["gen"]), (&json!("up"), &json!(3)));
     assert_eq!(daemon.ask(&["restart", "bob"])["done"][0]["gen"], 4);

@@ -67,6 +67,16 @@ async fn down_leaves_the_peers_and_down_all_does_not() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_ended_its_peers_ends_with_success() {
+    let daemon = Daemon::start().await;
+    daemon.sleeper("bob");
+    daemon.coalmine(&["down", "--all"]).tells(&["the daemon has ended, and 1 peer with it"]);
+    let words = daemon.words();
+    let (status, _root) = daemon.ended().await;
+    assert!(status.success() && words.contains("ended; no peer runs"), "{status}: {words}");
+}
+
+#[tokio::test]
 async fn a_second_daemon_is_refused_and_told_who_the_first_one_is() {
     let daemon = Daemon::start().await;
     let said = daemon.coalmine(&["daemon"]);

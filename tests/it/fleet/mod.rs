@@ -2,6 +2,7 @@
 mod deaths;
 mod embedding;
 mod idle;
+mod limits;
 mod mass;
 mod restarts;
 mod sessions;

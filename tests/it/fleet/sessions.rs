@@ -128,6 +128,22 @@ async fn the_policy_decides_what_follows_a_death() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pane_that_is_closed_beside_a_second_window_is_one_line_and_a_new_life() {
+    let rig = Rig::new().await;
+    let bob = rig.sleeper("bob").await;
+    assert!(rig.outsider(&bob, &["new-window", "-d", "-t", "$0", "sleep 3600"]).status.success());
+    assert!(rig.outsider(&bob, &["kill-pane", "-t", "%0"]).status.success());
+    if let Err(error) = rig.fleet.capture("bob").await {
+        assert_eq!(error.code(), "wrong-phase", "{error}");
+    }
+    rig.until_up("bob", 2).await;
+    let exits = session_exits(&rig);
+    assert_eq!(exits.len(), 1, "{exits:?}");
+    assert!(exits[0].contains("cause=session-killed"), "{}", exits[0]);
+    no_server_record(&rig);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_window_of_a_person_is_their_own_business() {
     let rig = Rig::new().await;
     let bob = rig.sleeper("bob").await;

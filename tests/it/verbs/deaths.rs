@@ -33,3 +33,18 @@ async fn a_death_fits_on_a_screen_and_all_of_it_is_a_flag_away() {
     full.tells(&["[end]", "[meminfo]", "last words"]);
     assert!(full.out.len() > digest.out.len());
 }
+
+#[tokio::test]
+async fn a_death_whose_line_was_lost_is_told_by_its_record() {
+    let daemon = Daemon::impatient().await;
+    let bob = daemon.sleeper("bob");
+    crate::support::kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
+    let logged = daemon.path().join("journal/server-deaths/shell-bob-g1.logged");
+    crate::support::eventually("the record is whole", || async { logged.exists().then_some(()) }).await;
+    let before = daemon.ask(&["deaths"]);
+    assert_eq!(before.as_array().unwrap().len(), 1);
+    daemon.coalmine(&["verify"]).tells(&["records: 1 death, each with its line"]);
+    std::fs::write(daemon.path().join("journal/exits.log"), "").unwrap();
+    assert_eq!(daemon.ask(&["deaths"]), before);
+    daemon.coalmine(&["verify"]).tells(&["records: 1 of 1 death had a line in exits.log that is gone"]);
+}

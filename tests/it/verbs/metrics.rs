@@ -19,8 +19,12 @@ async fn a_fleet_tells_its_deaths_restarts_states_latencies_and_queues() {
     let daemon = Daemon::start().await;
     let bob = daemon.sleeper("bob");
     daemon.ask(&["create", "ann", "--", "sleep", "60"]);
+    let at_rest = eventually("nothing waits for the journal", || async {
+        Some(scraped(&daemon)).filter(|text| text.contains(r#"coalmine_queue_length{queue="journal"} 0"#))
+    })
+    .await;
     has(
-        &scraped(&daemon),
+        &at_rest,
         &[
             r#"coalmine_peers{state="up"} 1"#,
             r#"coalmine_peers{state="asleep"} 1"#,

@@ -52,9 +52,11 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         description: String::new(),
         intelligence: Intelligence::Absent,
         command: None,
+        commands: BTreeMap::new(),
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
+        limits: crate::peer::limits::Limits::default(),
         policy: None,
         phase,
         extra: serde_json::Map::new(),
@@ -87,6 +89,7 @@ fn rules() -> FleetRules {
         runtimes: BTreeMap::from([("shell".parse().unwrap(), shell), ("agent".parse().unwrap(), agent)]),
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
+        limits: crate::peer::limits::Limits::default(),
         parallel: 8,
         boot_id: BOOT.into(),
         helper_version: "0".into(),
@@ -149,7 +152,7 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await
+        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await.map(|changes| changes.new)
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {

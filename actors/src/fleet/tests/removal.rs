@@ -42,6 +42,21 @@ async fn a_birth_that_can_not_be_written_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_left_half_made_is_forgotten_before_anybody_can_make_it_anew() {
+    let world = FakeWorld::with(document(vec![spec("bob", Some(RegistryPhase::Newborn))]));
+    world.registry.hold();
+    let house = House::start(world).await;
+    let early = tokio::time::timeout(Duration::from_secs(1), house.booted()).await;
+    assert!(early.is_err(), "the fleet is there while one is still to be forgotten");
+    house.world.registry.release();
+    soon(house.booted()).await.unwrap();
+    assert!(house.world.registry.document().peers.is_empty());
+    assert!(house.create("bob").await.unwrap());
+    settle().await;
+    assert_eq!(house.world.registry.document().peers[0].phase, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_absent_peer_is_removed_with_success() {
     let house = House::with(&[]).await;
     assert!(!house.remove("bob").await.unwrap().existed);
@@ -161,6 +176,7 @@ fn owed() -> PeerFile {
         phase: LifePhase::Dead,
         started_boot_ms: 0,
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         server: None,
         canary: None,

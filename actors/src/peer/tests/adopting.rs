@@ -33,9 +33,17 @@ fn a_live_server_is_taken_up_where_it_was() {
 }
 
 #[test]
+fn a_live_server_whose_lock_was_removed_is_taken_up_and_that_is_told() {
+    let mut lab = left(Desired::Up, vec![life(3, Up)]);
+    lab.check(&[("found 3 open lock-lost", "save => up")]);
+    assert!(lab.told.contains(&"lock-lost".to_owned()), "{:?}", lab.told);
+    assert!(lab.state.note.contains("server.lock"), "{}", lab.state.note);
+}
+
+#[test]
 fn an_end_that_was_meant_is_carried_out() {
     check(Desired::Stopped, Stopping, "open", "save, end 3 stop => stopping");
-    check(Desired::Up, Stopping, "open", "save, end 3 stop => stopping");
+    check(Desired::Up, Stopping, "open", "save, end 3 restart => stopping");
     // Accepted while a step of the start was under way.
     check(Desired::Stopped, Starting, "open", "save, end 3 stop => stopping");
     check(Desired::Quarantined, Up, "open", "save, end 3 stop => stopping");

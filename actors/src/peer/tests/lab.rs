@@ -41,7 +41,8 @@ pub(super) struct Lab {
 
 pub(super) fn rules(restart: RestartPolicy) -> PeerRules {
     let identity = "claude-bob".parse().unwrap();
-    PeerRules { identity, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
+    let command = vec!["claude".into()];
+    PeerRules { identity, command, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
 }
 
 /// A process that can be told from others by this number.
@@ -57,6 +58,7 @@ pub(super) fn life(generation: u64, phase: LifePhase) -> Life {
         phase,
         started_boot_ms: START_MS - 60_000,
         up_boot_ms: None,
+        command: Vec::new(),
         resumed: false,
         server: Some(process(10 * generation)),
         canary: Some(process(10 * generation + 1)),
@@ -203,10 +205,11 @@ impl Lab {
             ["found", _, "never-lived"] => Input::Found(g, FoundLife::NeverLived),
             ["found", _, "dead"] => Input::Found(g, FoundLife::Dead(KILLED)),
             ["found", _, "blocked"] => Input::Found(g, FoundLife::Blocked("a stranger".into())),
-            ["found", _, session, ref canaries @ ..] => {
+            ["found", _, session, ref more @ ..] => {
                 let session = found_session(session);
-                let canary = canaries.is_empty().then_some(canary);
-                Input::Found(g, FoundLife::Alive { server, canary, session })
+                let canary = (!more.contains(&"no-canary")).then_some(canary);
+                let lock_lost = more.contains(&"lock-lost");
+                Input::Found(g, FoundLife::Alive { server, canary, session, lock_lost })
             }
             _ => panic!("no such happening: {words:?}"),
         }

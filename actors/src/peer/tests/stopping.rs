@@ -145,3 +145,21 @@ fn a_server_that_died_while_its_end_failed_is_recorded() {
     up().run("stop; died 1")
         .check(&[("end-failed 1", "settle 1 signal:9, sweep 1, save => stopped"), ("swept 1", "save => stopped")]);
 }
+
+#[test]
+fn an_end_that_can_not_be_claimed_is_told_to_who_waits_for_it() {
+    let mut lab = up();
+    lab.run("stop; end-failed 1");
+    let wish = &lab.state.wish;
+    assert_eq!((wish.number, wish.verb, wish.failed.is_some()), (2, "stop", true));
+    // The next request begins with nothing held against it.
+    lab.run("stop");
+    assert_eq!((lab.state.wish.number, lab.state.wish.failed.is_some()), (3, false));
+}
+
+#[test]
+fn what_is_refused_overrules_nobody() {
+    let mut lab = up();
+    lab.run("stop; ended 1; wake");
+    assert_eq!((lab.state.wish.number, lab.state.wish.verb), (2, "stop"));
+}

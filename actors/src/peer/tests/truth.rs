@@ -216,6 +216,7 @@ impl Truth {
                     None if server.session => FoundSession::Open,
                     None => FoundSession::Missing,
                 },
+                lock_lost: false,
             },
             Some(_) => FoundLife::Dead(KILLED),
             None => FoundLife::NeverLived,
