@@ -34,12 +34,14 @@ pub(super) struct StoreState {
     news: Arc<Notify>,
     /// Keeps the cache up to date, until this state is dropped.
     indexer: Option<AbortHandle>,
+    /// Hears of a removed file, until this state is dropped.
+    watch: Option<AbortHandle>,
 }
 
 impl Drop for StoreState {
     fn drop(&mut self) {
-        if let Some(indexer) = &self.indexer {
-            indexer.abort();
+        for task in self.indexer.iter().chain(&self.watch) {
+            task.abort();
         }
     }
 }
@@ -56,6 +58,7 @@ impl Actor for Store {
             closing: Vec::new(),
             news: Arc::default(),
             indexer: None,
+            watch: None,
         })
     }
 
@@ -84,7 +87,10 @@ impl Actor for Store {
                 state.closing.push(reply);
                 Input::Close
             }
-            MemoryMsg::Opened(Ok(opened)) => self.opened(opened, state),
+            MemoryMsg::Opened(Ok(opened)) => {
+                self.watch(&myself, state);
+                self.opened(opened, state)
+            }
             MemoryMsg::Opened(Err(error)) => {
                 self.shared.failed(error.clone());
                 Input::NotOpened(error)
@@ -103,6 +109,7 @@ impl Actor for Store {
                 Input::NotSynced(failed)
             }
             MemoryMsg::Compacted(result) => self.compacted(result, state),
+            MemoryMsg::Removed => Input::Removed,
             MemoryMsg::Retry => Input::Retry,
             MemoryMsg::SyncDue => Input::SyncDue,
             MemoryMsg::Closed => {
@@ -113,10 +120,13 @@ impl Actor for Store {
             }
         };
         let effects = state.ledger.step(input, Instant::now());
+        let (answers, effects) = effects.into_iter().partition(|effect| matches!(effect, Effect::Answer(..)));
         self.perform(&myself, effects, state);
         let now_ms = self.shared.clock.now().wall.as_millisecond();
         let effects = state.ledger.go_on(&self.shared.shelf.read(), now_ms);
         self.perform(&myself, effects, state);
+        // The disk works on the next batch while those of the last one are told.
+        self.perform(&myself, answers, state);
         self.publish(&state.ledger);
         Ok(())
     }
@@ -184,6 +194,21 @@ impl Store {
             }
         });
         state.indexer = Some(indexer.abort_handle());
+    }
+
+    /// Starts to hear of removals, once.
+    fn watch(&self, myself: &ActorRef<MemoryMsg>, state: &mut StoreState) {
+        if state.watch.is_some() {
+            return;
+        }
+        let memory = myself.clone();
+        let removals = self.shared.file.removals(Box::new(move || drop(memory.cast(MemoryMsg::Removed))));
+        let watch = tokio::spawn(async move {
+            if let Err(error) = removals.await {
+                tracing::warn!(error = error.chain(), "the memory's file is missed only at the next write");
+            }
+        });
+        state.watch = Some(watch.abort_handle());
     }
 
     /// Tells followers what was written.

@@ -110,7 +110,11 @@ impl Index {
         bytes.truncate(scan::torn_at(&bytes));
         let mut index = Self::default();
         for found in load::all(&bytes) {
-            index.entries.extend_from_slice(&found.entries);
+            if index.entries.is_empty() {
+                index.entries = found.entries;
+            } else {
+                index.entries.extend_from_slice(&found.entries);
+            }
             index.tombstones.extend_from_slice(&found.tombstones);
             index.bad.extend(found.bad);
             index.bad_count += found.bad_count;

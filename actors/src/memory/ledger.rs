@@ -91,6 +91,8 @@ pub enum Input<R> {
     SyncDue,
     /// That sync failed.
     NotSynced(AppendFailed),
+    /// Somebody has removed the file, or did a moment ago.
+    Removed,
     /// No more.
     Close,
 }
@@ -100,7 +102,7 @@ pub enum Input<R> {
 pub enum Effect<R> {
     /// Open the file.
     Open,
-    /// Append these lines to a file of this length.
+    /// Append these lines to a file of this length; with none, look whether it is in its place.
     Append(u64, Arc<Vec<u8>>),
     /// These lines are in the file: take them into the index.
     Apply(Arc<Vec<u8>>),
@@ -158,6 +160,8 @@ pub struct Ledger<R> {
     trouble: Option<Trouble>,
     compact_wanted: bool,
     close_wanted: bool,
+    /// The file may be gone: the next write finds out, or one of nothing.
+    look_wanted: bool,
     /// A sync is on its way for what was written last.
     sync_due: bool,
 }
@@ -173,6 +177,7 @@ impl<R> Ledger<R> {
             trouble: None,
             compact_wanted: false,
             close_wanted: false,
+            look_wanted: false,
             sync_due: false,
         }
     }
@@ -231,6 +236,7 @@ impl<R> Ledger<R> {
             // A batch in the air meets the same descriptor, and hears it itself.
             Input::NotSynced(failed) if matches!(self.phase, Phase::Idle) => self.failed(failed, now, &mut effects),
             Input::NotSynced(_) => {}
+            Input::Removed => self.look_wanted = true,
             Input::Close => self.close_wanted = true,
         }
         effects
@@ -241,6 +247,11 @@ impl<R> Ledger<R> {
         let mut effects = Vec::new();
         if matches!(self.phase, Phase::Idle) && !self.waiting.is_empty() {
             self.write_next(index, now_ms, &mut effects);
+        }
+        if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.look_wanted) {
+            let lines = Arc::default();
+            effects.push(Effect::Append(self.length, Arc::clone(&lines)));
+            self.phase = Phase::Writing(Batch { lines, asked: Vec::new() });
         }
         if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.compact_wanted) {
             self.phase = Phase::Compacting;

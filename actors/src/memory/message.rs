@@ -27,6 +27,8 @@ pub(super) enum MemoryMsg {
     Synced(Result<(), AppendFailed>),
     /// The compaction is over; the new index where there is a new file.
     Compacted(Result<(Compacted, Option<Index>), FleetError>),
+    /// Somebody has removed the file, or did a moment ago.
+    Removed,
     /// The wait after a failure is over.
     Retry,
     /// The wait for the next sync is over.

@@ -73,12 +73,18 @@ pub trait MemoryFile: Send + Sync + 'static {
     /// Opens the file (made where it is missing and nothing says that it held items), locks it, mends its end and
     /// reads it. What was open before is closed first.
     fn open(&self) -> Answer<Opened>;
-    /// Appends whole lines to a file that must have `at` bytes, and makes them durable where that is wanted.
+    /// Appends whole lines to a file that must have `at` bytes, and makes them durable where that is wanted. No lines
+    /// at all are a look whether the file is in its place.
     fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>>;
     /// Makes durable what was appended.
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>>;
     /// Replaces the whole file, atomically and durably; where the lines went that it leaves out.
     fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>>;
+    /// Tells of every removal of the file from now on, until it is dropped; comes back only where that can not be
+    /// seen.
+    fn removals(&self, _tell: Box<dyn Fn() + Send>) -> Answer<()> {
+        Box::pin(std::future::pending())
+    }
     /// The bytes that are on disk now.
     fn read(&self) -> Answer<Vec<u8>>;
     /// Lets the file go.

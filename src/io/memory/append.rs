@@ -33,13 +33,17 @@ impl Lost {
     }
 }
 
-/// Appends `lines` to a file of `at` bytes; with `durable`, returns once the disk has confirmed them.
+/// Appends `lines` to a file of `at` bytes; with `durable`, returns once the disk has confirmed them. With no lines it
+/// is only a look whether the file is in its place.
 pub(super) fn append(path: &Path, file: &File, at: u64, lines: &[u8], durable: bool) -> Result<(), Lost> {
     let meta = file.metadata().map_err(Lost::Refused)?;
     if meta.len() != at {
         return Err(Lost::Moved(format!("it has {} bytes and not {at}: another process wrote to it", meta.len())));
     }
     in_its_place(path, file, &meta)?;
+    if lines.is_empty() {
+        return Ok(());
+    }
     if let Err(error) = (&*file).write_all(lines) {
         // A part of a line would be read as one that is torn. Where even the cut is refused, the next open mends it.
         return Err(match file.set_len(at) {

@@ -26,6 +26,9 @@ use std::{
 const VERSION: i64 = 1;
 /// Most words of a query.
 const WORDS_MAX: usize = 32;
+/// Most items that are ranked: the newest of those that fit. Finding items is cheap and ranking them is not, and words
+/// that more items have say little about any of them.
+const RANKED_MAX: i64 = 2_048;
 const SHAPE: &str = "
     CREATE VIRTUAL TABLE items USING fts5(content, tags, content='', contentless_delete=1,
                                           tokenize='unicode61 remove_diacritics 2');
@@ -221,8 +224,13 @@ fn row(number: u64) -> i64 {
 }
 
 fn find(connection: &Connection, query: &str, limit: usize) -> rusqlite::Result<Vec<Ranked>> {
-    let mut find = connection.prepare("SELECT rowid, rank FROM items WHERE items MATCH ? ORDER BY rank LIMIT ?")?;
-    let found = find.query_map(params![query, row(limit as u64)], |row| {
+    let mut oldest = connection.prepare(
+        "SELECT ifnull((SELECT rowid FROM items WHERE items MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?), 0)",
+    )?;
+    let oldest: i64 = oldest.query_row(params![query, RANKED_MAX - 1], |row| row.get(0))?;
+    let mut find =
+        connection.prepare("SELECT rowid, rank FROM items WHERE items MATCH ? AND rowid >= ? ORDER BY rank LIMIT ?")?;
+    let found = find.query_map(params![query, oldest, row(limit as u64)], |row| {
         let (at, rank): (i64, f64) = (row.get(0)?, row.get(1)?);
         // FTS5 ranks downwards: the best is the lowest.
         Ok(Ranked { at: u64::try_from(at).unwrap_or(u64::MAX), score: -rank })

@@ -16,6 +16,8 @@ mod open;
 mod read;
 mod replace;
 mod traces;
+mod watch;
+mod writer;
 
 pub use fts::FtsCache;
 pub use read::{read_bytes, read_unlocked};
@@ -34,6 +36,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use writer::Writer;
 
 /// How the file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,7 @@ impl Default for OpenOptions {
 #[derive(Debug)]
 pub struct MemoryJsonl {
     shared: Arc<Shared>,
+    writer: Writer,
 }
 
 #[derive(Debug)]
@@ -80,7 +84,8 @@ struct Held {
 impl MemoryJsonl {
     /// The memory at `path`, which need not exist; its folder must. `cache` is the cache beside it.
     pub fn new(path: PathBuf, cache: PathBuf, options: OpenOptions) -> Self {
-        Self { shared: Arc::new(Shared { path, cache, options, held: Mutex::default() }) }
+        let shared = Shared { path, cache, options, held: Mutex::default() };
+        Self { shared: Arc::new(shared), writer: Writer::default() }
     }
 
     fn write(
@@ -88,22 +93,21 @@ impl MemoryJsonl {
         work: impl FnOnce(&Path, &File) -> Result<(), Lost> + Send + 'static,
     ) -> BoxFuture<Result<(), AppendFailed>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let worked = tokio::task::spawn_blocking(move || {
-                let mut held = shared.held();
-                held.let_go_of_replaced();
-                let Some(file) = &held.file else { return Err(AppendFailed::Moved("it is not open".into())) };
-                let result = work(&shared.path, file);
-                if matches!(result, Err(Lost::Indeterminate(_))) {
-                    // Asked again, the kernel would say that all is well.
-                    held.file = None;
-                }
-                result.map_err(|lost| lost.told(&shared.path))
-            });
-            match worked.await {
-                Ok(result) => result,
-                Err(panic) => Err(AppendFailed::Indeterminate(FleetError::Internal(panic.to_string()))),
+        let begun = self.writer.run(move || {
+            let mut held = shared.held();
+            held.let_go_of_replaced();
+            let Some(file) = &held.file else { return Err(AppendFailed::Moved("it is not open".into())) };
+            let result = work(&shared.path, file);
+            if matches!(result, Err(Lost::Indeterminate(_))) {
+                // Asked again, the kernel would say that all is well.
+                held.file = None;
             }
+            result.map_err(|lost| lost.told(&shared.path))
+        });
+        let begun = begun.map_err(|source| Lost::Refused(source).told(&self.shared.path));
+        Box::pin(async move {
+            let panicked = || FleetError::Internal("the memory's writer panicked".into());
+            begun?.await.unwrap_or_else(|_lost| Err(AppendFailed::Indeterminate(panicked())))
         })
     }
 }
@@ -155,6 +159,10 @@ impl MemoryFile for MemoryJsonl {
     fn read(&self) -> Answer<Vec<u8>> {
         let path = self.shared.path.clone();
         blocking::answer(move || read::read_bytes(&path))
+    }
+
+    fn removals(&self, tell: Box<dyn Fn() + Send>) -> Answer<()> {
+        Box::pin(watch::removals(self.shared.path.clone(), tell))
     }
 
     fn close(&self) -> Answer<()> {

@@ -34,8 +34,7 @@ const LOCK_PAUSE_MS_MAX: u64 = 20;
 pub(super) fn open(path: &Path, cache: &Path, options: OpenOptions) -> Result<(File, Opened), FleetError> {
     let io = |op: &'static str| move |source| FleetError::io(op, path, source);
     let file = open_locked(path, cache, options)?;
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut &file, &mut bytes).map_err(io("read"))?;
+    let mut bytes = read::whole(&file).map_err(io("read"))?;
     if let Some(version) = line::header_version(&bytes).filter(|version| *version > 1) {
         return Err(MemoryError::Newer { path: path.to_owned(), version }.into());
     }

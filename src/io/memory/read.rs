@@ -4,7 +4,19 @@ use coalmine_actors::{
     error::FleetError,
     memory::{MemoryError, index::Index},
 };
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    num::NonZero,
+    os::unix::fs::FileExt,
+    path::Path,
+    thread,
+};
+
+/// What one thread reads at least, bytes.
+const SHARE_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// Most threads that read a file.
+const THREADS_MAX: usize = 8;
 
 /// What the file says now; an unfinished last line is left out, a missing file is empty.
 ///
@@ -22,7 +34,43 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FleetError> {
     if !is_regular(path)? {
         return Ok(Vec::new());
     }
-    fs::read(path).map_err(|source| FleetError::io("read", path, source))
+    File::open(path).and_then(|file| whole(&file)).map_err(|source| FleetError::io("read", path, source))
+}
+
+/// All bytes that the file has now, read on all cores where there are many: most of it is copying, and making room.
+pub(super) fn whole(file: &File) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; len];
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+    let share = len.div_ceil(threads).max(SHARE_BYTES_MIN);
+    let read: Vec<_> = thread::scope(|scope| {
+        let parts = bytes.chunks_mut(share).enumerate();
+        let running: Vec<_> = parts.map(|(nth, part)| scope.spawn(move || fill(file, part, nth * share))).collect();
+        running.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    let mut end = 0;
+    for (nth, read) in read.into_iter().enumerate() {
+        end += read?;
+        if end < (nth + 1) * share {
+            break; // the last part, or somebody cut the file meanwhile
+        }
+    }
+    bytes.truncate(end);
+    Ok(bytes)
+}
+
+/// Reads up to the end of the file or of `part`; how much.
+fn fill(file: &File, part: &mut [u8], at: usize) -> io::Result<usize> {
+    let mut read = 0;
+    while read < part.len() {
+        match file.read_at(&mut part[read..], (at + read) as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }
 
 /// Whether a plain file is there; `false` where nothing is.

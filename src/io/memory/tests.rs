@@ -195,6 +195,28 @@ async fn a_file_that_was_removed_comes_back_with_all_it_held() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_removed_while_nobody_writes_is_back_at_once() {
+    let place = Place::new();
+    let memory = place.memory().await;
+    for text in ["first", "second"] {
+        memory.add(fact(text)).await.unwrap();
+        let before = place.bytes();
+        fs::remove_file(place.path()).unwrap();
+        let back = async {
+            while !place.path().exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, back).await.unwrap();
+        assert_eq!(place.bytes(), before);
+    }
+    assert_eq!(memory.add(fact("after")).await.unwrap().id, 3);
+    assert_eq!(contents(&memory).await, ["after", "second", "first"]);
+    assert!(matches!(lock::try_lock(&place.path()), Err(lock::NotLocked::Held)));
+    assert_eq!(place.names(), ["memory.jsonl"]);
+}
+
+#[tokio::test]
 async fn a_file_that_was_replaced_is_opened_anew() {
     let place = Place::new();
     let memory = place.memory().await;
@@ -282,6 +304,17 @@ async fn a_search_follows_every_change_and_survives_a_broken_cache() {
     fs::write(place.0.path().join("memory-index.sqlite"), b"no database").unwrap();
     let hits = place.memory().await.search("build", 10).await.unwrap();
     assert_eq!(hits.len(), 1);
+}
+
+#[tokio::test]
+async fn where_too_many_fit_the_newest_are_ranked() {
+    let place = Place::new();
+    let memory = place.memory().await;
+    let added = memory.add_all((0..2_058).map(|_| fact("coal")).collect()).await;
+    assert!(added.iter().all(Result::is_ok));
+    let hits = memory.search("coal", 1_000).await.unwrap();
+    assert_eq!(hits.len(), 1_000);
+    assert!(hits.iter().all(|hit| hit.item.id > 10), "the oldest ten are not looked at");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ mod crowd;
 mod faults;
 mod input;
 mod power;
+mod reference;
 mod verbs;
 
 use crate::support::Root;

@@ -2,6 +2,7 @@
 
 use crate::support::{Daemon, http, kill};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// What is wrong with `value` as an instance of `schema`: only what the document uses is understood.
 fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
@@ -18,6 +19,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
     let of = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -53,12 +55,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
 async fn what_a_daemon_answers_is_what_its_document_says() {
     let daemon = Daemon::start().await;
     let socket = daemon.paths().daemon_socket();
-    let ask = |method: &str, target: &str, body: Value| {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        http::talk(&socket, &http::request(method, target, body.as_bytes()))
-    };
-    let (status, document) = ask("GET", "/v1/openapi.json", Value::Null);
-    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    let document = document_of(&socket);
     let bob = daemon.sleeper("bob");
     kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
     daemon.until("bob", "is on record", |_| !daemon.ask(&["deaths", "bob"]).as_array().unwrap().is_empty()).await;
@@ -83,12 +80,62 @@ async fn what_a_daemon_answers_is_what_its_document_says() {
         ("delete", name, "/v1/peers/bob?force=true", Value::Null),
         ("post", "/v1/shutdown", "/v1/shutdown", json!({ "peers": false })),
     ] {
-        let (status, answer) = ask(&method.to_uppercase(), target, body);
-        assert_eq!(status, 200, "{target}: {answer}");
-        let schema = &document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
-        assert!(schema.is_object(), "{method} {path} has no schema");
-        assert_eq!(faults(&document, schema, &answer, path), Vec::<String>::new(), "{answer}");
+        answers_as_documented(&socket, &document, method, path, target, body);
     }
+}
+
+#[tokio::test]
+async fn the_memory_answers_as_the_document_says_on_every_route_of_it() {
+    let daemon = Daemon::start().await;
+    let socket = daemon.paths().daemon_socket();
+    let document = document_of(&socket);
+    let fact = json!({ "kind": "fact", "content": "the mine has two shafts", "tags": ["mine"], "source": "bob" });
+    let item = "/v1/memory/items/{id}";
+    let requests = [
+        ("post", "/v1/memory/items", "/v1/memory/items", fact.clone()),
+        ("post", "/v1/memory/import", "/v1/memory/import", json!([fact, { "kind": "dream", "content": "x" }])),
+        ("get", "/v1/memory/items", "/v1/memory/items?query=%7B%22limit%22:1%7D", Value::Null),
+        ("get", item, "/v1/memory/items/1", Value::Null),
+        ("get", "/v1/memory/search", "/v1/memory/search?words=shaft*&limit=5", Value::Null),
+        ("delete", item, "/v1/memory/items/1", Value::Null),
+        ("get", "/v1/memory/stats", "/v1/memory/stats", Value::Null),
+        ("get", "/v1/memory/export", "/v1/memory/export?after=0", Value::Null),
+        ("post", "/v1/memory/compact", "/v1/memory/compact", json!({})),
+        ("get", "/v1/memory/verify", "/v1/memory/verify", Value::Null),
+    ];
+    let paths = document["paths"].as_object().unwrap().iter();
+    for (path, methods) in paths.filter(|(path, _)| path.starts_with("/v1/memory/")) {
+        for method in methods.as_object().unwrap().keys() {
+            assert!(requests.iter().any(|request| (request.0, request.1) == (method, path)), "{method} {path}");
+        }
+    }
+    for (method, path, target, body) in requests {
+        if path.ends_with("/verify") {
+            // A damaged line, so that there is something to document.
+            let file = std::fs::File::options().append(true).open(daemon.paths().memory());
+            std::io::Write::write_all(&mut file.unwrap(), b"{\"id\":900,\n").unwrap();
+        }
+        answers_as_documented(&socket, &document, method, path, target, body);
+    }
+}
+
+fn ask(socket: &Path, method: &str, target: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    http::talk(socket, &http::request(method, target, body.as_bytes()))
+}
+
+fn document_of(socket: &Path) -> Value {
+    let (status, document) = ask(socket, "GET", "/v1/openapi.json", &Value::Null);
+    assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    document
+}
+
+fn answers_as_documented(socket: &Path, document: &Value, method: &str, path: &str, target: &str, body: Value) {
+    let (status, answer) = ask(socket, &method.to_uppercase(), target, &body);
+    assert_eq!(status, 200, "{target}: {answer}");
+    let schema = &document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert!(schema.is_object(), "{method} {path} has no schema");
+    assert_eq!(faults(document, schema, &answer, path), Vec::<String>::new(), "{answer}");
 }
 
 #[tokio::test]
