@@ -38,7 +38,7 @@ async fn servers_that_die_together_are_one_incident_and_come_back_one_first_then
     let id = incidents[0].get("id").unwrap();
     assert_eq!((over[0].get("id"), over[0].get("count")), (Some(id), Some("10")));
     let events = rig.events().await;
-    let (mut on_their_way, mut up, mut in_turn) = (0, 0, 0);
+    let (mut on_their_way, mut up, mut in_turn, mut ahead) = (0, 0, 0, 0);
     for event in second_lives(&events) {
         if event.ev == "up" {
             (on_their_way, up) = (on_their_way - 1, up + 1);
@@ -46,12 +46,15 @@ async fn servers_that_die_together_are_one_incident_and_come_back_one_first_then
         }
         on_their_way += 1;
         assert!(on_their_way <= 3, "{events:#?}");
-        // On a loaded machine one or two may be back on their way before the third death is heard.
-        if event.seq > incidents[0].seq {
-            in_turn += 1;
-            assert_eq!(event.get("incident"), Some(id));
-            assert!(in_turn == 1 || up > 0, "one goes first: {events:#?}");
+        // On a loaded machine one or two may be on their way already when the third death is heard.
+        if event.get("incident").is_none() {
+            ahead += 1;
+            assert!(ahead <= 2, "{events:#?}");
+            continue;
         }
+        in_turn += 1;
+        assert_eq!(event.get("incident"), Some(id));
+        assert!(in_turn == 1 || up > 0, "one goes first: {events:#?}");
     }
     assert!(in_turn >= 8, "{in_turn} were held");
     for number in 0..10 {
