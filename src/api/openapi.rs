@@ -21,9 +21,15 @@ mod tests {
     use serde_json::Value;
     use std::collections::BTreeSet;
 
-    /// `GET /v1/status` and so on, as the router's own source has them.
+    /// Every source that has routes: the router's, and those of resources that keep their own.
+    const SOURCES: [&str; 2] = [include_str!("mod.rs"), include_str!("memory.rs")];
+
+    /// `get /v1/status` and so on, as the sources have them.
     fn routes() -> BTreeSet<String> {
-        let source = include_str!("mod.rs");
+        SOURCES.into_iter().flat_map(routes_of).collect()
+    }
+
+    fn routes_of(source: &str) -> BTreeSet<String> {
         let routes = source.split(".route(\"").skip(1).flat_map(|route| {
             let (path, rest) = route.split_once('"').unwrap();
             let handlers = rest.split_once("\n").unwrap().0;
@@ -42,6 +48,12 @@ mod tests {
             methods.into_iter().map(move |method| format!("{method} {path}"))
         });
         all.collect()
+    }
+
+    #[test]
+    fn every_source_with_routes_is_read() {
+        let merged = SOURCES[0].matches(".merge(").count();
+        assert_eq!(merged, SOURCES.len() - 1, "a resource with routes of its own belongs into SOURCES");
     }
 
     #[test]
