@@ -188,8 +188,12 @@ impl Store {
         let indexer = tokio::spawn(async move {
             loop {
                 news.notified().await;
-                if let Err(error) = search.catch_up(shelf.clone()).await {
-                    tracing::warn!(error = error.chain(), "the memory's index is behind; a search tries again");
+                match search.catch_up(shelf.clone()).await {
+                    Ok(()) => {}
+                    Err(FleetError::ShuttingDown) => break,
+                    Err(error) => {
+                        tracing::warn!(error = error.chain(), "the memory's index is behind; a search tries again");
+                    }
                 }
             }
         });

@@ -1,6 +1,7 @@
 //! `/metrics`: what a monitoring system reads of a fleet.
 
 use crate::support::{Daemon, eventually, http, kill};
+use serde_json::Value;
 
 fn scraped(daemon: &Daemon) -> String {
     let socket = daemon.paths().daemon_socket();
@@ -56,7 +57,12 @@ async fn what_was_found_before_the_api_answered_is_counted_and_what_an_earlier_d
     let daemon = Daemon::start().await;
     let bob = daemon.sleeper("bob");
     kill(bob["server_pid"].as_i64().unwrap().try_into().unwrap());
-    daemon.until("bob", "is on record", |_| !daemon.ask(&["deaths", "bob"]).as_array().unwrap().is_empty()).await;
+    eventually("the record was taken in, and that was noted", || async {
+        let size = daemon.read("journal/exits.log").len();
+        let noted: Value = serde_json::from_str(&daemon.read("journal/exits.imported")).ok()?;
+        (size > 0 && noted["offset"] == size).then_some(())
+    })
+    .await;
     let bob = daemon.until("bob", "is up", |peer| peer["gen"] == 2 && peer["phase"] == "up").await;
     let pid = |key: &str| i32::try_from(bob[key].as_i64().unwrap()).unwrap();
     daemon.signal(rustix::process::Signal::KILL);
