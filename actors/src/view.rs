@@ -3,7 +3,10 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
-    peer::{limits::Limits, restart_policy::RestartPolicy},
+    peer::{
+        limits::Limits,
+        restart_policy::{RestartLimit, RestartPolicy},
+    },
     ports::EndReport,
 };
 use jiff::Timestamp;
@@ -106,6 +109,12 @@ pub struct PeerView {
     pub records_owed: usize,
     /// What happens after a death.
     pub restart: RestartPolicy,
+    /// How often it may die, and how long it waits between its lives.
+    #[serde(default)]
+    pub restart_limit: RestartLimit,
+    /// After how long without a sign of life it is put to sleep, milliseconds; nothing where it never is.
+    #[serde(default)]
+    pub idle_after_ms: Option<u64>,
     /// What it may use of the host.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,

@@ -7,6 +7,8 @@
 //! command = ["npm", "start"]
 //! env = { PORT = "3000" }
 //! restart = "always"
+//! restart_knobs = { deaths_max = 3, delay_max = "10s" }
+//! idle_after = "2h"
 //! limits = { memory_max = "2G", tasks_max = 100 }
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
@@ -16,8 +18,9 @@ use super::{CONFIG_BYTES_MAX, file::explain};
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    peer::{limits::Limits, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -48,6 +51,8 @@ struct PeerTable {
     #[serde(default)]
     env: BTreeMap<String, String>,
     restart: Option<RestartPolicy>,
+    restart_knobs: Option<RestartKnobs>,
+    idle_after: Option<SignedDuration>,
     #[serde(default)]
     limits: Limits,
     policy: Option<String>,
@@ -91,7 +96,8 @@ impl PeerTable {
             command: self.command,
             env: self.env,
             restart: self.restart,
-            restart_knobs: None,
+            restart_knobs: self.restart_knobs,
+            idle_after: self.idle_after,
             limits: self.limits,
             policy: self.policy,
             start: self.start,

@@ -4,6 +4,7 @@ use crate::{
     names::{Generation, Identity, Personality, Runtime},
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -85,6 +86,9 @@ pub struct PeerSpec {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_knobs: Option<RestartKnobs>,
+    /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<SignedDuration>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,

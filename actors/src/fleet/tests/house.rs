@@ -56,6 +56,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
+        idle_after: None,
         limits: crate::peer::limits::Limits::default(),
         policy: None,
         phase,
