@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod journal;
 pub mod memory;
 pub mod names;
+pub mod outage;
 pub mod peer;
 pub mod ports;
 pub mod registry;

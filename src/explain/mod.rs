@@ -143,6 +143,9 @@ fn next(peer: &PeerView, budget: Option<Budget>, now: Timestamp) -> String {
         }
         PhaseName::Backoff => "its next life starts by itself".into(),
         PhaseName::Quarantined => "nothing, until somebody resets it; then it still has to be started".into(),
+        PhaseName::Blocked if peer.next_try.is_some() => {
+            format!("it is looked at again by itself, and by whoever asks ({})", peer.state(now))
+        }
         PhaseName::Blocked => "nothing, until what is in the way has gone and somebody starts it".into(),
     }
 }

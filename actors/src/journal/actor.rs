@@ -135,7 +135,7 @@ impl Journal {
         let status = JournalStatus {
             last_seq: ledger.last_seq(),
             waiting: ledger.waiting(),
-            unavailable: ledger.trouble().map(ToOwned::to_owned),
+            unavailable: ledger.outage(),
         };
         self.shared.status.send_replace(status);
     }

@@ -3,6 +3,7 @@
 use super::{actor::Journal, event::Draft, message::JournalMsg};
 use crate::{
     error::FleetError,
+    outage::Outage,
     ports::{Clock, JournalFile},
     view::Event,
 };
@@ -27,7 +28,7 @@ pub struct JournalStatus {
     /// Events that are not in the file yet.
     pub waiting: usize,
     /// Why nothing can be written now.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<Outage>,
 }
 
 /// The way to the journal. Clones share it, and it outlives the actor: a restarted one takes its place.
