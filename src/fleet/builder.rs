@@ -154,6 +154,7 @@ impl FleetBuilder {
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
         let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();

@@ -32,6 +32,8 @@ fault_points! {
     LifeSaved = "life-saved",
     /// The lock is ours, and no server has it yet.
     ServerDue = "server-due",
+    /// The server runs, without its limits.
+    ServerBorn = "server-born",
     /// The server runs, and nobody has written down which process it is.
     ServerSpawned = "server-spawned",
     /// The server is known, and has no canary.

@@ -132,11 +132,8 @@ impl Journal {
 
     /// Before the events go out, so that who hears of an event finds at least its place here.
     fn publish_status(&self, ledger: &Ledger) {
-        let status = JournalStatus {
-            last_seq: ledger.last_seq(),
-            waiting: ledger.waiting(),
-            unavailable: ledger.outage(),
-        };
+        let status =
+            JournalStatus { last_seq: ledger.last_seq(), waiting: ledger.waiting(), unavailable: ledger.outage() };
         self.shared.status.send_replace(status);
     }
 

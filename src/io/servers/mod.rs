@@ -117,6 +117,12 @@ impl TmuxServers {
         self.0.limits_host.choose(limits)
     }
 
+    /// Removes what limited lives that are over. For the beginning and the end of a fleet: in between, each life's
+    /// end does it.
+    pub async fn release_limits(&self) {
+        confine::release_all(&self.0).await;
+    }
+
     /// Changes what passes from this process's environment to servers that start from now on.
     pub fn pass_env(&self, names: &[String]) {
         *self.0.base_env.write().unwrap_or_else(PoisonError::into_inner) = environment::base(names);
