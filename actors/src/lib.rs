@@ -25,8 +25,10 @@ pub mod outage;
 pub mod peer;
 pub mod ports;
 pub mod registry;
+pub mod repeats;
 pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod view;

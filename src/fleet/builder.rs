@@ -26,7 +26,6 @@ use crate::{
         registry_file::JsonRegistry,
         servers::{Programs, TmuxServers},
         socket_folder, tmux,
-        turns::Turns,
     },
     paths::Paths,
 };
@@ -43,6 +42,7 @@ use coalmine_actors::{
     ports::Ports,
     registry::RegistryHandle,
     runtime::RuntimeDef,
+    turns::Turns,
 };
 use ractor::{Actor, rpc::CallResult};
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};

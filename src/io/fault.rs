@@ -68,6 +68,10 @@ fault_points! {
     CanaryTold = "canary-told",
     /// A canary's record is marked as told.
     CanaryMarked = "canary-marked",
+    /// A hook of tmux runs, and has written nothing.
+    HookDue = "hook-due",
+    /// A hook's line is in exits.log.
+    HookTold = "hook-told",
     /// A removed identity's folder is gone.
     Purged = "purged",
     /// Lines of exits.log are in the journal.

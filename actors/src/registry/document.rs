@@ -104,6 +104,11 @@ pub struct PeerSpec {
 }
 
 impl PeerSpec {
+    /// Whether it is being made, or was and could not be announced: nobody was told that it is there.
+    pub fn is_newborn(&self) -> bool {
+        self.phase == Some(RegistryPhase::Newborn)
+    }
+
     /// The identities that this peer has.
     pub fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
         self.runtimes.iter().map(|runtime| Identity::new(runtime.clone(), self.personality.clone()))

@@ -17,7 +17,6 @@ use super::{
     peer_store::PeerFiles,
     reaper::Reaper,
     tmux::Tmux,
-    turns::Turns,
     witness::life::LifePaths,
 };
 use crate::paths::Paths;
@@ -33,6 +32,7 @@ use coalmine_actors::{
         Servers, SweepReport,
     },
     runtime::StopRecipe,
+    turns::Turns,
 };
 use dashmap::DashMap;
 use std::{
@@ -67,7 +67,7 @@ struct Shared {
     files: PeerFiles,
     /// What every server's environment begins with.
     base_env: RwLock<Vec<(String, String)>>,
-    turns: Turns,
+    turns: Turns<Identity>,
     starts: Arc<Semaphore>,
     /// The right to be starting: held from the server's start until its session is open.
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
@@ -88,7 +88,7 @@ impl TmuxServers {
         limits_host: LimitsHost,
         reaper: Reaper,
         files: PeerFiles,
-        turns: Turns,
+        turns: Turns<Identity>,
         pass_env: &[String],
     ) -> Result<Self, FleetError> {
         let watcher = heal::RunFolder::new(paths.run())?;
