@@ -102,7 +102,8 @@ pub(super) async fn release_all(shared: &Shared) {
         if noted.is_empty() {
             continue;
         }
-        let _turn = shared.turn(&identity).await;
+        // What is under way clears up after itself, or leaves it to the next start.
+        let Ok(_turn) = tokio::time::timeout_at(deadline, shared.turn(&identity)).await else { continue };
         // A server that lives may not have entered its groups yet.
         let Ok(_free) = lock::try_lock(&shared.paths.server_lock(&identity)) else { continue };
         for generation in noted {
