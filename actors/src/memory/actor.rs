@@ -164,7 +164,11 @@ impl Store {
         }
     }
 
-    fn opened(&self, Opened { index, torn, torn_now }: Opened, state: &mut StoreState) -> Input<Waiting> {
+    fn opened(&self, opened: Opened, state: &mut StoreState) -> Input<Waiting> {
+        let Opened { index, torn, torn_now, restored } = opened;
+        if restored {
+            self.shared.note(Draft::new("memory-restored"));
+        }
         if let Some((path, bytes)) = torn_now {
             let note = Draft::new("memory-torn").with("bytes", bytes).with("kept", path.display());
             self.shared.note(note);

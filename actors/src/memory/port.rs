@@ -40,6 +40,8 @@ pub struct Opened {
     pub torn: u64,
     /// The end that was moved away just now: where to, and how many bytes.
     pub torn_now: Option<(PathBuf, u64)>,
+    /// It had been removed, and was put back from what the descriptor before this one held.
+    pub restored: bool,
 }
 
 /// Why a write is not in the file, or may not be.

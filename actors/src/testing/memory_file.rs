@@ -96,7 +96,7 @@ impl MemoryFile for FakeMemoryFile {
             inner.opens += 1;
             match &inner.refuse_open {
                 Some(error) => Err(error.clone()),
-                None => Ok(Opened { index: Index::load(inner.bytes.clone()), torn: 0, torn_now: None }),
+                None => Ok(Opened { index: Index::load(inner.bytes.clone()), torn: 0, torn_now: None, restored: false }),
             }
         })
     }

@@ -216,6 +216,65 @@ async fn a_file_that_is_removed_while_nobody_writes_is_back_at_once() {
     assert_eq!(place.names(), ["memory.jsonl"]);
 }
 
+/// The port by itself: between two of its calls the world can do what it likes.
+#[tokio::test]
+async fn a_file_that_is_removed_again_before_it_is_open_again_comes_back_again() {
+    let place = Place::with(b"{\"id\":7,\"ts\":1778647923,\"kind\":\"fact\",\"content\":\"once\"}\n");
+    let file = MemoryJsonl::new(place.path(), place.0.path().join("memory-index.sqlite"), OpenOptions::default());
+    let before = file.open().await.unwrap();
+    let look = || file.append(before.index.text().len(), Arc::default(), true);
+    fs::remove_file(place.path()).unwrap();
+    assert!(matches!(look().await, Err(AppendFailed::Restored)));
+    for _ in 0..2 {
+        fs::remove_file(place.path()).unwrap();
+        let opened = file.open().await.unwrap();
+        assert_eq!((opened.restored, opened.index.active(), opened.index.next_id()), (true, 1, 8));
+        assert!(look().await.is_ok());
+    }
+    // An orderly end while nothing could be opened is a chance too.
+    fs::remove_file(place.path()).unwrap();
+    fs::create_dir(place.path()).unwrap();
+    assert!(file.open().await.is_err());
+    fs::remove_dir(place.path()).unwrap();
+    file.close().await.unwrap();
+    assert_eq!(contents(&place.memory().await).await, ["once"]);
+    assert_eq!(place.names(), ["memory.jsonl"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_removes_the_file_again_and_again_takes_nothing_away() {
+    let place = Place::new();
+    let memory = place.memory_with(OpenOptions::default()).await;
+    memory.add(fact("first")).await.unwrap();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let vandal = std::thread::spawn({
+        let (path, over) = (place.path(), Arc::clone(&over));
+        move || {
+            let mut removed = 0;
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                removed += usize::from(fs::remove_file(&path).is_ok());
+            }
+            removed
+        }
+    });
+    let mut acknowledged = vec!["first".to_owned()];
+    for n in 0..40 {
+        // It may be refused for a while, never lost.
+        let text = format!("{n}");
+        match memory.add(fact(&text)).await {
+            Ok(_) => acknowledged.push(text),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(vandal.join().unwrap() > 0);
+    memory.close(DEADLINE).await.unwrap();
+    let found = contents(&place.memory_with(OpenOptions::default()).await).await;
+    for text in &acknowledged {
+        assert!(found.contains(text), "{text} was acknowledged: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_was_replaced_is_opened_anew() {
     let place = Place::new();
