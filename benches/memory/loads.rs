@@ -20,6 +20,7 @@ const WORDS: [&str; 32] = [
     "trace", "tmux", "update", "user", "vector", "worker", "canary", "journal",
 ];
 const SEARCH_RECORDS: usize = 100_000;
+const LISTS: usize = 2_000;
 /// The original's way to load, in its own language.
 const LUA_LOADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/baseline/loader.lua");
 /// It takes a quarter of a minute for the large file.
@@ -125,17 +126,23 @@ fn luajit(path: &Path, rounds: usize) -> Outcome<Option<f64>> {
 
 pub(super) async fn reads(path: &Path, records: usize) -> Outcome<Vec<Row>> {
     let shelf = Shelf::from(read_unlocked(path)?);
-    let mut list = Samples::default();
-    for _ in 0..200 {
+    let (mut list, mut parse) = (Samples::default(), Samples::default());
+    let lines: Vec<String> = std::fs::read_to_string(path)?.lines().rev().take(100).map(ToOwned::to_owned).collect();
+    for _ in 0..LISTS {
         list.push(timed(|| {
             let found = page(&shelf.read(), Query { limit: Some(100), ..Query::default() });
             (found.items.len() == 100).then_some(()).ok_or("items are missing".into())
+        })?);
+        parse.push(timed(|| {
+            lines.iter().try_for_each(|line| serde_json::from_str::<serde_json::Value>(line).map(drop))?;
+            Ok(())
         })?);
     }
     #[allow(clippy::cast_precision_loss, reason = "bytes of one file")]
     let held = shelf.read().held_bytes() as f64 / shelf.read().text().len() as f64;
     let mut rows = vec![
         Row::new("list the 100 newest", "ms", &list).reach(Reach::below("p99", list.p99(), 1.0, "ms")),
+        Row::new("baseline: the last 100 lines by serde_json", "ms", &parse),
         Row::one("memory held, of the file's size", "×", held).reach(Reach::below("ratio", held, 2.5, "×")),
     ];
     if records == SEARCH_RECORDS {
