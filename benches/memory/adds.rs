@@ -49,6 +49,9 @@ impl MemoryFile for Counting {
     fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>> {
         self.0.replace(new)
     }
+    fn keep(&self, lines: Vec<u8>) -> Answer<PathBuf> {
+        self.0.keep(lines)
+    }
     fn read(&self) -> Answer<Vec<u8>> {
         self.0.read()
     }

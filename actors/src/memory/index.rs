@@ -257,6 +257,21 @@ impl Index {
         changes
     }
 
+    /// Takes the place of `former`: ids that it gave out do not come again. Its active items that this file does not
+    /// know, a line each: somebody cut the file, or put another one in its place.
+    pub fn succeed(&mut self, former: &Self) -> Vec<u8> {
+        let mut missing = Vec::new();
+        let end = former.text.len();
+        if self.stamp(end) != former.stamp(end) {
+            for entry in former.entries.iter().filter(|entry| !entry.gone && self.range(entry.id).is_empty()) {
+                missing.extend_from_slice(former.line(entry.at, entry.len));
+                missing.push(b'\n');
+            }
+        }
+        self.max_id = self.max_id.max(former.max_id);
+        missing
+    }
+
     /// What tells the lines before this place from those of every other file.
     pub fn stamp(&self, up_to: u64) -> u32 {
         let ends =

@@ -82,6 +82,8 @@ pub trait MemoryFile: Send + Sync + 'static {
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>>;
     /// Replaces the whole file, atomically and durably; where the lines went that it leaves out.
     fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>>;
+    /// Keeps lines that are in the file no more, in a file of their own beside it; where.
+    fn keep(&self, lines: Vec<u8>) -> Answer<PathBuf>;
     /// Tells of every removal of the file from now on, until it is dropped; comes back only where that can not be
     /// seen.
     fn removals(&self, _tell: Box<dyn Fn() + Send>) -> Answer<()> {

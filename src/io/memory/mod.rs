@@ -169,6 +169,11 @@ impl MemoryFile for MemoryJsonl {
         })
     }
 
+    fn keep(&self, lines: Vec<u8>) -> Answer<PathBuf> {
+        let path = self.shared.path.clone();
+        blocking::answer(move || replace::keep(&path, &lines))
+    }
+
     fn read(&self) -> Answer<Vec<u8>> {
         let path = self.shared.path.clone();
         blocking::answer(move || read::read_bytes(&path))

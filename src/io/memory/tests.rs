@@ -287,6 +287,33 @@ async fn a_file_that_was_replaced_is_opened_anew() {
 }
 
 #[tokio::test]
+async fn what_a_stranger_cuts_from_the_file_is_kept_beside_it_and_no_id_comes_again() {
+    let place = Place::new();
+    let memory = place.memory().await;
+    for text in ["one", "two", "forgotten"] {
+        memory.add(fact(text)).await.unwrap();
+    }
+    memory.forget(3).await.unwrap();
+    let lines: Vec<u8> = place.bytes();
+    let second = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 1;
+    File::options().write(true).open(place.path()).unwrap().set_len(second as u64).unwrap();
+    assert_eq!(memory.add(fact("after")).await.unwrap().id, 5);
+    assert_eq!(contents(&memory).await, ["after", "one"]);
+    let kept = async {
+        loop {
+            let backup = place.names().into_iter().find(|name| name.ends_with(".bak"));
+            let text = backup.map(|name| fs::read_to_string(place.0.path().join(name)).unwrap()).unwrap_or_default();
+            if text.ends_with('\n') {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let kept = tokio::time::timeout(DEADLINE, kept).await.unwrap();
+    assert!(kept.lines().count() == 1 && kept.contains("\"id\":2") && kept.contains("two"), "{kept}");
+}
+
+#[tokio::test]
 async fn a_lost_file_is_not_made_anew_in_silence() {
     let place = Place::new();
     let memory = place.memory().await;
