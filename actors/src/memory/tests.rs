@@ -170,6 +170,23 @@ async fn what_comes_during_a_compaction_is_written_to_the_new_file() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_compaction_has_its_turn_though_there_is_always_something_to_write() {
+    let file = FakeMemoryFile::new();
+    let memory = memory(&file).await;
+    file.hold();
+    let first = begin_add(&memory, "first").await;
+    let second = begin_add(&memory, "second").await;
+    let compacting = tokio::spawn({
+        let memory = memory.clone();
+        async move { memory.compact(CompactOptions::default()).await }
+    });
+    settle().await;
+    file.release();
+    assert_eq!(compacting.await.unwrap().unwrap().kept, 1, "the second waits for it");
+    assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_writes_what_waits_and_takes_no_more() {
     let file = FakeMemoryFile::new();
     let memory = memory(&file).await;

@@ -150,4 +150,9 @@ fn a_folder_or_a_link_in_its_place_is_refused() {
     let link = Refusal { message: "memory.jsonl is a link to nothing", ..folder };
     let args = ["memory", "add", "fact", "x"];
     link.check(&root.coalmine(&[&["--json"], args.as_slice()].concat()), &root.coalmine(&args));
+    // Nor is one to a file written through.
+    root.put("nowhere", "");
+    let link = Refusal { message: "memory.jsonl is a link, and compaction would replace it", ..folder };
+    link.check(&root.coalmine(&[&["--json"], args.as_slice()].concat()), &root.coalmine(&args));
+    assert_eq!(root.read("nowhere"), "");
 }
