@@ -78,6 +78,7 @@ fn rules() -> FleetRules {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        memory: Default::default(),
     };
     let agent = RuntimeDef {
         kind: RuntimeKind::Agent,
