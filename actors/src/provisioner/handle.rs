@@ -13,7 +13,7 @@ use super::{
     outcome::{RuntimeReport, failed},
     port::{Deadlines, ProviderHost},
     slot::{Slot, SlotFile, Stamp},
-    view::{HeartbeatView, ProviderView, SlotView, SweepView},
+    view::{SlotView, SweepView},
 };
 use crate::{
     error::FleetError,
@@ -118,21 +118,6 @@ fn down() -> FleetError {
 }
 
 impl Provisioning {
-    /// Starts a provisioner, linked to `supervisor` where there is one.
-    ///
-    /// # Errors
-    /// The supervisor is stopping.
-    pub async fn start(
-        host: Arc<dyn ProviderHost>,
-        journal: Option<JournalHandle>,
-        rules: ProvisionRules,
-        supervisor: Option<ActorCell>,
-    ) -> Result<Self, FleetError> {
-        let this = Self::new(host, journal, rules);
-        this.spawn(supervisor).await?;
-        Ok(this)
-    }
-
     /// A handle without an actor; [`Provisioning::spawn`] gives it one.
     pub fn new(host: Arc<dyn ProviderHost>, journal: Option<JournalHandle>, rules: ProvisionRules) -> Self {
         let shared = Shared {
@@ -228,16 +213,12 @@ impl Provisioning {
 
     /// The slot as it is now.
     pub async fn slot(&self) -> SlotView {
-        let Slot { provider, problems } = self.shared.slot().await;
-        let problems = problems.iter().map(ToString::to_string).collect();
-        let Some(provider) = provider else { return SlotView { provider: None, problems } };
-        let heartbeat = match provider.heartbeat {
-            Some(path) => Some(HeartbeatView { at: self.shared.host.touched(path.clone()).await, path }),
+        let slot = self.shared.slot().await;
+        let heartbeat = slot.provider.as_ref().and_then(|provider| provider.heartbeat.clone());
+        let at = match heartbeat {
+            Some(path) => self.shared.host.touched(path).await,
             None => None,
         };
-        let (name, package, version) = (provider.name, provider.package, provider.version);
-        let registered_at = provider.registered_at;
-        let provider = Some(ProviderView { name, package, version, registered_at, heartbeat });
-        SlotView { provider, problems }
+        SlotView::of(slot, at)
     }
 }

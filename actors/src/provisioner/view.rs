@@ -3,6 +3,7 @@
 use super::{
     occasion::Direction,
     outcome::PeerReport,
+    slot::Slot,
 };
 use crate::names::Personality;
 use jiff::Timestamp;
@@ -17,6 +18,21 @@ pub struct SlotView {
     /// Which part of the declaration was dropped, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+impl SlotView {
+    /// The slot with its provider's sign of life, where there is one.
+    pub fn of(slot: Slot, heartbeat_at: Option<Timestamp>) -> Self {
+        let problems = slot.problems.iter().map(ToString::to_string).collect();
+        let provider = slot.provider.map(|provider| ProviderView {
+            name: provider.name,
+            package: provider.package,
+            version: provider.version,
+            registered_at: provider.registered_at,
+            heartbeat: provider.heartbeat.map(|path| HeartbeatView { path, at: heartbeat_at }),
+        });
+        Self { provider, problems }
+    }
 }
 
 /// Who keeps the memory.
