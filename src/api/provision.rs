@@ -16,9 +16,7 @@ use serde::Deserialize;
 type Answer = Result<Envelope<SweepView>, ApiError>;
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/memory-plugin", post(begin))
-        .route("/v1/memory-plugin/{id}", get(follow).delete(cancel))
+    Router::new().route("/v1/memory-plugin", post(begin)).route("/v1/memory-plugin/{id}", get(follow).delete(cancel))
 }
 
 /// `POST /v1/memory-plugin`: answers at once, with the id to follow.

@@ -9,11 +9,7 @@ use crate::api::{client::Client, wire::SweepWanted};
 use clap::ValueEnum;
 use coalmine_actors::{
     error::Kind,
-    provisioner::{
-        occasion::Direction,
-        outcome::PeerReport,
-        view::SweepView,
-    },
+    provisioner::{occasion::Direction, outcome::PeerReport, view::SweepView},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -152,7 +148,11 @@ impl<'c> Shown<'c> {
             names.push_str(", …");
         }
         let how = if cancelled { "called off" } else { "not done" };
-        let message = format!("memory {}: {how} for {} of {total} peers: {names}", direction.block(), total - done + self.failed.len());
+        let message = format!(
+            "memory {}: {how} for {} of {total} peers: {names}",
+            direction.block(),
+            total - done + self.failed.len()
+        );
         Err(Failure::new(Kind::Failed, "provision-failed", message, "`coalmine events` has each run; then sweep again"))
     }
 }

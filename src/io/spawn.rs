@@ -45,7 +45,14 @@ impl<'fd> Spawn<'fd> {
     /// A NUL byte in the path.
     pub fn new(program: &Path) -> io::Result<Self> {
         let program = c_string(program)?;
-        Ok(Self { argv: vec![program.clone()], program, env: Vec::new(), stdio: [None; 3], passed: Vec::new(), folder: None })
+        Ok(Self {
+            argv: vec![program.clone()],
+            program,
+            env: Vec::new(),
+            stdio: [None; 3],
+            passed: Vec::new(),
+            folder: None,
+        })
     }
 
     /// Adds an argument.

@@ -71,7 +71,13 @@ impl Files {
     }
 
     fn empty(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), document: Document::default(), peers: Vec::new(), state_problems: Vec::new(), slot: None }
+        Self {
+            root: root.to_path_buf(),
+            document: Document::default(),
+            peers: Vec::new(),
+            state_problems: Vec::new(),
+            slot: None,
+        }
     }
 
     fn look(&mut self, paths: &Paths, host: &Host) {

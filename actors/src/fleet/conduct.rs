@@ -12,11 +12,7 @@ use crate::{
         supervisor::PeersMsg,
     },
     ports::Ports,
-    provisioner::{
-        Provisioning,
-        occasion::Occasion,
-        outcome::RuntimeReport,
-    },
+    provisioner::{Provisioning, occasion::Occasion, outcome::RuntimeReport},
     registry::{
         RegistryHandle,
         document::{PeerSpec, RegistryPhase},

@@ -57,11 +57,7 @@ impl Actor for Provisioner {
     type State = ProvisionerState;
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<ProvisionerMsg>,
-        (): (),
-    ) -> Result<ProvisionerState, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<ProvisionerMsg>, (): ()) -> Result<ProvisionerState, ActorProcessingErr> {
         self.shared.board.abandon();
         Ok(ProvisionerState { schedule: Schedule::new(self.shared.rules().parallel), running: HashMap::new() })
     }

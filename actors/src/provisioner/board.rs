@@ -2,7 +2,10 @@
 
 use super::{error::ProvisionError, occasion::Direction, outcome::PeerReport, view::SweepView};
 use crate::names::Personality;
-use std::{collections::BTreeMap, sync::{PoisonError, RwLock}};
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock},
+};
 use tokio::sync::watch;
 
 /// Sweeps that are remembered after their end.
@@ -26,13 +29,13 @@ impl Board {
             return Err(ProvisionError::SweepRuns { id: *id });
         }
         let id = sweeps.keys().next_back().map_or(1, |last| last + 1);
-        let finished: Vec<u64> = sweeps.iter().filter(|(_, sweep)| sweep.borrow().finished).map(|(id, _)| *id).collect();
+        let finished: Vec<u64> =
+            sweeps.iter().filter(|(_, sweep)| sweep.borrow().finished).map(|(id, _)| *id).collect();
         for old in finished.iter().rev().skip(FINISHED_SWEEPS_MAX - 1) {
             sweeps.remove(old);
         }
         let finished = total == 0;
-        let view =
-            SweepView { id, direction, peer, total, done: 0, cancelled: false, finished, reports: Vec::new() };
+        let view = SweepView { id, direction, peer, total, done: 0, cancelled: false, finished, reports: Vec::new() };
         sweeps.insert(id, watch::Sender::new(view));
         Ok(id)
     }

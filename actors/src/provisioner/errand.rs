@@ -139,13 +139,7 @@ fn command(spec: &CommandSpec, values: &[Value<'_>], cwd: &Path) -> ProvisionCom
     ProvisionCommand { program: Program::At(spec.command.clone()), args, cwd: cwd.to_owned() }
 }
 
-fn plugin(
-    spec: &PluginSpec,
-    recipe: &PluginRecipe,
-    direction: Direction,
-    values: &[Value<'_>],
-    cwd: &Path,
-) -> Then {
+fn plugin(spec: &PluginSpec, recipe: &PluginRecipe, direction: Direction, values: &[Value<'_>], cwd: &Path) -> Then {
     let values: Vec<_> = values
         .iter()
         .copied()
@@ -189,7 +183,8 @@ mod tests {
     }
 
     fn commands() -> Json {
-        let block = |verb: &str| json!({ "command": "/bin/mem", "args": [verb, "--cwd={cwd}", "{runtime}", "{personality}"] });
+        let block =
+            |verb: &str| json!({ "command": "/bin/mem", "args": [verb, "--cwd={cwd}", "{runtime}", "{personality}"] });
         json!({ "provision": block("on:{occasion}"), "unprovision": block("off:{occasion}") })
     }
 
@@ -228,9 +223,12 @@ mod tests {
 
     #[test]
     fn each_argument_is_substituted_by_itself_and_shell_signs_stay() {
-        let spec = json!({ "provision": { "command": "/{cwd}", "args": ["{cwd}", "-x={personality}", "$(id); {runtime}"] } });
+        let spec =
+            json!({ "provision": { "command": "/{cwd}", "args": ["{cwd}", "-x={personality}", "$(id); {runtime}"] } });
         let subject = subject("/a b\n'{occasion}' $&");
-        let Then::Command(command) = errand(&provider(spec), &subject, &claude(), Occasion::Birth).then else { panic!() };
+        let Then::Command(command) = errand(&provider(spec), &subject, &claude(), Occasion::Birth).then else {
+            panic!()
+        };
         assert_eq!(command.argv(), ["/{cwd}", "/a b\n'{occasion}' $&", "-x=bob", "$(id); claude"]);
         assert_eq!(command.cwd, subject.cwd);
     }
@@ -256,7 +254,9 @@ mod tests {
         blocks.as_object_mut().unwrap().extend(plugin_block().as_object().unwrap().clone());
         assert!(matches!(done(&provider(blocks.clone()), Occasion::Birth).then, Then::Command(_)));
         blocks.as_object_mut().unwrap().remove("unprovision");
-        let Then::Nothing(State::MissingDirection, why) = done(&provider(blocks), Occasion::Remove).then else { panic!() };
+        let Then::Nothing(State::MissingDirection, why) = done(&provider(blocks), Occasion::Remove).then else {
+            panic!()
+        };
         assert_eq!(why, "provider \"mem\" declares no unprovision command (a v1.2 declaration needs both directions)");
     }
 

@@ -1,6 +1,9 @@
 //! How a provider's command went: a state, and what it said. Never an error. Pure.
 
-use crate::{names::{Personality, Runtime}, ports::ProcessEnd};
+use crate::{
+    names::{Personality, Runtime},
+    ports::ProcessEnd,
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest text of what was said, characters.
@@ -105,7 +108,9 @@ impl ProvisionOutcome {
     pub fn stopped(state: State, argv: Vec<String>, why: &str, stderr: &[u8], escaped: Vec<i32>) -> Self {
         let why = match escaped.as_slice() {
             [] => why.to_owned(),
-            pids => format!("{why}; could not be ended: {}", pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")),
+            pids => {
+                format!("{why}; could not be ended: {}", pids.iter().map(i32::to_string).collect::<Vec<_>>().join(", "))
+            }
         };
         let detail = with_why(&why, stderr);
         Self { state, exit_code: None, signal: None, detail, duration_ms: 0, argv, escaped }
@@ -119,9 +124,11 @@ pub(super) fn failed(why: &str) -> ProvisionOutcome {
 
 /// `why: what it said`, or whichever of the two there is.
 fn with_why(why: &str, stderr: &[u8]) -> String {
+    if why.is_empty() {
+        return said(stderr, DETAIL_CHARS_MAX);
+    }
     let room = DETAIL_CHARS_MAX.saturating_sub(why.chars().count() + 2);
     match (why, said(stderr, room)) {
-        ("", said) => said,
         (why, said) if said.is_empty() => why.to_owned(),
         (why, said) => format!("{why}: {said}"),
     }
@@ -190,7 +197,11 @@ mod tests {
         let cut = said(long.as_bytes(), 400);
         assert_eq!((cut.chars().count(), cut.chars().next()), (400, Some('…')));
         assert!(cut.ends_with('ä'));
-        assert_eq!(said(&long.as_bytes()[1..], 2_000).chars().count(), 999, "half a character in front is no character");
+        assert_eq!(
+            said(&long.as_bytes()[1..], 2_000).chars().count(),
+            999,
+            "half a character in front is no character"
+        );
         assert_eq!(said(b"a\xffb", 400), "a\u{fffd}b");
         assert_eq!(said(b"abc", 0), "");
     }

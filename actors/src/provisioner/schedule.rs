@@ -71,8 +71,7 @@ impl<V> Schedule<V> {
     /// Puts a visit at the end of its peer's lane. A joint is a birth or a removal, for which somebody waits.
     pub fn submit(&mut self, peer: &Personality, is_joint: bool, visit: V) -> Ticket {
         self.issued += 1;
-        let lane =
-            self.lanes.entry(peer.clone()).or_insert_with(|| Lane { waiting: VecDeque::new(), busy: None });
+        let lane = self.lanes.entry(peer.clone()).or_insert_with(|| Lane { waiting: VecDeque::new(), busy: None });
         lane.waiting.push_back(Waiting { ticket: self.issued, is_joint, visit });
         // A busy lane is listed again when its visit has ended.
         if lane.busy.is_none() {

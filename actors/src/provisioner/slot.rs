@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{fmt, path::{Path, PathBuf}};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Largest declaration, bytes.
 pub const SLOT_BYTES_MAX: usize = 1024 * 1024;

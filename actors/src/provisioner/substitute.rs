@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn a_value_that_looks_like_a_placeholder_or_a_pattern_stays_as_it_is() {
         for hostile in ["{runtime}", "a$&b", "$$", "$1", "{cwd}", "`id`", "\n", "--help"] {
-            assert_eq!(substitute("<{cwd}|{runtime}>", &[("cwd", hostile), ("runtime", "r")]), format!("<{hostile}|r>"));
+            assert_eq!(
+                substitute("<{cwd}|{runtime}>", &[("cwd", hostile), ("runtime", "r")]),
+                format!("<{hostile}|r>")
+            );
         }
     }
 

@@ -1,10 +1,6 @@
 //! What people and programs are shown of the slot and of sweeps.
 
-use super::{
-    occasion::Direction,
-    outcome::PeerReport,
-    slot::Slot,
-};
+use super::{occasion::Direction, outcome::PeerReport, slot::Slot};
 use crate::names::Personality;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,11 @@
 //! The memory provider: what it declares, whether it can be run, and its sign of life.
 
-use crate::{age, cli::findings::Finding, io::{find, provisioner}, paths::Paths};
+use crate::{
+    age,
+    cli::findings::Finding,
+    io::{find, provisioner},
+    paths::Paths,
+};
 use coalmine_actors::provisioner::slot::{Provider, Slot};
 use jiff::Timestamp;
 use std::path::Path;
@@ -14,7 +19,9 @@ pub(super) fn check(root: &Path) -> Vec<Finding> {
     let mut found: Vec<_> = slot
         .problems
         .iter()
-        .map(|problem| Finding::warn(SUBJECT, format!("{}: {problem}", file.display()), format!("cat {}", file.display())))
+        .map(|problem| {
+            Finding::warn(SUBJECT, format!("{}: {problem}", file.display()), format!("cat {}", file.display()))
+        })
         .collect();
     match &slot {
         Slot { provider: Some(provider), .. } => found.extend(provider_findings(provider)),

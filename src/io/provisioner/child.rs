@@ -1,7 +1,11 @@
 //! One provider's process: leads its own session, and is ended when it is let go of.
 
 use super::{Env, end::Run, pipes::Pipes};
-use crate::io::{find, life_mark, pidfd::{Pidfd, dead_within}, spawn::Spawn};
+use crate::io::{
+    find, life_mark,
+    pidfd::{Pidfd, dead_within},
+    spawn::Spawn,
+};
 use coalmine_actors::{
     ports::ProcessEnd,
     provisioner::{
@@ -10,7 +14,10 @@ use coalmine_actors::{
         outcome::State,
     },
 };
-use rustix::{fd::OwnedFd, pipe::{PipeFlags, pipe_with}};
+use rustix::{
+    fd::OwnedFd,
+    pipe::{PipeFlags, pipe_with},
+};
 use std::{
     io,
     os::fd::AsFd,
@@ -83,13 +90,7 @@ fn program(program: &Program, env: &Env) -> Result<PathBuf, ProvisionOutcome> {
     found.ok_or_else(|| ProvisionOutcome::not_run(state, why))
 }
 
-fn launch(
-    program: &Path,
-    command: &ProvisionCommand,
-    env: &Env,
-    mark: String,
-    folder: &Path,
-) -> io::Result<Child> {
+fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, folder: &Path) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let pipes = Pipes::new(receiver(stdout)?, receiver(stderr)?);

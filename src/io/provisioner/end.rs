@@ -33,29 +33,43 @@ pub(super) struct Run {
 impl Run {
     /// Ends everything; gives those that could not be. Blocks.
     pub(super) fn end(&self) -> Vec<i32> {
+        // Before anything is signalled: who loses its parent may lose the only trace to us.
+        let family = self.look();
+        let apart: Vec<_> = family.iter().filter(|held| !self.in_group(held.pid)).collect();
         self.signal_group(Signal::TERM);
-        let others = self.look();
-        held::signal(&others.iter().filter(|held| !self.in_group(held.pid)).collect::<Vec<_>>(), Signal::TERM);
+        held::signal(&apart, Signal::TERM);
         let deadline = Instant::now() + TERM_GRACE;
         dead_within(self.pidfd.as_fd(), TERM_GRACE);
-        held::wait(&others, deadline.saturating_duration_since(Instant::now()));
-        self.kill()
+        held::wait(&family, deadline.saturating_duration_since(Instant::now()));
+        self.kill_all(family)
     }
 
     /// Ends everything at once. Blocks.
     pub(super) fn kill(&self) -> Vec<i32> {
-        for _ in 0..ROUNDS_MAX {
-            let left = self.look();
-            if left.is_empty() && dead_within(self.pidfd.as_fd(), Duration::ZERO) {
-                return Vec::new();
+        self.kill_all(self.look())
+    }
+
+    fn kill_all(&self, mut family: Vec<Held>) -> Vec<i32> {
+        for round in 0..=ROUNDS_MAX {
+            family.retain(Held::lives);
+            self.grow(&mut family);
+            let leader_lives = !dead_within(self.pidfd.as_fd(), Duration::ZERO);
+            if family.is_empty() && !leader_lives {
+                break;
+            }
+            if round == ROUNDS_MAX {
+                return leader_lives
+                    .then_some(self.leader)
+                    .into_iter()
+                    .chain(family.iter().map(|held| held.pid))
+                    .collect();
             }
             self.signal_group(Signal::KILL);
-            held::signal(&left, Signal::KILL);
+            held::signal(&family, Signal::KILL);
             dead_within(self.pidfd.as_fd(), KILL_GRACE);
-            held::wait(&left, KILL_GRACE);
+            held::wait(&family, KILL_GRACE);
         }
-        let leader = (!dead_within(self.pidfd.as_fd(), Duration::ZERO)).then_some(self.leader);
-        leader.into_iter().chain(self.look().iter().map(|held| held.pid)).collect()
+        Vec::new()
     }
 
     #[allow(clippy::disallowed_methods, reason = "the leader is not reaped: the group's number is its own")]
@@ -69,18 +83,21 @@ impl Run {
         proc_stat::read(pid).is_ok_and(|stat| stat.group == self.leader)
     }
 
-    /// All that lives of it but the leader; also the children of those that were found.
+    /// All that lives of it but the leader.
     fn look(&self) -> Vec<Held> {
-        let mut family: Vec<Held> = Vec::new();
+        let mut family = Vec::new();
+        self.grow(&mut family);
+        family
+    }
+
+    /// Adds those that are not known yet, and their children, until there are no more.
+    fn grow(&self, family: &mut Vec<Held>) {
         let mut buffer = Vec::with_capacity(8 * 1024);
         loop {
-            let more = held::find(|pid| {
-                pid != self.leader
-                    && family.iter().all(|known| known.pid != pid)
-                    && self.is_family(pid, &family, &mut buffer)
-            });
+            let is_new = |pid| pid != self.leader && family.iter().all(|known| known.pid != pid);
+            let more = held::find(|pid| is_new(pid) && self.is_family(pid, family, &mut buffer));
             if more.is_empty() {
-                return family;
+                return;
             }
             family.extend(more);
         }

@@ -6,12 +6,7 @@ use super::{
 };
 use coalmine_actors::{
     ports::ProcessEnd,
-    provisioner::{
-        ProvisionOutcome,
-        errand::ProvisionCommand,
-        outcome::State,
-        port::Deadlines,
-    },
+    provisioner::{ProvisionOutcome, errand::ProvisionCommand, outcome::State, port::Deadlines},
 };
 use nix::sys::signal::Signal;
 use std::{future::pending, path::PathBuf, pin::pin, time::Duration};
@@ -60,7 +55,12 @@ pub(super) async fn run(order: Order, limits: Deadlines, cancel: watch::Receiver
     ProvisionOutcome { duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), ..outcome }
 }
 
-async fn go(order: Order, limits: &Deadlines, deadline: Instant, mut cancel: watch::Receiver<bool>) -> ProvisionOutcome {
+async fn go(
+    order: Order,
+    limits: &Deadlines,
+    deadline: Instant,
+    mut cancel: watch::Receiver<bool>,
+) -> ProvisionOutcome {
     let argv = order.command.argv();
     let Order { command, env, mark, other_folder } = order;
     // On a thread for it: a file system that hangs holds up nobody else. A child that is there too late finds nobody

@@ -138,13 +138,18 @@ mod tests {
         assert_eq!(once, format!("{text}\n[projects.\"/a b/c.d\"]\ntrust_level = \"trusted\"\n"));
         assert_eq!(in_toml(&once, &trust).unwrap(), None);
         let off = edit("", &["features", "memories"], SettingValue::Bool(false));
-        assert_eq!(in_toml("features = { web = true }\n", &off).unwrap().unwrap(), "features = { web = true , memories = false }\n");
+        assert_eq!(
+            in_toml("features = { web = true }\n", &off).unwrap().unwrap(),
+            "features = { web = true , memories = false }\n"
+        );
     }
 
     #[test]
     fn what_can_not_be_understood_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("a.json", "{ // note\n}"), ("b.json", "[]"), ("c.toml", "x ="), ("d.toml", "a = 1"), ("e.ini", "")] {
+        for (name, text) in
+            [("a.json", "{ // note\n}"), ("b.json", "[]"), ("c.toml", "x ="), ("d.toml", "a = 1"), ("e.ini", "")]
+        {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             let error = set(&edit(path.to_str().unwrap(), &["a", "b"], SettingValue::Bool(true)), None).unwrap_err();

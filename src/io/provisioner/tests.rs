@@ -100,7 +100,12 @@ async fn what_a_command_says_last_is_kept_whether_it_does_or_not() {
         ("echo first >&2; echo not there >&1; echo last >&2; exit 7", State::Failed, Some(7), "first\nlast"),
         ("kill -9 $$", State::Failed, None, "killed by SIGKILL"),
         ("echo words >&2; kill -TERM $$", State::Failed, None, "killed by SIGTERM: words"),
-        ("exec >&- 2>&-; sleep 0.2; exit 4", State::Failed, Some(4), "it exited with status 4 and wrote nothing to stderr"),
+        (
+            "exec >&- 2>&-; sleep 0.2; exit 4",
+            State::Failed,
+            Some(4),
+            "it exited with status 4 and wrote nothing to stderr",
+        ),
         ("printf 'a\\377b' >&2", State::Ok, Some(0), "a\u{fffd}b"),
     ] {
         let outcome = house.run(house.sh(script)).await;
@@ -149,7 +154,12 @@ async fn a_folder_may_have_any_name_and_one_that_is_gone_is_the_state_root() {
     for name in ["{occasion}", "a$&b", "--help", "two\nlines", "a b'\"c"] {
         let cwd = house.path(name);
         fs::create_dir(&cwd).unwrap();
-        let args = vec!["-c".into(), "printf %s \"$1\" >&2; test \"$1\" = \"$PWD\"".into(), "x".into(), cwd.to_str().unwrap().into()];
+        let args = vec![
+            "-c".into(),
+            "printf %s \"$1\" >&2; test \"$1\" = \"$PWD\"".into(),
+            "x".into(),
+            cwd.to_str().unwrap().into(),
+        ];
         let outcome = house.run(ProvisionCommand { cwd: cwd.clone(), args, ..house.sh("") }).await;
         assert_eq!((outcome.state, outcome.detail.as_str()), (State::Ok, cwd.to_str().unwrap()), "{name}");
     }
@@ -191,7 +201,11 @@ async fn a_daemon_that_a_command_leaves_behind_keeps_nobody_waiting_and_is_left_
     let house = House::new();
     let outcome = house.run(house.sh("setsid sleep 3600 & echo started >&2")).await;
     assert_eq!((outcome.state, outcome.detail.as_str()), (State::Ok, "started"));
-    assert!((500..20_000).contains(&outcome.duration_ms), "the pipes are dropped after 500 ms: {}", outcome.duration_ms);
+    assert!(
+        (500..20_000).contains(&outcome.duration_ms),
+        "the pipes are dropped after 500 ms: {}",
+        outcome.duration_ms
+    );
     assert_eq!(house.left().len(), 1, "a provider may start what it needs");
 }
 
