@@ -22,10 +22,19 @@ pub struct Spawn<'fd> {
     program: CString,
     argv: Vec<CString>,
     env: Vec<CString>,
-    stdio: [Option<BorrowedFd<'fd>>; 3],
+    stdio: [Stdio<'fd>; 3],
+    /// Where it starts; nothing is where this process is.
+    folder: Option<CString>,
     /// Passed as 3, 4, …, in this order.
     passed: Vec<BorrowedFd<'fd>>,
-    folder: Option<CString>,
+}
+
+/// One of the descriptors 0, 1 and 2.
+enum Stdio<'fd> {
+    Null,
+    Fd(BorrowedFd<'fd>),
+    /// Made by the child.
+    File(CString),
 }
 
 fn c_string(text: impl AsRef<OsStr>) -> io::Result<CString> {
@@ -45,14 +54,8 @@ impl<'fd> Spawn<'fd> {
     /// A NUL byte in the path.
     pub fn new(program: &Path) -> io::Result<Self> {
         let program = c_string(program)?;
-        Ok(Self {
-            argv: vec![program.clone()],
-            program,
-            env: Vec::new(),
-            stdio: [None; 3],
-            passed: Vec::new(),
-            folder: None,
-        })
+        let stdio = [const { Stdio::Null }; 3];
+        Ok(Self { argv: vec![program.clone()], program, env: Vec::new(), stdio, folder: None, passed: Vec::new() })
     }
 
     /// Adds an argument.
@@ -76,6 +79,24 @@ impl<'fd> Spawn<'fd> {
         Ok(self)
     }
 
+    /// A file that the child writes its errors to, 0600 and empty. The child makes it: where it is missing, nobody
+    /// was born.
+    ///
+    /// # Errors
+    /// A NUL byte in the path.
+    pub fn errors_to(mut self, path: &Path) -> io::Result<Self> {
+        self.stdio[2] = Stdio::File(c_string(path)?);
+        Ok(self)
+    }
+
+    /// What the child writes its output and its errors to.
+    #[must_use]
+    pub fn output(mut self, stdout: BorrowedFd<'fd>, stderr: BorrowedFd<'fd>) -> Self {
+        self.stdio[1] = Stdio::Fd(stdout);
+        self.stdio[2] = Stdio::Fd(stderr);
+        self
+    }
+
     /// Where the child starts; without it, where this process is.
     ///
     /// # Errors
@@ -83,20 +104,6 @@ impl<'fd> Spawn<'fd> {
     pub fn folder(mut self, folder: &Path) -> io::Result<Self> {
         self.folder = Some(c_string(folder)?);
         Ok(self)
-    }
-
-    /// What the child writes its output to.
-    #[must_use]
-    pub fn stdout(mut self, fd: BorrowedFd<'fd>) -> Self {
-        self.stdio[1] = Some(fd);
-        self
-    }
-
-    /// What the child writes its errors to.
-    #[must_use]
-    pub fn stderr(mut self, fd: BorrowedFd<'fd>) -> Self {
-        self.stdio[2] = Some(fd);
-        self
     }
 
     /// Passes a descriptor to this child alone, as the next one from 3 on.
@@ -115,10 +122,11 @@ impl<'fd> Spawn<'fd> {
         if let Some(folder) = &self.folder {
             actions.change_folder(folder)?;
         }
-        for (target, fd) in (0..).zip(self.stdio) {
-            match fd {
-                Some(fd) => actions.dup2(fd.as_raw_fd(), target)?,
-                None => actions.open_null(target)?,
+        for (target, stdio) in (0..).zip(&self.stdio) {
+            match stdio {
+                Stdio::Null => actions.open_null(target)?,
+                Stdio::Fd(fd) => actions.dup2(fd.as_raw_fd(), target)?,
+                Stdio::File(path) => actions.create(target, path)?,
             }
         }
         // First out of the way of their targets, then into place: a source may be another one's target.
@@ -180,8 +188,17 @@ impl FileActions {
         })
     }
 
+    /// `path` must stay where it is until the child is started.
+    fn create(&mut self, target: RawFd, path: &CStr) -> io::Result<()> {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+        // SAFETY: initialised in `new`; the C library copies the path.
+        check(unsafe {
+            libc::posix_spawn_file_actions_addopen(self.0.as_mut_ptr(), target, path.as_ptr(), flags, 0o600)
+        })
+    }
+
     fn change_folder(&mut self, folder: &CStr) -> io::Result<()> {
-        // SAFETY: initialised in `new`; the path is NUL-terminated, and copied by the call.
+        // SAFETY: initialised in `new`; the C library copies the path.
         check(unsafe { libc::posix_spawn_file_actions_addchdir_np(self.0.as_mut_ptr(), folder.as_ptr()) })
     }
 
@@ -234,21 +251,19 @@ impl Drop for Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Read, os::fd::AsFd};
+    use std::os::fd::AsFd;
 
     fn run(script: &str, passed: &[BorrowedFd<'_>]) -> String {
-        let (mut reader, writer) = io::pipe().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let errors = folder.path().join("errors");
         let mut spawn = Spawn::new(Path::new("/bin/sh")).unwrap().arg("-c").unwrap().arg(script).unwrap();
-        spawn = spawn.env("KEY", "a value").unwrap().stderr(writer.as_fd());
+        spawn = spawn.env("KEY", "a value").unwrap().errors_to(&errors).unwrap();
         for fd in passed {
             spawn = spawn.pass(*fd);
         }
         let pid = spawn.start().unwrap();
-        drop(writer);
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
         rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty()).unwrap();
-        text
+        std::fs::read_to_string(errors).unwrap()
     }
 
     #[test]
@@ -288,11 +303,9 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         let (mut reader, writer) = io::pipe().unwrap();
         let spawn = |folder: &Path| Spawn::new(Path::new("/bin/pwd")).unwrap().folder(folder).unwrap();
-        let pid = spawn(&folder).stdout(writer.as_fd()).start().unwrap();
+        let pid = spawn(&folder).output(writer.as_fd(), writer.as_fd()).start().unwrap();
         drop(writer);
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        assert_eq!(text, format!("{}\n", folder.display()));
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), format!("{}\n", folder.display()));
         rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty()).unwrap();
         assert_eq!(spawn(&folder.join("gone")).start().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
@@ -301,5 +314,15 @@ mod tests {
     fn a_program_that_does_not_exist_is_an_error_and_no_process() {
         let error = Spawn::new(Path::new("/does/not/exist")).unwrap().start().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn who_can_not_have_its_file_is_not_born() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let spawn = Spawn::new(Path::new("/bin/sh")).unwrap().errors_to(&link).unwrap();
+        assert_eq!(spawn.start().unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        assert!(!target.exists());
     }
 }

@@ -94,7 +94,7 @@ fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, f
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let pipes = Pipes::new(receiver(stdout)?, receiver(stderr)?);
-    let mut spawn = Spawn::new(program)?.folder(folder)?.stdout(child_stdout.as_fd()).stderr(child_stderr.as_fd());
+    let mut spawn = Spawn::new(program)?.folder(folder)?.output(child_stdout.as_fd(), child_stderr.as_fd());
     for arg in &command.args {
         spawn = spawn.arg(arg)?;
     }
