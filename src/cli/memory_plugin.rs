@@ -25,11 +25,17 @@ const NAMES_MAX: usize = 8;
 #[command(after_help = "\
 Who keeps the memory declares itself in memory-provider.json of the state folder; docs/PROVIDERS.md says how. With \
 --json each peer is one line as soon as it is done, and the last line sums up. Ctrl-C ends what runs.")]
-#[group(id = "whom", required = true, multiple = false, args = ["peer", "all"])]
 pub(super) struct Args {
     /// Into the folders, or out of them
     #[arg(value_name = "on|off")]
     direction: OnOff,
+    #[command(flatten)]
+    whom: Whom,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
     /// The peer, by name
     #[arg(long, value_name = "NAME")]
     peer: Option<String>,
@@ -61,7 +67,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         OnOff::Off => Direction::Off,
     };
     let client = context.client()?;
-    let begun = client.memory_sweep(&SweepWanted { direction, peer: args.peer, all: args.all }).await?;
+    let Whom { peer, all } = args.whom;
+    let begun = client.memory_sweep(&SweepWanted { direction, peer, all }).await?;
     let mut shown = Shown::new(context, begun.total);
     let end = follow(&client, begun, &mut shown).await?;
     shown.conclude(&end)

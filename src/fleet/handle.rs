@@ -211,6 +211,7 @@ impl FleetHandle {
     pub async fn shutdown(self) -> usize {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
+        self.close_providers().await;
         self.close_memory().await;
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);

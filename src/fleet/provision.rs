@@ -14,6 +14,9 @@ use coalmine_actors::{
 };
 use std::time::Duration;
 
+/// How long what runs may take to be ended when the fleet ends: TERM, 2 s, KILL.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(4);
+
 impl FleetHandle {
     /// The way to the memory provider.
     pub fn provisioning(&self) -> &Provisioning {
@@ -43,6 +46,13 @@ impl FleetHandle {
         };
         let id = self.provisioning().sweep(direction, name, subjects).await?;
         self.provisioning().follow(id, 0, Duration::ZERO).await
+    }
+
+    /// Ends the commands that run. Before the tree ends, and perhaps the process with it: they would run on.
+    pub(super) async fn close_providers(&self) {
+        if let Err(error) = self.provisioning().close(CLOSE_DEADLINE).await {
+            tracing::warn!(error = error.chain(), "a provider's command may run on");
+        }
     }
 }
 

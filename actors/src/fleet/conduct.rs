@@ -80,10 +80,10 @@ impl Conductor {
         let (changes, spec) = (reserved.changes, reserved.spec);
         let mut provision = Vec::new();
         if changes.new || changes.parts.contains(&"runtime") {
-            provision = self.call_provider(&spec, &wanted, Occasion::Birth).await;
+            provision = self.call_provider(&spec, &wanted, Occasion::Birth).await?;
         } else if spec.phase == Some(RegistryPhase::Newborn) {
             // Somebody else makes it just now: not announced before that one's memory is there.
-            self.call_provider(&spec, &[], Occasion::Birth).await;
+            self.call_provider(&spec, &[], Occasion::Birth).await?;
         }
         self.registry.announce(&name).await?;
         self.spawn(&spec).await?;
@@ -91,8 +91,13 @@ impl Conductor {
     }
 
     /// Calls the memory provider for those of the runtimes that are agents. Whatever becomes of it is told, and hinders
-    /// nothing.
-    async fn call_provider(&self, spec: &PeerSpec, runtimes: &[Runtime], occasion: Occasion) -> Vec<RuntimeReport> {
+    /// nothing; an error says that the fleet ends.
+    async fn call_provider(
+        &self,
+        spec: &PeerSpec,
+        runtimes: &[Runtime],
+        occasion: Occasion,
+    ) -> Result<Vec<RuntimeReport>, FleetError> {
         self.provisioning.joint(self.rules.subject(spec, runtimes), occasion).await
     }
 
@@ -120,7 +125,7 @@ impl Conductor {
         // Durable before the purge: a namesake's lives must not repeat a number, whenever the daemon dies.
         self.registry.retire(retired).await?;
         // Nothing of it runs any more, and all that it was is still there for the provider to see.
-        let unprovision = self.call_provider(spec, &spec.runtimes, Occasion::Remove).await;
+        let unprovision = self.call_provider(spec, &spec.runtimes, Occasion::Remove).await?;
         for identity in &identities {
             self.ports.store.purge(identity).await?;
         }

@@ -13,7 +13,10 @@ use super::{
 use crate::error::FleetError;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::{collections::HashMap, sync::Arc};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 
 /// The only one who has providers' commands run.
 pub(super) struct Provisioner {
@@ -24,6 +27,8 @@ pub(super) struct Provisioner {
 pub(super) struct ProvisionerState {
     schedule: Schedule<Order>,
     running: HashMap<Ticket, Running>,
+    /// Who waits until nothing runs; somebody once the fleet ends.
+    closing: Vec<oneshot::Sender<()>>,
 }
 
 /// A visit that was asked for.
@@ -59,7 +64,11 @@ impl Actor for Provisioner {
 
     async fn pre_start(&self, _: ActorRef<ProvisionerMsg>, (): ()) -> Result<ProvisionerState, ActorProcessingErr> {
         self.shared.board.abandon();
-        Ok(ProvisionerState { schedule: Schedule::new(self.shared.rules().parallel), running: HashMap::new() })
+        Ok(ProvisionerState {
+            schedule: Schedule::new(self.shared.rules().parallel),
+            running: HashMap::new(),
+            closing: Vec::new(),
+        })
     }
 
     async fn handle(
@@ -79,12 +88,16 @@ impl Actor for Provisioner {
             }
             ProvisionerMsg::Cancel(id) => self.cancel(id, state),
             ProvisionerMsg::Parallel(parallel) => state.schedule.set_parallel(parallel),
+            ProvisionerMsg::Close(reply) => state.closing.push(reply),
             ProvisionerMsg::Ended(ticket, reports) => {
                 if let Some(Running { order, .. }) = state.running.remove(&ticket) {
                     state.schedule.ended(&order.subject.personality, ticket);
                     self.answer(order, reports);
                 }
             }
+        }
+        if !state.closing.is_empty() {
+            self.close(state);
         }
         while let Some((ticket, order)) = state.schedule.begin() {
             let running = self.begin(&myself, ticket, order);
@@ -139,16 +152,37 @@ impl Provisioner {
             running.cancel.send_replace(true);
         }
         for order in state.schedule.withdraw(|order| order.is_of(id)) {
-            let agents = order.subject.agents.iter();
-            let reports = agents
-                .map(|agent| RuntimeReport { runtime: Some(agent.runtime.clone()), outcome: cancelled() })
-                .collect();
-            self.answer(order, reports);
+            self.call_off(order);
         }
+    }
+
+    /// Nothing is begun any more, what runs is called off, and whoever waits for that hears of it.
+    fn close(&self, state: &mut ProvisionerState) {
+        for order in state.schedule.withdraw(|_| true) {
+            self.call_off(order);
+        }
+        for running in state.running.values() {
+            running.cancel.send_replace(true);
+        }
+        if state.running.is_empty() {
+            for reply in state.closing.drain(..) {
+                let _gave_up_waiting = reply.send(());
+            }
+        }
+    }
+
+    /// Reports a visit that was never begun.
+    fn call_off(&self, order: Order) {
+        let agents = order.subject.agents.iter();
+        let reports =
+            agents.map(|agent| RuntimeReport { runtime: Some(agent.runtime.clone()), outcome: cancelled() }).collect();
+        self.answer(order, reports);
     }
 
     fn answer(&self, order: Order, reports: Vec<RuntimeReport>) {
         match order.cause {
+            // Not told that its provider was called off: the next daemon does it anew, or forgets it.
+            Cause::Joint(_) if self.shared.is_closing() => {}
             Cause::Joint(joint) => {
                 let _gave_up_waiting = joint.reply.send(reports);
             }

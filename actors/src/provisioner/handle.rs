@@ -23,7 +23,10 @@ use crate::{
 };
 use ractor::{Actor, ActorCell, ActorRef};
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Semaphore, oneshot};
@@ -67,6 +70,8 @@ pub(super) struct Shared {
     pub(super) board: Board,
     /// Held by whoever changes what serves the whole host.
     pub(super) host_turn: tokio::sync::Mutex<()>,
+    /// The fleet ends: who is being born or removed is left as it is.
+    closing: AtomicBool,
     /// The declaration whose problems were told last.
     told: Mutex<Option<Stamp>>,
 }
@@ -80,6 +85,10 @@ impl Shared {
         if let Some(journal) = &self.journal {
             journal.record(draft);
         }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     pub(super) fn rules(&self) -> ProvisionRules {
@@ -128,6 +137,7 @@ impl Provisioning {
             room: Arc::new(Semaphore::new(JOINTS_WAITING_MAX)),
             board: Board::default(),
             host_turn: tokio::sync::Mutex::new(()),
+            closing: AtomicBool::new(false),
             told: Mutex::new(None),
         };
         Self { shared: Arc::new(shared) }
@@ -147,14 +157,23 @@ impl Provisioning {
     }
 
     /// Calls the provider for a peer that is born or removed, and waits until it is done. Nothing for an empty slot.
-    pub async fn joint(&self, subject: Subject, occasion: Occasion) -> Vec<RuntimeReport> {
-        let not_seen_to = |why: &str| vec![RuntimeReport { runtime: None, outcome: failed(why) }];
+    ///
+    /// # Errors
+    /// [`FleetError::ShuttingDown`] alone: the peer is to be left as it is.
+    pub async fn joint(&self, subject: Subject, occasion: Occasion) -> Result<Vec<RuntimeReport>, FleetError> {
+        let not_seen_to = |why: &str| match self.shared.is_closing() {
+            true => Err(FleetError::ShuttingDown),
+            false => Ok(vec![RuntimeReport { runtime: None, outcome: failed(why) }]),
+        };
         let Ok(room) = Arc::clone(&self.shared.room).try_acquire_owned() else {
             return not_seen_to(&format!("busy: {JOINTS_WAITING_MAX} births and removals wait for the provider"));
         };
         let (reply, answer) = oneshot::channel();
         match self.shared.cast(ProvisionerMsg::Run(subject, occasion, Joint { reply, _room: room })) {
-            Ok(()) => answer.await.unwrap_or_else(|_ended| not_seen_to("the provisioner's actor failed meanwhile")),
+            Ok(()) => match answer.await {
+                Ok(reports) => Ok(reports),
+                Err(_ended) => not_seen_to("the provisioner's actor failed meanwhile"),
+            },
             Err(error) => not_seen_to(&error.to_string()),
         }
     }
@@ -191,9 +210,7 @@ impl Provisioning {
         let news = sweep.wait_for(|sweep| sweep.done > known || sweep.finished);
         // Nothing new is no failure; a sweep that is not remembered any more is finished.
         let _ = tokio::time::timeout(patience, news).await;
-        let mut view = sweep.borrow().clone();
-        view.reports.drain(..known.min(view.reports.len()));
-        Ok(view)
+        Ok(sweep.borrow().after(known))
     }
 
     /// Calls a sweep off: what runs is ended, what waits is never begun. One that is over stays as it is.
@@ -209,6 +226,21 @@ impl Provisioning {
     pub fn configure(&self, rules: ProvisionRules) {
         *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
         let _a_new_actor_begins_with_it = self.shared.cast(ProvisionerMsg::Parallel(rules.parallel));
+    }
+
+    /// Ends what runs and begins nothing more; waits until nothing runs, at most `patience`.
+    ///
+    /// # Errors
+    /// Something still runs.
+    pub async fn close(&self, patience: Duration) -> Result<(), FleetError> {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        let (reply, closed) = oneshot::channel();
+        if self.shared.cast(ProvisionerMsg::Close(reply)).is_err() {
+            return Ok(()); // its commands ended with it
+        }
+        let what = || "the end of a provider's command".into();
+        let closed = tokio::time::timeout(patience, closed).await;
+        closed.map(drop).map_err(|_elapsed| FleetError::TimedOut { what: what(), after: patience })
     }
 
     /// The slot as it is now.

@@ -23,6 +23,8 @@ pub(super) enum ProvisionerMsg {
     Cancel(u64),
     /// Visit so many at once from now on.
     Parallel(usize),
+    /// End what runs and begin nothing more; answer when nothing runs.
+    Close(oneshot::Sender<()>),
     /// A visit is over.
     Ended(Ticket, Vec<RuntimeReport>),
 }

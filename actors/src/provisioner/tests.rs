@@ -61,7 +61,10 @@ impl Desk {
     }
 
     async fn joint(&self, subject: Subject, occasion: Occasion) -> Vec<RuntimeReport> {
-        tokio::time::timeout(LONG, self.provisioning.joint(subject, occasion)).await.expect("it is answered")
+        tokio::time::timeout(LONG, self.provisioning.joint(subject, occasion))
+            .await
+            .expect("it is answered")
+            .expect("it is not closed")
     }
 
     async fn sweep(&self, direction: Direction, names: &[&str]) -> Result<u64, FleetError> {
@@ -211,8 +214,28 @@ async fn a_fault_of_ours_in_a_visit_is_an_outcome_and_the_next_visit_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_handle_without_an_actor_still_answers() {
     let provisioning = Provisioning::new(Arc::new(FakeProviderHost::default()), None, ProvisionRules::default());
-    let reports = provisioning.joint(subject("bob", &["claude"]), Occasion::Birth).await;
+    let reports = provisioning.joint(subject("bob", &["claude"]), Occasion::Birth).await.unwrap();
     assert_eq!(states(&reports), [State::Failed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_ends_ends_what_runs_and_leaves_births_as_they_are() {
+    let desk = Desk::with(both()).await;
+    desk.host.takes(Duration::from_secs(5));
+    let id = desk.sweep(Direction::On, &["a", "b", "c", "d", "e"]).await.unwrap();
+    let birth = tokio::spawn({
+        let provisioning = desk.provisioning.clone();
+        async move { provisioning.joint(subject("newborn", &["claude"]), Occasion::Birth).await }
+    });
+    tokio::time::sleep(SECOND).await;
+    let began = tokio::time::Instant::now();
+    desk.provisioning.close(LONG).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert!(matches!(birth.await.unwrap(), Err(FleetError::ShuttingDown)));
+    assert_eq!(desk.finished(id).await.done, 5);
+    assert_eq!(desk.host.done().iter().filter(|done| done.starts_with("run")).count(), 4);
+    let late = desk.provisioning.joint(subject("late", &["claude"]), Occasion::Remove).await;
+    assert!(matches!(late, Err(FleetError::ShuttingDown)));
 }
 
 #[tokio::test(start_paused = true)]

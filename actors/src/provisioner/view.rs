@@ -6,6 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+impl SweepView {
+    /// The same without the first `known` reports.
+    pub(super) fn after(&self, known: usize) -> Self {
+        let Self { id, direction, ref peer, total, done, cancelled, finished, ref reports } = *self;
+        let reports = reports.get(known..).unwrap_or_default().to_vec();
+        Self { id, direction, peer: peer.clone(), total, done, cancelled, finished, reports }
+    }
+}
+
 /// The memory slot as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotView {

@@ -1,6 +1,11 @@
 //! One provider's process: leads its own session, and is ended when it is let go of.
 
-use super::{Env, end::Run, pipes::Pipes};
+use super::{
+    Env,
+    end::Run,
+    group::{Group, Groups},
+    pipes::Pipes,
+};
 use crate::io::{
     find, life_mark,
     pidfd::{Pidfd, dead_within},
@@ -17,6 +22,7 @@ use coalmine_actors::{
 use rustix::{
     fd::OwnedFd,
     pipe::{PipeFlags, pipe_with},
+    process::Signal,
 };
 use std::{
     io,
@@ -38,12 +44,15 @@ pub(super) struct Leader(Option<Process>);
 struct Process {
     pidfd: Pidfd,
     mark: String,
+    /// Held until it is reaped; whatever is still in it then is left alone.
+    group: Option<Group>,
 }
 
 impl Process {
     fn run(&self) -> io::Result<Run> {
         let (leader, mark) = (self.pidfd.id().pid, self.mark.clone());
-        Ok(Run { leader, pidfd: self.pidfd.as_fd().try_clone_to_owned()?, mark })
+        let group = self.group.as_ref().map(|group| group.path().to_owned());
+        Ok(Run { leader, pidfd: self.pidfd.as_fd().try_clone_to_owned()?, mark, group })
     }
 }
 
@@ -52,11 +61,13 @@ pub(super) fn start(
     command: &ProvisionCommand,
     env: &Env,
     mark: String,
+    groups: Option<&Groups>,
     other_folder: &Path,
 ) -> Result<Child, ProvisionOutcome> {
     let program = program(&command.program, env)?;
     let folder = if command.cwd.is_dir() { &command.cwd } else { other_folder };
-    launch(&program, command, env, mark, folder).map_err(|error| {
+    let child = launch(&program, command, env, mark, groups, folder);
+    child.map_err(|error| {
         let errno = rustix::io::Errno::from_io_error(&error);
         let state = match errno {
             // A script without `#!`, one whose interpreter is missing, a file of another machine.
@@ -90,7 +101,14 @@ fn program(program: &Program, env: &Env) -> Result<PathBuf, ProvisionOutcome> {
     found.ok_or_else(|| ProvisionOutcome::not_run(state, why))
 }
 
-fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, folder: &Path) -> io::Result<Child> {
+fn launch(
+    program: &Path,
+    command: &ProvisionCommand,
+    env: &Env,
+    mark: String,
+    groups: Option<&Groups>,
+    folder: &Path,
+) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let pipes = Pipes::new(receiver(stdout)?, receiver(stderr)?);
@@ -102,8 +120,10 @@ fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, f
         spawn = spawn.env(name, value)?;
     }
     let pid = spawn.env(life_mark::VARIABLE, &mark)?.start()?;
+    // At once: who forks faster than this has a child outside, which is found in the other ways.
+    let group = groups.and_then(|groups| groups.enter(&mark, pid));
     match Pidfd::open(pid) {
-        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark })), pipes }),
+        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark, group })), pipes }),
         Err(error) => {
             // Nobody could hear of its end, or end it by a descriptor; it is ours and not reaped, so its number is too.
             abandon(pid);
@@ -119,7 +139,7 @@ fn receiver(pipe: OwnedFd) -> io::Result<pipe::Receiver> {
 
 #[allow(clippy::disallowed_methods, reason = "an unreaped child of ours, for which no pidfd is to be had")]
 fn abandon(pid: i32) {
-    use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+    use rustix::process::{Pid, WaitOptions, kill_process_group, waitpid};
     let pid = Pid::from_raw(pid);
     let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));
     let _ = waitpid(pid, WaitOptions::empty());
@@ -158,16 +178,19 @@ impl Drop for Leader {
     fn drop(&mut self) {
         const GONE: Duration = Duration::from_secs(5);
         let Some(process) = self.0.take() else { return };
-        // A thread and no task: the runtime may be ending.
-        let ending = std::thread::Builder::new().name("provider-end".into()).spawn(move || {
-            if let Ok(run) = process.run() {
-                run.kill();
-            }
+        let run = match process.run() {
+            Ok(run) => run,
+            Err(error) => return tracing::error!(%error, "a provider's command runs on"),
+        };
+        // Here and now, for this process may be ending; the rest on a thread and no task, for the runtime may be too.
+        run.signal_group(Signal::KILL);
+        let rest = std::thread::Builder::new().name("provider-end".into()).spawn(move || {
+            run.kill();
             dead_within(process.pidfd.as_fd(), GONE);
             process.pidfd.reap();
         });
-        if let Err(error) = ending {
-            tracing::error!(%error, "a provider's command runs on");
+        if let Err(error) = rest {
+            tracing::error!(%error, "what left a provider's group runs on");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Ends all that is of one run: TERM, 2 s, KILL, and again for what was forked meanwhile (spec 03 §3).
 //!
-//! A group kill reaches what stayed in the group. What made a session of its own is known by the run's mark in its
-//! environment, by its session, or by its parent.
+//! A group kill reaches what stayed in the process group. What made a session of its own is known by the run's mark in
+//! its environment, by its session, by its parent, or by its cgroup.
 
+use super::group;
 use crate::io::{
     held::{self, Held},
     life_mark,
@@ -13,7 +14,7 @@ use rustix::{
     fd::OwnedFd,
     process::{Pid, Signal},
 };
-use std::{os::fd::AsFd, time::Duration};
+use std::{os::fd::AsFd, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 /// How long a process has after TERM, and after KILL.
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) leader: i32,
     pub(super) pidfd: OwnedFd,
     pub(super) mark: String,
+    /// Its cgroup, where it has one.
+    pub(super) group: Option<PathBuf>,
 }
 
 impl Run {
@@ -65,6 +68,7 @@ impl Run {
                     .collect();
             }
             self.signal_group(Signal::KILL);
+            self.group.as_deref().map(group::kill);
             held::signal(&family, Signal::KILL);
             dead_within(self.pidfd.as_fd(), KILL_GRACE);
             held::wait(&family, KILL_GRACE);
@@ -73,7 +77,7 @@ impl Run {
     }
 
     #[allow(clippy::disallowed_methods, reason = "the leader is not reaped: the group's number is its own")]
-    fn signal_group(&self, signal: Signal) {
+    pub(super) fn signal_group(&self, signal: Signal) {
         if let Some(group) = Pid::from_raw(self.leader) {
             let _ = rustix::process::kill_process_group(group, signal); // nobody is left in it
         }
@@ -110,5 +114,6 @@ impl Run {
             // A dead parent's number may be another's by now.
             || family.iter().any(|known| known.pid == stat.ppid && known.lives())
             || life_mark::bears(pid, &self.mark, buffer)
+            || self.group.is_some() && group::holds(&self.mark, pid)
     }
 }

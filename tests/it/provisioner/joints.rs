@@ -1,7 +1,8 @@
 //! Births and removals: the provider is called in its place, and hinders nobody.
 
 use super::{House, field};
-use crate::support::{Daemon, Root, eventually};
+use crate::support::{Daemon, Root, alive, eventually};
+use rustix::process::Signal;
 use serde_json::json;
 
 #[tokio::test]
@@ -93,7 +94,7 @@ async fn a_removal_that_a_daemons_death_cut_short_is_finished_with_the_provider(
     eventually("the provider runs", || async { house.folder().join("began").exists().then_some(()) }).await;
     assert!(house.path().join("peers/agent-bob").exists(), "nothing is purged yet");
     house.put("go", "");
-    house.signal(rustix::process::Signal::KILL);
+    house.signal(Signal::KILL);
     let (_, root) = house.daemon.ended().await;
     assert_ne!(removing.await.unwrap().code, 0);
     let daemon = Daemon::on(root).await;
@@ -101,6 +102,25 @@ async fn a_removal_that_a_daemons_death_cut_short_is_finished_with_the_provider(
     let calls = daemon.read("provider.journal");
     assert_eq!(calls.matches("off|bob|agent|remove|").count(), 2, "{calls}");
     assert!(!daemon.path().join("peers/agent-bob").exists());
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_takes_the_provider_that_runs_with_it() {
+    let house = House::new("echo $$ >pid.new; mv pid.new pid; trap '' TERM; sleep 3600 & wait").await;
+    house.declare_both();
+    let command = house.command(&["create", "bob", "--runtime", "agent"]);
+    let making = tokio::task::spawn_blocking(move || crate::support::Said::of(&mut { command }));
+    let file = house.folder().join("pid");
+    let pid =
+        eventually("the provider runs", || async { std::fs::read_to_string(&file).ok()?.trim().parse().ok() }).await;
+    assert!(alive(pid));
+    house.signal(Signal::TERM);
+    let (status, root) = house.daemon.ended().await;
+    assert!(status.success());
+    assert_ne!(making.await.unwrap().code, 0, "nobody says that bob was made");
+    eventually("the provider is gone", || async { (!alive(pid)).then_some(()) }).await;
+    let daemon = Daemon::on(root).await;
+    assert_eq!(daemon.ask(&["list"]), json!([]), "who was half made is forgotten");
 }
 
 #[tokio::test]
