@@ -249,6 +249,9 @@ pub enum FleetError {
         /// What to do.
         hint: String,
     },
+    /// What the attachments refuse.
+    #[error(transparent)]
+    Attachment(#[from] crate::attachments::AttachmentError),
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -282,6 +285,7 @@ impl FleetError {
             }
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::Attachment(error) => error.kind(),
             E::Memory(error) => error.kind(),
             E::WrongPhase { .. }
             | E::StartFailed { .. }
@@ -330,6 +334,7 @@ impl FleetError {
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
+            E::Attachment(error) => error.code(),
             E::Memory(error) => error.code(),
             E::Internal(_) => "internal",
         }
@@ -388,6 +393,7 @@ impl FleetError {
             }
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
+            E::Attachment(error) => error.hint(),
             E::Memory(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),
         }

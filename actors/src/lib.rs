@@ -5,6 +5,8 @@
 //! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
 //! ├── Keeper                 restarts the memory; its end is not the fleet's
 //! │   └── Store              the only writer of memory.jsonl; group commit
+//! ├── Keeper                 restarts the attachments
+//! │   └── Clerk              the only writer of their manifest; who refers to what
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -14,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod attachments;
 pub mod backoff;
 pub mod error;
 pub mod exit;
