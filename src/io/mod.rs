@@ -1,6 +1,7 @@
 //! Adapters: everything that touches the kernel, one a port, and what they share.
 
 pub mod atomic;
+pub mod attachments;
 pub(crate) mod blocking;
 pub mod boot;
 pub mod canary;
@@ -37,6 +38,7 @@ pub mod traces;
 pub mod turns;
 pub mod version_of;
 pub mod witness;
+mod worker;
 
 use crate::paths::Paths;
 use coalmine_actors::ports::LifeKey;
