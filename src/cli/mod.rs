@@ -10,6 +10,7 @@
 //! told once, at the end, by `failure.rs`.
 
 mod attach;
+mod attachment;
 mod background;
 mod capture;
 mod completions;
@@ -92,6 +93,7 @@ enum Verb {
     Events(events::Args),
     Deaths(deaths::Args),
     Memory(memory::Args),
+    Attachment(attachment::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -148,6 +150,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,
         Verb::Memory(args) => memory::run(context, args).await,
+        Verb::Attachment(args) => attachment::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

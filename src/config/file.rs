@@ -1,7 +1,12 @@
 //! `config.toml`: its shape, and errors that name the line and the nearest key.
 
-use super::{Overrides, check_runtime};
+use super::{
+    Overrides,
+    attachments::{AttachmentsConfig, AttachmentsTable},
+    check_runtime,
+};
 use coalmine_actors::{
+    attachments::tier::DurabilityTier,
     memory::Durability,
     names::Runtime,
     peer::limits::Limits,
@@ -28,7 +33,11 @@ struct ConfigFile {
     #[serde(default)]
     env: EnvTable,
     #[serde(default)]
+    fleet: FleetTable,
+    #[serde(default)]
     memory: MemoryTable,
+    #[serde(default)]
+    attachments: AttachmentsTable,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -38,6 +47,14 @@ struct ConfigFile {
 struct EnvTable {
     #[serde(default)]
     pass: Vec<String>,
+}
+
+/// `[fleet]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FleetTable {
+    #[serde(default)]
+    tier: DurabilityTier,
 }
 
 /// `[memory]`
@@ -125,6 +142,8 @@ pub(super) struct Parsed {
     pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
     pub(super) memory_durability: Durability,
+    pub(super) tier: DurabilityTier,
+    pub(super) attachments: AttachmentsConfig,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -141,7 +160,15 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
     let memory_durability = file.memory.durability()?;
-    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, memory_durability, runtimes })
+    Ok(Parsed {
+        restart: file.restart,
+        limits: file.limits,
+        pass_env: file.env.pass,
+        memory_durability,
+        tier: file.fleet.tier,
+        attachments: file.attachments.checked()?,
+        runtimes,
+    })
 }
 
 fn is_variable_name(name: &str) -> bool {

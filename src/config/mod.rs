@@ -3,6 +3,7 @@
 //! [`place`] says where the fleet lies, which every verb needs; the rest is the daemon's alone, so a broken file
 //! stops no reader.
 
+pub mod attachments;
 mod check;
 mod file;
 mod layer;
@@ -13,7 +14,9 @@ pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};
 
 use crate::io::limits::fits_host;
+use attachments::AttachmentsConfig;
 use coalmine_actors::{
+    attachments::tier::DurabilityTier,
     error::FleetError,
     memory::Durability,
     names::Runtime,
@@ -46,6 +49,10 @@ pub struct Config {
     pub pass_env: Vec<String>,
     /// When something that is to be remembered counts as kept.
     pub memory_durability: Durability,
+    /// What must outlive the daemon: a part that does not keeps the fleet from starting.
+    pub tier: DurabilityTier,
+    /// How attachments are kept.
+    pub attachments: AttachmentsConfig,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -60,6 +67,8 @@ impl Default for Config {
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
+            tier: DurabilityTier::default(),
+            attachments: AttachmentsConfig::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -72,7 +81,7 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = read(path)?;
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, runtimes } =
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, tier, attachments, runtimes } =
         file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
@@ -85,6 +94,8 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
         memory_durability,
+        tier,
+        attachments,
         runtimes,
     })
 }

@@ -3,6 +3,7 @@
 use super::{builder::rules, shutdown::Gate};
 use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
 use coalmine_actors::{
+    attachments::Attachments,
     error::FleetError,
     fleet::{message::FleetMsg, resolve},
     journal::{Draft, JournalHandle},
@@ -48,6 +49,7 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     pub(super) fleet: ActorRef<FleetMsg>,
     pub(super) memory: Memory,
+    pub(super) attachments: Attachments,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
     pub(super) gate: Gate,
@@ -202,7 +204,7 @@ impl FleetHandle {
     pub async fn shutdown(self) -> usize {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
-        self.close_memory().await;
+        tokio::join!(self.close_memory(), self.flush_attachments());
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {

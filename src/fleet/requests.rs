@@ -186,6 +186,8 @@ impl FleetHandle {
         }
         self.bring_down(&identities, "remove", CONDUCT_DEADLINE).await?;
         let removed = self.fleet().call(|reply| FleetMsg::Remove(personality, reply), Some(CONDUCT_DEADLINE)).await;
-        answered("remove", name, CONDUCT_DEADLINE, removed)?
+        let removed = answered("remove", name, CONDUCT_DEADLINE, removed)??;
+        self.release_attachments(&identities).await;
+        Ok(removed)
     }
 }

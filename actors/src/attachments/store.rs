@@ -15,7 +15,11 @@ use super::{
 use crate::{error::FleetError, ports::Answer};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 use tokio::sync::mpsc;
 
 /// Largest piece that is handed on at once, bytes.
@@ -84,8 +88,15 @@ impl Reading {
     /// # Errors
     /// As the store says: what came before must not be used.
     pub async fn next(&mut self) -> Option<Result<Bytes, FleetError>> {
-        let next = self.chunks.recv().await;
-        if let (Some(Err(error)), Some(alarm)) = (&next, self.alarm.take_if(|_| matches!(next, Some(Err(_))))) {
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same for who polls.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, FleetError>>> {
+        let next = self.chunks.poll_recv(context);
+        if let Poll::Ready(Some(Err(error))) = &next
+            && let Some(alarm) = self.alarm.take()
+        {
             alarm(error);
         }
         next
