@@ -13,7 +13,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::{
-        AttachmentStore, Attachments, AttachmentsParts, Owners, Session,
+        AttachmentStore, Attachments, AttachmentsParts, Intent, Owners, Session,
         change::Scope,
         manifest::{Manifest, MemoryManifest},
         tier::{DurabilityTier, Persistence, check_tiers},
@@ -81,7 +81,7 @@ pub(super) async fn start(
     let parts = AttachmentsParts {
         store,
         manifest,
-        owners: Arc::new(Registered(registry)),
+        owners: Arc::new(Registered { registry, since_ms: clock.now().wall.as_millisecond() }),
         clock,
         journal: Some(journal),
         quotas: config.quotas,
@@ -91,17 +91,26 @@ pub(super) async fn start(
     Attachments::start(parts, Some(fleet)).await
 }
 
-/// A session lives as long as the registry knows its identity; the operator's never ends.
-struct Registered(RegistryHandle);
+/// A session lives as long as the registry knows its identity. The operator's requests live no longer than the daemon.
+struct Registered {
+    registry: RegistryHandle,
+    /// Since when this fleet runs, milliseconds since the epoch.
+    since_ms: i64,
+}
 
 impl Owners for Registered {
-    fn lives(&self, session: &Session) -> bool {
+    fn lives(&self, intent: &Intent) -> bool {
+        let session = &intent.session_id;
+        if *session == Session::operator() {
+            return intent.intent_at_epoch_ms >= self.since_ms;
+        }
         // Unknown is not dead: a registry that was not read proves nothing.
-        if *session == Session::operator() || !self.0.is_read() {
+        if !self.registry.is_read() {
             return true;
         }
-        let document = self.0.snapshot();
-        document.peers.iter().flat_map(|spec| spec.identities()).any(|identity| identity.to_string() == session.as_str())
+        let document = self.registry.snapshot();
+        let mut identities = document.peers.iter().flat_map(|spec| spec.identities());
+        identities.any(|identity| identity.to_string() == session.as_str())
     }
 }
 

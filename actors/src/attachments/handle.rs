@@ -35,10 +35,10 @@ pub use verify::Verified;
 /// Changes that may wait to be written.
 const WAITING_CHANGES_MAX: usize = 16_384;
 
-/// Who knows whether a session still lives.
+/// Who knows whether somebody still stands for an intent.
 pub trait Owners: Send + Sync + 'static {
-    /// Whether it does; also where that can not be said.
-    fn lives(&self, session: &Session) -> bool;
+    /// Whether somebody does; also where that can not be said.
+    fn lives(&self, intent: &Intent) -> bool;
 }
 
 /// What the attachments are made of.

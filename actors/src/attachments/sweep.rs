@@ -95,14 +95,13 @@ pub(super) async fn sweep(shared: &Arc<Shared>, options: SweepOptions) -> Result
     Ok(report)
 }
 
-/// Age alone proves nothing: an intent goes only when its session is gone too.
+/// Age alone proves nothing: an intent goes only when nobody stands for it any more, too.
 async fn drop_stale(shared: &Arc<Shared>, before_ms: i64, dry_run: bool) -> Result<u64, FleetError> {
     let (mut kept, mut dropped) = (0, 0);
     loop {
         let window = shared.manifest.uncommitted(before_ms, kept, PAGE_MAX).await?;
         let full = window.len() == PAGE_MAX;
-        let (alive, stale): (Vec<_>, Vec<_>) =
-            window.into_iter().partition(|intent| shared.owners.lives(&intent.session_id));
+        let (alive, stale): (Vec<_>, Vec<_>) = window.into_iter().partition(|intent| shared.owners.lives(intent));
         kept += alive.len();
         if dry_run {
             kept += stale.len();

@@ -14,7 +14,7 @@ use coalmine::io::{
     clock::HostClock,
 };
 use coalmine_actors::attachments::{
-    AttachmentStore, Attachments, AttachmentsParts, Owner, Owners, Session, SessionStore, change::Quotas,
+    AttachmentStore, Attachments, AttachmentsParts, Intent, Owner, Owners, SessionStore, change::Quotas,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -25,8 +25,8 @@ pub const BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub struct ByName;
 
 impl Owners for ByName {
-    fn lives(&self, session: &Session) -> bool {
-        session.as_str().starts_with("live")
+    fn lives(&self, intent: &Intent) -> bool {
+        intent.session_id.as_str().starts_with("live")
     }
 }
 

@@ -21,7 +21,8 @@ use coalmine_actors::{
     error::FleetError,
     ports::{Answer, BoxFuture},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::StatVfsMountFlags;
 use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -61,7 +62,8 @@ impl SqliteManifest {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<T> {
-        on(&self.reader, &self.reading, self.path.clone(), |connection| question(connection))
+        let open = |path: &Path| connect(path).or_else(|error| connect_frozen(path).ok_or(error));
+        on(&self.reader, &self.reading, self.path.clone(), open, |connection| question(connection))
     }
 }
 
@@ -70,6 +72,7 @@ fn on<T: Send + 'static>(
     worker: &Worker,
     connection: &Arc<Mutex<Option<Connection>>>,
     path: PathBuf,
+    connect: impl FnOnce(&Path) -> rusqlite::Result<Connection> + Send + 'static,
     work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
 ) -> Answer<T> {
     let connection = Arc::clone(connection);
@@ -118,9 +121,22 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the file of a disk that nobody can write to, as it was left: SQLite would want to write beside it even to
+/// read. Not where a log lies beside it that is not in the file yet.
+fn connect_frozen(path: &Path) -> Option<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let logged = std::fs::metadata(PathBuf::from(log)).is_ok_and(|log| log.len() > 0);
+    let read_only = rustix::fs::statvfs(path).ok()?.f_flag.contains(StatVfsMountFlags::RDONLY);
+    let plain = path.to_str().filter(|path| !logged && read_only && !path.contains(['?', '#', '%']))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{plain}?immutable=1"), flags).ok()
+}
+
 impl Manifest for SqliteManifest {
     fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>> {
-        on(&self.writer, &self.writing, self.path.clone(), move |connection| write::apply(connection, &changes))
+        let work = move |connection: &mut Connection| write::apply(connection, &changes);
+        on(&self.writer, &self.writing, self.path.clone(), connect, work)
     }
 
     fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool> {
