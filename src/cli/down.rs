@@ -8,19 +8,20 @@ use super::{
 use crate::{
     api::wire::ShutDown,
     count::{peers, still_run},
+    io::pidfd::dead_within,
     text::harmless,
 };
 use coalmine_actors::error::Kind;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
-use std::{os::fd::OwnedFd, time::Duration};
 
 /// Longest wait for all peers to end.
 const PEERS_TIME_MAX: Duration = Duration::from_secs(120);
-/// Longest wait for the daemon's process to end, seconds.
-const DAEMON_SECONDS_MAX: i64 = 15;
+/// Longest wait for the daemon's process to end.
+const DAEMON_END_MAX: Duration = Duration::from_secs(15);
 
 /// End the daemon; the peers run on
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         return Err(Failure::new(
             Kind::TimedOut,
             "timed-out",
-            format!("the daemon has not ended after {DAEMON_SECONDS_MAX}s"),
+            format!("the daemon has not ended after {DAEMON_END_MAX:?}"),
             "its log is daemon.log in the state folder",
         ));
     }
@@ -95,6 +96,5 @@ fn open(pid: u32) -> Option<OwnedFd> {
 }
 
 fn ended(daemon: &OwnedFd) -> bool {
-    let limit = Timespec { tv_sec: DAEMON_SECONDS_MAX, tv_nsec: 0 };
-    poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
+    dead_within(daemon.as_fd(), DAEMON_END_MAX)
 }

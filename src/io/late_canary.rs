@@ -19,7 +19,7 @@ use std::{
 /// How long a canary may take to go after TERM, and after KILL. One that records finishes its record first.
 const DISMISS_GRACE: Duration = Duration::from_millis(500);
 /// The files of a life begin with these, and go on with its generation.
-const PREFIXES: [&str; 3] = ["claim-g", "canary-g", "pane-g"];
+const PREFIXES: [&str; 4] = ["claim-g", "canary-g", "pane-g", "server-g"];
 
 /// The lock of a life's canary in the folder of its peer.
 pub(super) fn lock_of(folder: &Path, generation: Generation) -> PathBuf {
@@ -35,7 +35,7 @@ pub(super) fn generations(folder: &Path) -> BTreeSet<Generation> {
 /// The life that a file of this name belongs to.
 pub(super) fn generation(name: &str) -> Option<Generation> {
     let number = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix))?;
-    number.trim_end_matches(".lock").parse().ok().map(Generation)
+    number.trim_end_matches(".lock").trim_end_matches(".err").parse().ok().map(Generation)
 }
 
 /// Ends whoever watches as this life's canary; whether nobody does now.

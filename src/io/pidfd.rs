@@ -1,10 +1,7 @@
 //! A process by descriptor: waits for its end without polling, and signals it without hitting a stranger.
 
 use coalmine_actors::ports::{ProcessEnd, ProcessId};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec},
-    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions},
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -114,10 +111,11 @@ pub fn to_witness(end: ProcessEnd) -> EndStatus {
     }
 }
 
-/// Whether the process of a pidfd ends within `wait`; blocks the thread that long.
+/// Whether the process of a pidfd ends within `wait`, in whole milliseconds; blocks the thread that long. Signals do
+/// not cut it short: a process has all of the grace that it was given.
 pub fn dead_within(fd: BorrowedFd<'_>, wait: Duration) -> bool {
-    let wait = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
-    rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
+    let ms_max = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    witness::pidfd::wait_ended(fd, ms_max).unwrap_or(false)
 }
 
 /// Which process has this pid now, for whoever only looks.
@@ -155,6 +153,29 @@ mod tests {
             pidfd.ended().await;
             assert_eq!(pidfd.reap(), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_signal_does_not_cut_a_grace_short() {
+        use std::os::unix::thread::JoinHandleExt;
+        let grace = Duration::from_millis(100);
+        let _caught = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined2()).unwrap();
+        let spawn = crate::io::spawn::Spawn::new(std::path::Path::new("/bin/sleep")).unwrap();
+        let child = Pidfd::open(spawn.arg("60").unwrap().start().unwrap()).unwrap();
+        let pid = Pid::from_raw(child.id().pid).unwrap();
+        let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let began = tokio::time::Instant::now();
+        let waiting = std::thread::spawn(move || (dead_within(process.as_fd(), grace), began.elapsed()));
+        while !waiting.is_finished() {
+            // SAFETY: the thread is not joined yet, so its handle is valid.
+            unsafe { libc::pthread_kill(waiting.as_pthread_t(), libc::SIGUSR2) };
+            std::thread::yield_now();
+        }
+        let (dead, waited) = waiting.join().unwrap();
+        assert!(!dead && waited >= grace - Duration::from_millis(1), "{waited:?}");
+        child.signal(rustix::process::Signal::KILL).unwrap();
+        child.ended().await;
+        child.reap();
     }
 
     #[tokio::test]

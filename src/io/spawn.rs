@@ -4,7 +4,7 @@
 //! There is no `chdir` and no rlimit here: `coalmine-helper exec` does those in the child.
 
 use std::{
-    ffi::{CString, OsStr},
+    ffi::{CStr, CString, OsStr},
     io,
     mem::MaybeUninit,
     os::{
@@ -15,14 +15,15 @@ use std::{
 };
 
 /// What the child's descriptors 0, 1 and 2 are where nothing else is said.
-const NULL: &std::ffi::CStr = c"/dev/null";
+const NULL: &CStr = c"/dev/null";
 
 /// A program to be started in a session of its own.
 pub struct Spawn<'fd> {
     program: CString,
     argv: Vec<CString>,
     env: Vec<CString>,
-    stdio: [Option<BorrowedFd<'fd>>; 3],
+    /// Made by the child, which has it as 2.
+    errors: Option<CString>,
     /// Passed as 3, 4, …, in this order.
     passed: Vec<BorrowedFd<'fd>>,
 }
@@ -44,7 +45,7 @@ impl<'fd> Spawn<'fd> {
     /// A NUL byte in the path.
     pub fn new(program: &Path) -> io::Result<Self> {
         let program = c_string(program)?;
-        Ok(Self { argv: vec![program.clone()], program, env: Vec::new(), stdio: [None; 3], passed: Vec::new() })
+        Ok(Self { argv: vec![program.clone()], program, env: Vec::new(), errors: None, passed: Vec::new() })
     }
 
     /// Adds an argument.
@@ -68,11 +69,14 @@ impl<'fd> Spawn<'fd> {
         Ok(self)
     }
 
-    /// What the child writes its errors to.
-    #[must_use]
-    pub fn stderr(mut self, fd: BorrowedFd<'fd>) -> Self {
-        self.stdio[2] = Some(fd);
-        self
+    /// A file that the child writes its errors to, 0600 and empty. The child makes it: where it is missing, nobody
+    /// was born.
+    ///
+    /// # Errors
+    /// A NUL byte in the path.
+    pub fn errors_to(mut self, path: &Path) -> io::Result<Self> {
+        self.errors = Some(c_string(path)?);
+        Ok(self)
     }
 
     /// Passes a descriptor to this child alone, as the next one from 3 on.
@@ -88,9 +92,9 @@ impl<'fd> Spawn<'fd> {
     /// What `posix_spawn` says: not found, not executable, no process to be had.
     pub fn start(&self) -> io::Result<i32> {
         let mut actions = FileActions::new()?;
-        for (target, fd) in (0..).zip(self.stdio) {
-            match fd {
-                Some(fd) => actions.dup2(fd.as_raw_fd(), target)?,
+        for target in 0..3 {
+            match self.errors.as_deref().filter(|_| target == libc::STDERR_FILENO) {
+                Some(path) => actions.create(target, path)?,
                 None => actions.open_null(target)?,
             }
         }
@@ -153,6 +157,15 @@ impl FileActions {
         })
     }
 
+    /// `path` must stay where it is until the child is started.
+    fn create(&mut self, target: RawFd, path: &CStr) -> io::Result<()> {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+        // SAFETY: initialised in `new`; the C library copies the path.
+        check(unsafe {
+            libc::posix_spawn_file_actions_addopen(self.0.as_mut_ptr(), target, path.as_ptr(), flags, 0o600)
+        })
+    }
+
     fn close_from(&mut self, first: RawFd) -> io::Result<()> {
         // SAFETY: initialised in `new`.
         check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(self.0.as_mut_ptr(), first) })
@@ -202,21 +215,19 @@ impl Drop for Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Read, os::fd::AsFd};
+    use std::os::fd::AsFd;
 
     fn run(script: &str, passed: &[BorrowedFd<'_>]) -> String {
-        let (mut reader, writer) = io::pipe().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let errors = folder.path().join("errors");
         let mut spawn = Spawn::new(Path::new("/bin/sh")).unwrap().arg("-c").unwrap().arg(script).unwrap();
-        spawn = spawn.env("KEY", "a value").unwrap().stderr(writer.as_fd());
+        spawn = spawn.env("KEY", "a value").unwrap().errors_to(&errors).unwrap();
         for fd in passed {
             spawn = spawn.pass(*fd);
         }
         let pid = spawn.start().unwrap();
-        drop(writer);
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
         rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty()).unwrap();
-        text
+        std::fs::read_to_string(errors).unwrap()
     }
 
     #[test]
@@ -253,5 +264,15 @@ mod tests {
     fn a_program_that_does_not_exist_is_an_error_and_no_process() {
         let error = Spawn::new(Path::new("/does/not/exist")).unwrap().start().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn who_can_not_have_its_file_is_not_born() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let spawn = Spawn::new(Path::new("/bin/sh")).unwrap().errors_to(&link).unwrap();
+        assert_eq!(spawn.start().unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        assert!(!target.exists());
     }
 }

@@ -1,10 +1,8 @@
 //! What a program prints about its version, within a deadline: it may be anything, also one that hangs.
 
+use super::pidfd::dead_within;
 use coalmine_actors::error::FleetError;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
-};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     io::{self, Read},
     os::fd::AsFd,
@@ -54,11 +52,7 @@ fn within(program: &Path, command: &mut Command, after: Duration) -> Result<Stri
 fn wait(child: &Child, after: Duration) -> io::Result<()> {
     let pid = Pid::from_raw(child.id().cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
     let process = pidfd_open(pid, PidfdFlags::empty())?;
-    let limit = Timespec::try_from(after).map_err(|_too_long| io::ErrorKind::InvalidInput)?;
-    match poll(&mut [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)], Some(&limit))? {
-        0 => Err(io::ErrorKind::TimedOut.into()),
-        _ => Ok(()),
-    }
+    if dead_within(process.as_fd(), after) { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 #[cfg(test)]

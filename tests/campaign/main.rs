@@ -19,6 +19,7 @@ mod campaign;
 mod census;
 mod checker;
 mod ledger;
+mod newborn;
 mod pid_reuse;
 mod schedule;
 mod sharp;

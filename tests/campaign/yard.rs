@@ -22,8 +22,8 @@ use tokio::task::LocalSet;
 
 /// How long a request may wait for what it asked for.
 const WAIT: Duration = Duration::from_secs(20);
-/// How long a killed process may take to be gone, seconds.
-const GONE_SECONDS_MAX: i64 = 5;
+/// How long a killed process may take to be gone.
+const GONE_MAX: Duration = Duration::from_secs(5);
 /// What every peer runs.
 const PROGRAM: [&str; 2] = ["sleep", "36000"];
 /// Restarts come at once, and no peer is ever put in quarantine: what is tried here is something else.
@@ -258,7 +258,7 @@ impl Yard {
         }
         let sent = pidfd_send_signal(&process, signal).is_ok();
         if sent && signal == Signal::KILL {
-            assert!(gone_within(&process, GONE_SECONDS_MAX), "{member:?} survives SIGKILL");
+            assert!(gone_within(&process, GONE_MAX), "{member:?} survives SIGKILL");
         }
         sent
     }

@@ -2,7 +2,7 @@
 //!
 //! Whatever can not be proved to be this life's server is never killed and never doubled: the peer is blocked.
 
-use super::{Shared, pane};
+use super::{Shared, pane, start::words_of};
 use crate::io::{
     boot::boot_id,
     late_canary, life_mark,
@@ -84,17 +84,11 @@ fn of_another_boot(known: &Life) -> bool {
     boot_id().is_ok_and(|boot| boot != known.boot_id)
 }
 
-/// Whether the daemon that was to start this life's server ended before it did: nobody wrote down a server, and
-/// nothing is there that only a server, or what follows it, could have left. A stale socket was taken away before.
+/// Whether the daemon that was to start this life's server ended before it did: nobody wrote down a server, and none
+/// made its file. A socket would prove nothing: an earlier life may have left it, and a sweep takes it away.
 fn never_lived(shared: &Shared, life: &LifeKey, known: &Life) -> bool {
-    let folder = shared.paths.peer(&life.identity);
-    let traces = [
-        shared.socket(life),
-        folder.join(format!("canary-g{}.lock", life.generation)),
-        folder.join(format!("pane-g{}", life.generation)),
-        folder.join(format!("claim-g{}", life.generation)),
-    ];
-    known.phase == LifePhase::Starting && known.server.is_none() && !traces.iter().any(|trace| trace.exists())
+    let words = words_of(&shared.paths.peer(&life.identity), life.generation);
+    known.phase == LifePhase::Starting && known.server.is_none() && !words.exists()
 }
 
 fn alive(server: Known, canary: Option<Known>, session: FoundSession, lock_lost: bool) -> Found {

@@ -20,7 +20,7 @@ use coalmine_actors::{
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -110,7 +110,6 @@ fn remove_stale(socket: &Path) -> io::Result<()> {
 /// `tmux -D` as a direct child in its own session: exact exit status, no double fork. The one descriptor that it
 /// inherits is its lock, which it keeps for life and passes to nobody.
 fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinement) -> io::Result<Pidfd> {
-    let errors = private_file::create_truncated(&shared.paths.peer(&life.identity).join("server.err"))?;
     let mut spawn = confinement
         .command(shared, life)?
         .arg("-D")?
@@ -118,7 +117,7 @@ fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinem
         .arg(shared.socket(life))?
         .arg("-f")?
         .arg(shared.paths.tmux_conf())?
-        .stderr(errors.as_fd())
+        .errors_to(&words_of(&shared.paths.peer(&life.identity), life.generation))?
         .pass(lock.as_fd());
     for (key, value) in shared.base_env.read().unwrap_or_else(PoisonError::into_inner).iter() {
         spawn = spawn.env(key, value)?;
@@ -144,7 +143,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let socket = shared.socket(life);
     if !wait_for_socket(shared, life, &socket, deadline).await {
         return Err(match dead(shared, life) {
-            true => failed(with_words("its tmux server ended at once".into(), &folder)),
+            true => failed(with_words("its tmux server ended at once".into(), &folder, life.generation)),
             // Slow is not dead.
             false => FleetError::ServerSilent { identity: life.identity.clone() },
         });
@@ -181,13 +180,13 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
             Err(TmuxError::Refused(why)) if is_absent(&why) && Instant::now() < deadline => {
                 tokio::time::sleep(SOCKET_LOOK).await;
                 if dead(shared, life) {
-                    return Err(failed(with_words("its tmux server ended at once".into(), &folder)));
+                    return Err(failed(with_words("its tmux server ended at once".into(), &folder, life.generation)));
                 }
             }
             Err(TmuxError::Silent(_)) if !dead(shared, life) => {
                 return Err(FleetError::ServerSilent { identity: life.identity.clone() });
             }
-            Err(error) => return Err(failed(with_words(error.to_string(), &folder))),
+            Err(error) => return Err(failed(with_words(error.to_string(), &folder, life.generation))),
         }
     }
 }
@@ -211,9 +210,15 @@ async fn wait_for_socket(shared: &Shared, life: &LifeKey, socket: &Path, deadlin
     true
 }
 
+/// What a life's server writes to its standard error. The server's process makes the file before it is tmux, so where
+/// the file is missing there was no server.
+pub(super) fn words_of(folder: &Path, generation: Generation) -> PathBuf {
+    folder.join(format!("server-g{generation}.err"))
+}
+
 /// Adds what the server wrote to its standard error.
-fn with_words(why: String, folder: &Path) -> String {
-    let words = std::fs::read(folder.join("server.err")).unwrap_or_default();
+fn with_words(why: String, folder: &Path, generation: Generation) -> String {
+    let words = std::fs::read(words_of(folder, generation)).unwrap_or_default();
     let words = String::from_utf8_lossy(&words[..words.len().min(WORDS_BYTES_MAX)]).trim().to_owned();
     if words.is_empty() { why } else { format!("{why} ({words})") }
 }
@@ -228,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_claim_stays_as_long_as_somebody_may_watch_as_its_lifes_canary() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["claim-g1", "pane-g1", "claim-g2", "pane-g3", "state.json"] {
+        for name in ["claim-g1", "pane-g1", "server-g1.err", "claim-g2", "pane-g3", "state.json"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let lock_of = |life| late_canary::lock_of(folder.path(), Generation(life));

@@ -11,6 +11,8 @@ use rustix::{
 use std::{collections::BTreeSet, os::fd::AsFd, path::Path, time::Duration};
 use tokio::time::Instant;
 
+/// How often it is looked whether a process still holds the lock.
+const LOCK_LOOK: Duration = Duration::from_millis(5);
 /// How long one of our own tools has to go by itself.
 const TOOL_GRACE: Duration = Duration::from_millis(250);
 /// How long a process has after TERM, and after KILL.
@@ -30,11 +32,12 @@ pub(super) async fn sweep(shared: &Shared, life: &LifeKey) -> SweepReport {
     let (socket, mark, helper) = (shared.socket(life), shared.paths.life_mark(life), shared.helper.clone());
     let lock = shared.paths.server_lock(&life.identity);
     let swept = tokio::task::spawn_blocking(move || {
+        let report = blocking(&mark, &helper, &lock);
         // tmux takes it away itself when it can. Whoever holds the lock may be a successor, and listen there.
         if let Ok(_free) = lock::try_lock(&lock) {
             let _ = std::fs::remove_file(socket);
         }
-        blocking(&mark, &helper, &lock)
+        report
     });
     let report = swept.await.unwrap_or_default();
     confine::release(shared, life).await;
@@ -78,11 +81,19 @@ fn report(mut swept: BTreeSet<i32>, escaped: BTreeSet<i32>) -> SweepReport {
 
 /// What is to be ended. A server that holds the identity's lock is not: it lives, whatever somebody wrote down, and a
 /// sweep is for what a dead one left. It is named among those that escaped.
+///
+/// A child of a server holds its lock too, until it becomes another program: it has a moment to do so.
 fn look(mark: &str, helper: &Path, lock: &Path, spared: &mut BTreeSet<i32>) -> Vec<Bearer> {
-    let (servers, left): (Vec<_>, _) =
-        bearers(mark, helper).into_iter().partition(|bearer| lock_holder::is_server(bearer.pid, lock));
-    spared.extend(servers.iter().map(|server| server.pid));
-    left
+    let deadline = Instant::now() + TOOL_GRACE;
+    loop {
+        let (servers, left): (Vec<_>, Vec<_>) =
+            bearers(mark, helper).into_iter().partition(|bearer| lock_holder::is_server(bearer.pid, lock));
+        if servers.is_empty() || Instant::now() >= deadline {
+            spared.extend(servers.iter().map(|server| server.pid));
+            return left;
+        }
+        wait(&servers, LOCK_LOOK);
+    }
 }
 
 /// A living process that carries the mark.

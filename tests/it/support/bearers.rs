@@ -9,12 +9,13 @@ use rustix::{
 use std::{
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::Path,
+    time::Duration,
 };
 
 /// Rounds after which what is left is left: each one ended all that it saw.
 const ROUNDS_MAX: usize = 100;
-/// How long one killed process may take to be gone, seconds.
-const GONE_SECONDS_MAX: i64 = 5;
+/// How long one killed process may take to be gone.
+const GONE_MAX: Duration = Duration::from_secs(5);
 /// Between two looks that find nothing: a start that was under way shows itself in it.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -42,7 +43,7 @@ fn end_all(root: &Path) {
         }
         for (_, process) in found {
             kill_pidfd(&process);
-            gone_within(&process, GONE_SECONDS_MAX);
+            gone_within(&process, GONE_MAX);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Signals for processes that the test's own fleet started, through pidfds.
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+use coalmine::io::pidfd::dead_within;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
-use std::os::fd::OwnedFd;
 
 pub fn signal(pid: i32, signal: Signal) {
     let pidfd = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
@@ -38,7 +39,6 @@ pub fn kill_pidfd(process: &OwnedFd) {
 }
 
 /// Waits until a process has ended; whether it has.
-pub fn gone_within(process: &OwnedFd, seconds: i64) -> bool {
-    let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&limit)).is_ok_and(|ended| ended > 0)
+pub fn gone_within(process: &OwnedFd, wait: Duration) -> bool {
+    dead_within(process.as_fd(), wait)
 }

@@ -12,11 +12,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::JoinHandle,
+    time::Duration,
 };
 use tempfile::TempDir;
 
-/// Longest that any call of the command line may take, seconds.
-const CALL_SECONDS_MAX: i64 = 60;
+/// Longest that any call of the command line may take.
+const CALL_MAX: Duration = Duration::from_secs(60);
 
 /// A fleet's root.
 pub struct Root {
@@ -153,7 +154,7 @@ impl Said {
         let status = child.wait().unwrap();
         let (stdout, stderr) = (readers.0.join().unwrap(), readers.1.join().unwrap());
         let output = std::process::Output { status, stdout, stderr };
-        assert!(!late, "not done after {CALL_SECONDS_MAX} s: {command:?}: {output:?}");
+        assert!(!late, "not done after {CALL_MAX:?}: {command:?}: {output:?}");
         Self {
             code: output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}")),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -183,7 +184,7 @@ impl Said {
 
 fn ended_in_time(child: &Child) -> bool {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
-    gone_within(&process, CALL_SECONDS_MAX)
+    gone_within(&process, CALL_MAX)
 }
 
 fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
