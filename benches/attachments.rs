@@ -35,7 +35,8 @@ async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
     say("small puts");
     report.table("puts of 4 KiB, durable", puts::small(&root, rounds).await?);
     say("gets");
-    report.table(format!("a get of {large_mib} MiB from the page cache"), reads::large(&root, large_mib, rounds).await?);
+    report
+        .table(format!("a get of {large_mib} MiB from the page cache"), reads::large(&root, large_mib, rounds).await?);
     say(format!("{rows} intents"));
     report.table(format!("a manifest of {rows} intents"), manifest::oldest(&root, rows).await?);
     Ok(report)

@@ -6,9 +6,7 @@ use coalmine::io::{
     attachments::{Disk, SqliteManifest},
     clock::HostClock,
 };
-use coalmine_actors::attachments::{
-    Attachments, AttachmentsParts, Intent, Owners, SessionStore, change::Quotas,
-};
+use coalmine_actors::attachments::{Attachments, AttachmentsParts, Intent, Owners, SessionStore, change::Quotas};
 use sha2::{Digest, Sha256};
 use std::{
     fs::File,

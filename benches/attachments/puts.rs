@@ -103,8 +103,12 @@ pub(super) async fn known(root: &Path, mib: usize, rounds: usize) -> Outcome<Vec
         Row::new("a put", "ms", &ours),
         Row::new("baseline: SHA-256", "ms", &hash),
         Row::new("of its time", "×", &ratio).reach(Reach::below("ratio", ratio.p50(), 1.15, "×")),
-        Row::new("written to the disk, all of the manifest", "KiB", &wrote)
-            .reach(Reach::below("p50", wrote.p50(), 64.0, "KiB")),
+        Row::new("written to the disk, all of the manifest", "KiB", &wrote).reach(Reach::below(
+            "p50",
+            wrote.p50(),
+            64.0,
+            "KiB",
+        )),
     ])
 }
 

@@ -185,8 +185,7 @@ impl FleetBuilder {
             .await
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
         let clock = Arc::clone(&ports.clock);
-        let memory =
-            memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
+        let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));

@@ -104,12 +104,7 @@ impl Clerk {
     }
 
     /// Carries out what the desk decided; whatever takes time is spawned and reports back as a message.
-    fn perform(
-        &self,
-        myself: &ActorRef<AttachmentsMsg>,
-        effect: Effect<Waiting, SweepReply>,
-        state: &mut ClerkState,
-    ) {
+    fn perform(&self, myself: &ActorRef<AttachmentsMsg>, effect: Effect<Waiting, SweepReply>, state: &mut ClerkState) {
         match effect {
             Effect::Apply(changes) => {
                 let (work, before) = (self.shared.manifest.apply(changes), state.before.take());
@@ -154,10 +149,7 @@ async fn unlink(shared: &Arc<Shared>, ids: Vec<AttachmentId>) -> Vec<AttachmentI
 }
 
 /// Runs `work` beside the actor and sends it the result.
-fn report(
-    myself: &ActorRef<AttachmentsMsg>,
-    work: impl Future<Output = Input<Waiting, SweepReply>> + Send + 'static,
-) {
+fn report(myself: &ActorRef<AttachmentsMsg>, work: impl Future<Output = Input<Waiting, SweepReply>> + Send + 'static) {
     let myself = myself.clone();
     tokio::spawn(async move {
         let _the_actor_has_ended = myself.cast(AttachmentsMsg::Desk(work.await));

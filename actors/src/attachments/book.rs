@@ -59,7 +59,7 @@ impl Book {
     pub fn uncommitted(&self, before_ms: i64) -> Vec<Intent> {
         let open = self.refs.iter().filter(|(_, row)| row.committed_at_ms.is_none() && row.intent_at_ms < before_ms);
         let mut intents: Vec<_> = open.map(|(claim, row)| Intent::of(claim, row.intent_at_ms)).collect();
-        intents.sort_by(|a, b| (a.intent_at_epoch_ms, a.claim()).cmp(&(b.intent_at_epoch_ms, b.claim())));
+        intents.sort_by_key(|intent| (intent.intent_at_epoch_ms, intent.claim()));
         intents
     }
 
@@ -85,8 +85,7 @@ impl Book {
             Change::DropStale(intents) => {
                 let before = self.refs.len();
                 for intent in intents {
-                    let stale =
-                        RefRow { intent_at_ms: intent.intent_at_epoch_ms, committed_at_ms: None };
+                    let stale = RefRow { intent_at_ms: intent.intent_at_epoch_ms, committed_at_ms: None };
                     let claim = intent.claim();
                     if self.refs.get(&claim) == Some(&stale) {
                         self.refs.remove(&claim);

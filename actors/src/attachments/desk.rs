@@ -89,6 +89,9 @@ enum Then<R> {
     Gone(u64),
 }
 
+/// A transaction, and who hears of each change in it.
+type InAir<R> = (Arc<Vec<Change>>, Vec<Then<R>>);
+
 /// A put under way.
 #[derive(Debug)]
 struct Put {
@@ -113,7 +116,7 @@ struct Sweep<S> {
 #[derive(Debug)]
 pub struct Desk<R, S> {
     queue: VecDeque<(Change, Then<R>)>,
-    in_air: Option<(Arc<Vec<Change>>, Vec<Then<R>>)>,
+    in_air: Option<InAir<R>>,
     puts: HashMap<AttachmentId, Vec<Put>>,
     /// Blobs that a sweep has alone, and the puts that wait for it.
     swept: HashMap<AttachmentId, Vec<(Change, R)>>,

@@ -45,7 +45,9 @@ pub fn check_tiers(wanted: DurabilityTier, facets: &[(&str, DurabilityTier)]) ->
     let names = weak.join(", ");
     Err(FleetError::Unsupported {
         what: format!("the fleet is durable, and its {names} would not outlive the daemon"),
-        hint: format!("make the {names} durable, or say that nothing of this fleet has to last: [fleet] tier = \"inline\""),
+        hint: format!(
+            "make the {names} durable, or say that nothing of this fleet has to last: [fleet] tier = \"inline\""
+        ),
     })
 }
 

@@ -71,7 +71,11 @@ async fn read(shared: &Arc<Shared>, store: &dyn AttachmentStore, id: AttachmentI
         Err(FleetError::Attachment(AttachmentError::NotFound(_))) => {}
         Err(error) => {
             let damaged = matches!(error, FleetError::Attachment(AttachmentError::Corrupt { .. }));
-            if damaged { found.corrupt.push(id) } else { found.unreadable.push(id) }
+            if damaged {
+                found.corrupt.push(id)
+            } else {
+                found.unreadable.push(id)
+            }
             shared.heard(id, &error);
         }
     }
@@ -83,10 +87,8 @@ async fn missing(shared: &Arc<Shared>, found: &mut Verified) -> Result<(), Fleet
     loop {
         let page = shared.manifest.list(None, after, PAGE_MAX).await?;
         for meta in page.items {
-            let gone = matches!(
-                shared.store.stat(meta.id).await,
-                Err(FleetError::Attachment(AttachmentError::NotFound(_)))
-            );
+            let gone =
+                matches!(shared.store.stat(meta.id).await, Err(FleetError::Attachment(AttachmentError::NotFound(_))));
             let still = shared.manifest.row(meta.id).await?.is_some_and(|row| row.state == BlobState::Live);
             if gone && still && !found.corrupt.contains(&meta.id) {
                 found.missing.push(meta.id);

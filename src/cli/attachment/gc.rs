@@ -32,8 +32,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 fn text(report: &SweepReport) -> String {
-    let (would, count) =
-        if report.dry_run { ("would be ", report.condemned) } else { ("", report.removed) };
+    let (would, count) = if report.dry_run { ("would be ", report.condemned) } else { ("", report.removed) };
     let mut text = format!("{count} attachments of {} bytes {would}removed", report.bytes);
     if report.intents_dropped > 0 {
         text.push_str(&format!("\n{} references that were never committed {would}dropped", report.intents_dropped));

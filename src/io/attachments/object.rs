@@ -15,9 +15,7 @@ use coalmine_actors::{
     error::FleetError,
     ports::{Answer, Clock},
 };
-use object_store::{
-    Attribute, Attributes, GetResult, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, path::Path,
-};
+use object_store::{Attribute, Attributes, GetResult, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, path::Path};
 use sha2::{Digest, Sha256};
 use std::{io, sync::Arc};
 use tokio::sync::mpsc;

@@ -1,7 +1,11 @@
 //! What every store of attachments does: one suite, which each of them passes, and for each claim of it a store that
 //! is broken on purpose and fails it.
 
-use super::{BYTES_MAX, Shop, broken::{Broken, How}, disk, private_folder};
+use super::{
+    BYTES_MAX, Shop,
+    broken::{Broken, How},
+    disk, private_folder,
+};
 use bytes::Bytes;
 use coalmine::io::{attachments::InMemory, clock::HostClock};
 use coalmine_actors::{
@@ -115,7 +119,8 @@ async fn ranges(store: Store) -> Result<(), String> {
     let id = store.put(bytes.clone(), CreateMeta::default()).await.map_err(said)?.id;
     let length = bytes.len();
     let border = CHUNK_BYTES;
-    for (start, end) in [(0, 1), (0, length), (border - 1, border + 1), (border, 2 * border), (length - 1, length + 9)] {
+    for (start, end) in [(0, 1), (0, length), (border - 1, border + 1), (border, 2 * border), (length - 1, length + 9)]
+    {
         let range = ByteRange { start: start as u64, end: end as u64 };
         let (_, part) = store.open(id, Some(range)).await.map_err(said)?.collect().await.map_err(said)?;
         check(part == bytes[start..end.min(length)], (start, end, part.len()))?;
@@ -128,7 +133,8 @@ async fn ranges(store: Store) -> Result<(), String> {
 
 async fn not_found(store: Store) -> Result<(), String> {
     let nobody = AttachmentId::of(b"nobody");
-    let not_found = |error: FleetError| matches!(error, FleetError::Attachment(AttachmentError::NotFound(id)) if id == nobody);
+    let not_found =
+        |error: FleetError| matches!(error, FleetError::Attachment(AttachmentError::NotFound(id)) if id == nobody);
     check(store.stat(nobody).await.is_err_and(not_found), "stat")?;
     check(store.get(nobody).await.is_err_and(not_found), "get")
 }
@@ -174,9 +180,7 @@ async fn dropped(store: Store) -> Result<(), String> {
 }
 
 async fn too_large(store: Store) -> Result<(), String> {
-    let too_large = |error: FleetError| {
-        matches!(error, FleetError::Attachment(AttachmentError::TooLarge { limit }) if limit == BYTES_MAX)
-    };
+    let too_large = |error: FleetError| matches!(error, FleetError::Attachment(AttachmentError::TooLarge { limit }) if limit == BYTES_MAX);
     let length = usize::try_from(BYTES_MAX).unwrap() + 1;
     let announced = store.upload(Some(length as u64), CreateMeta::default()).await;
     check(announced.is_err_and(too_large), "announced")?;

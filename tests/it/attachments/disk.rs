@@ -16,6 +16,9 @@ use std::{
     sync::Arc,
 };
 
+/// Something that is done to a file.
+type Damage = Box<dyn Fn(&Path)>;
+
 /// Where the bytes of an attachment are.
 pub fn blob(folder: &Path, id: AttachmentId) -> PathBuf {
     let name = id.to_string();
@@ -63,7 +66,7 @@ async fn damaged_bytes_are_never_returned_as_good_and_the_next_put_heals_them() 
         }
     };
     let longer = |path: &Path| fs::File::options().append(true).open(path).unwrap().write_all(b"x").unwrap();
-    let damages: [Box<dyn Fn(&Path)>; 6] = [
+    let damages: [Damage; 6] = [
         Box::new(cut(0)),
         Box::new(cut(699_999)),
         Box::new(longer),
@@ -207,10 +210,8 @@ async fn an_old_unfinished_write_goes_and_one_that_is_under_way_stays_however_ol
     upload.write(noise(5, 300_000)).await.unwrap();
     let three = || async { (files(&staging).len() == 3).then_some(()) };
     crate::support::eventually("the writer has begun its file", three).await;
-    let day = coalmine_actors::attachments::SweepOptions {
-        grace: std::time::Duration::from_secs(24 * 3600),
-        dry_run: false,
-    };
+    let day =
+        coalmine_actors::attachments::SweepOptions { grace: std::time::Duration::from_secs(24 * 3600), dry_run: false };
     let report = shop.attachments.sweep(day).await.unwrap();
     assert_eq!((report.staging_removed, report.staging_bytes), (1, 27));
     let now = coalmine_actors::attachments::SweepOptions { grace: std::time::Duration::ZERO, dry_run: false };

@@ -1,11 +1,18 @@
 //! The manifest: locked, read-only, with a row that nobody can read; and a fleet that must last.
 
-use super::{Shop, conformance::noise, disk::{blob, files}};
+use super::{
+    Shop,
+    conformance::noise,
+    disk::{blob, files},
+};
 use crate::support::{Rig, Root, helper, is_root, skip};
 use coalmine::{
     Fleet,
     config::{Config, attachments::AttachmentsConfig},
-    io::{attachments::{Disk, InMemory}, clock::HostClock},
+    io::{
+        attachments::{Disk, InMemory},
+        clock::HostClock,
+    },
 };
 use coalmine_actors::{
     attachments::{

@@ -118,7 +118,10 @@ async fn any_http_client_can_put_and_read_a_part() {
     let daemon = daemon().await;
     let socket = daemon.paths().daemon_socket();
     let (status, put) = http::talk(&socket, &http::request("PUT", "/v1/attachments?label=a%20note", b"0123456789"));
-    assert_eq!((status, &put["data"]["label"], &put["data"]["media_type"]), (200, &json!("a note"), &json!("text/plain")));
+    assert_eq!(
+        (status, &put["data"]["label"], &put["data"]["media_type"]),
+        (200, &json!("a note"), &json!("text/plain"))
+    );
     let id = put["data"]["id"].as_str().unwrap();
     let get = |headers: &str| {
         let head = format!("GET /v1/attachments/{id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
@@ -126,7 +129,8 @@ async fn any_http_client_can_put_and_read_a_part() {
     };
     let whole = get("");
     assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("\r\n\r\n0123456789"), "{whole}");
-    for header in ["content-type: text/plain", "content-length: 10", "accept-ranges: bytes", &format!("etag: \"{id}\"")] {
+    for header in ["content-type: text/plain", "content-length: 10", "accept-ranges: bytes", &format!("etag: \"{id}\"")]
+    {
         assert!(whole.contains(header), "{header} is not in {whole}");
     }
     let part = get("range: bytes=3-5\r\n");

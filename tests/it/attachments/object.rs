@@ -1,13 +1,18 @@
 //! Attachments in an object store: in memory, and in a server that speaks S3.
 
-use super::{BYTES_MAX, conformance::{conforms, noise}};
+use super::{
+    BYTES_MAX,
+    conformance::{conforms, noise},
+};
 use bytes::Bytes;
 use coalmine::io::{attachments::Objects, clock::HostClock};
 use coalmine_actors::{
     attachments::{AttachmentError, AttachmentStore, CreateMeta},
     error::FleetError,
 };
-use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, memory::InMemory, path::Path, prefix::PrefixStore};
+use object_store::{
+    ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, memory::InMemory, path::Path, prefix::PrefixStore,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

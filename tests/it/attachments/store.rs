@@ -1,6 +1,10 @@
 //! Sessions, references and sweeps over a real disk and a real manifest.
 
-use super::{Shop, conformance::noise, disk::{blob, files}};
+use super::{
+    Shop,
+    conformance::noise,
+    disk::{blob, files},
+};
 use bytes::Bytes;
 use coalmine_actors::{
     attachments::{

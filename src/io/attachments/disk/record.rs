@@ -20,8 +20,8 @@ pub(super) fn name(id: AttachmentId) -> String {
 
 /// A record as it is written.
 pub(super) fn write(meta: &Meta) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(&Record { version: VERSION, meta: meta.clone() })
-        .expect("a record has only text keys");
+    let mut bytes =
+        serde_json::to_vec(&Record { version: VERSION, meta: meta.clone() }).expect("a record has only text keys");
     bytes.push(b'\n');
     bytes
 }

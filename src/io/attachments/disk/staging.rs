@@ -47,7 +47,11 @@ enum Phase {
     Piped(Pipe),
     /// All bytes are here, or in the file.
     Sealed(Vec<Bytes>, Option<Temp>, Sealed),
-    Settled { bytes: Temp, record: Temp, sealed: Sealed },
+    Settled {
+        bytes: Temp,
+        record: Temp,
+        sealed: Sealed,
+    },
     /// It failed, or is being worked on.
     Spent,
 }
@@ -137,8 +141,7 @@ impl Pipe {
 fn push_out(file: &File, from: u64, byte_len: u64) {
     let (from, byte_len) = (i64::try_from(from).unwrap_or(0), i64::try_from(byte_len).unwrap_or(0));
     // SAFETY: a system call on a descriptor that `file` keeps open; it touches no memory of ours.
-    let _only_a_hint =
-        unsafe { libc::sync_file_range(file.as_raw_fd(), from, byte_len, libc::SYNC_FILE_RANGE_WRITE) };
+    let _only_a_hint = unsafe { libc::sync_file_range(file.as_raw_fd(), from, byte_len, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 impl DiskStaging {

@@ -81,11 +81,7 @@ pub(super) fn uncommitted(
 }
 
 /// Looks at a window of blobs and not at all of them: nobody waits long for their turn.
-pub(super) fn orphans(
-    connection: &Connection,
-    after: Option<AttachmentId>,
-    limit: usize,
-) -> rusqlite::Result<Orphans> {
+pub(super) fn orphans(connection: &Connection, after: Option<AttachmentId>, limit: usize) -> rusqlite::Result<Orphans> {
     let mut rows = connection.prepare_cached(
         "SELECT id, byte_len, NOT EXISTS (SELECT 1 FROM refs WHERE blob = id) FROM
          (SELECT id, byte_len FROM blobs WHERE id > ? ORDER BY id LIMIT ?)",

@@ -3,10 +3,7 @@
 //! Ids are 32 bytes; times are milliseconds since the epoch, checked when they are read.
 
 use coalmine_actors::attachments::{
-    AttachmentId, Intent, MediaType, Meta, Owner, Session,
-    book::BlobRow,
-    change::BlobState,
-    claim::Claim,
+    AttachmentId, Intent, MediaType, Meta, Owner, Session, book::BlobRow, change::BlobState, claim::Claim,
 };
 use rusqlite::{Connection, Row, types::Type};
 use std::{error::Error, str::FromStr};

@@ -76,26 +76,27 @@ fn intend(
     }
     match state {
         None => {
-            batch
-                .prepare_cached("INSERT INTO blobs VALUES (?, 'staged', ?, ?, ?, ?, ?, ?)")?
-                .execute(params![
-                    meta.id.digest(),
-                    rows::signed(meta.byte_len),
-                    meta.media_type.mime(),
-                    meta.width,
-                    meta.height,
-                    meta.label,
-                    meta.created_at.as_millisecond(),
-                ])?;
+            batch.prepare_cached("INSERT INTO blobs VALUES (?, 'staged', ?, ?, ?, ?, ?, ?)")?.execute(params![
+                meta.id.digest(),
+                rows::signed(meta.byte_len),
+                meta.media_type.mime(),
+                meta.width,
+                meta.height,
+                meta.label,
+                meta.created_at.as_millisecond(),
+            ])?;
         }
         Some(BlobState::Condemned) => {
             turn(batch, claim.id, BlobState::Condemned, BlobState::Staged)?;
         }
         Some(BlobState::Staged | BlobState::Live) => {}
     }
-    let new = batch
-        .prepare_cached("INSERT OR IGNORE INTO refs VALUES (?, ?, ?, ?, NULL)")?
-        .execute(params![claim.session.as_str(), claim.id.digest(), claim.owner.as_str(), at_ms])?;
+    let new = batch.prepare_cached("INSERT OR IGNORE INTO refs VALUES (?, ?, ?, ?, NULL)")?.execute(params![
+        claim.session.as_str(),
+        claim.id.digest(),
+        claim.owner.as_str(),
+        at_ms
+    ])?;
     Ok(Changed::Intended { have: state == Some(BlobState::Live), new: new > 0 })
 }
 
@@ -125,9 +126,11 @@ fn over_quota(
 }
 
 fn turn(batch: &Transaction<'_>, id: AttachmentId, from: BlobState, to: BlobState) -> rusqlite::Result<Changed> {
-    batch
-        .prepare_cached("UPDATE blobs SET state = ? WHERE id = ? AND state = ?")?
-        .execute(params![to.as_str(), id.digest(), from.as_str()])?;
+    batch.prepare_cached("UPDATE blobs SET state = ? WHERE id = ? AND state = ?")?.execute(params![
+        to.as_str(),
+        id.digest(),
+        from.as_str()
+    ])?;
     Ok(Changed::Done)
 }
 
@@ -187,12 +190,8 @@ fn drop_stale(batch: &Transaction<'_>, intents: &[Intent]) -> rusqlite::Result<C
     let mut dropped = 0;
     for intent in intents {
         let Intent { session_id, attachment_id, owner, intent_at_epoch_ms, .. } = intent;
-        dropped += delete.execute(params![
-            session_id.as_str(),
-            attachment_id.digest(),
-            owner.as_str(),
-            intent_at_epoch_ms
-        ])?;
+        dropped +=
+            delete.execute(params![session_id.as_str(), attachment_id.digest(), owner.as_str(), intent_at_epoch_ms])?;
     }
     Ok(Changed::References(dropped as u64))
 }
