@@ -6,7 +6,15 @@ use super::{
 };
 use bytes::Bytes;
 use coalmine_actors::attachments::{AttachmentStore, CreateMeta, SessionStore, store::CHUNK_BYTES};
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 const MIB: usize = 1024 * 1024;
@@ -22,15 +30,35 @@ fn anonymous_kib() -> Outcome<i64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// Streams `bytes` in pieces that cost no memory of their own.
-async fn stream(store: &SessionStore, bytes: &Bytes) -> Outcome<Duration> {
+/// Streams `bytes`, in pieces of memory that is theirs already, or in copies, as they come from a socket.
+async fn stream(store: &SessionStore, bytes: &Bytes, copied: bool) -> Outcome<Duration> {
     let before = Instant::now();
     let mut upload = store.upload(Some(bytes.len() as u64), CreateMeta::default()).await?;
     for at in (0..bytes.len()).step_by(CHUNK_BYTES) {
-        upload.write(bytes.slice(at..bytes.len().min(at + CHUNK_BYTES))).await?;
+        let piece = bytes.slice(at..bytes.len().min(at + CHUNK_BYTES));
+        upload.write(if copied { Bytes::copy_from_slice(&piece) } else { piece }).await?;
     }
     upload.finish().await?;
     Ok(before.elapsed())
+}
+
+/// The most memory above idle while `bytes` are streamed in copies, MiB.
+async fn memory_of(store: &SessionStore, bytes: &Bytes) -> Outcome<f64> {
+    let idle = anonymous_kib()?;
+    let most = Arc::new(AtomicI64::new(idle));
+    let watch = tokio::spawn({
+        let most = Arc::clone(&most);
+        async move {
+            loop {
+                most.fetch_max(anonymous_kib().unwrap_or(0), Ordering::Relaxed);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    });
+    stream(store, bytes, true).await?;
+    watch.abort();
+    #[allow(clippy::cast_precision_loss, reason = "some thousand KiB")]
+    Ok((most.load(Ordering::Relaxed) - idle) as f64 / 1024.0)
 }
 
 pub(super) async fn large(root: &Path, mib: usize, rounds: usize) -> Outcome<Vec<Row>> {
@@ -39,25 +67,13 @@ pub(super) async fn large(root: &Path, mib: usize, rounds: usize) -> Outcome<Vec
         (Samples::default(), Samples::default(), Samples::default(), Samples::default(), Samples::default());
     for round in 0..rounds as u64 {
         let bytes = noise(round + 1, mib * MIB);
-        let idle = anonymous_kib()?;
-        let watch = tokio::spawn(async move {
-            let mut most = 0;
-            loop {
-                most = most.max(anonymous_kib().unwrap_or(0));
-                WATCHED.store(most, std::sync::atomic::Ordering::Relaxed);
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        });
-        let put = stream(&store, &bytes).await?;
-        watch.abort();
-        let most = WATCHED.swap(0, std::sync::atomic::Ordering::Relaxed);
+        let put = stream(&store, &bytes, false).await?;
         let (hashing, writing) = (hashed(&bytes), written(&folder.join("by-hand"), &bytes)?);
         ours.push(ms(put));
         hash.push(ms(hashing));
         write.push(ms(writing));
         ratio.push(ms(hashing.max(writing)) / ms(put));
-        #[allow(clippy::cast_precision_loss, reason = "some thousand KiB")]
-        memory.push((most - idle).max(0) as f64 / 1024.0);
+        memory.push(memory_of(&store, &noise(round + 1_000, mib * MIB)).await?);
     }
     let share = ratio.p50();
     Ok(vec![
@@ -68,9 +84,6 @@ pub(super) async fn large(root: &Path, mib: usize, rounds: usize) -> Outcome<Vec
         Row::new("memory above idle", "MiB", &memory).reach(Reach::below("p50", memory.p50(), 4.0, "MiB")),
     ])
 }
-
-/// The most that was seen, KiB.
-static WATCHED: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
 
 /// Bytes that this process had written to a disk, so far.
 fn disk_bytes() -> Outcome<i64> {
