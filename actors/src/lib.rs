@@ -24,11 +24,14 @@ pub mod fleet;
 pub mod journal;
 pub mod memory;
 pub mod names;
+pub mod outage;
 pub mod peer;
 pub mod ports;
 pub mod registry;
+pub mod repeats;
 pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod view;

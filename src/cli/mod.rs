@@ -37,6 +37,7 @@ mod ready;
 mod remove;
 mod reset;
 mod restart;
+mod restart_flags;
 mod show;
 mod start;
 mod status;

@@ -27,7 +27,6 @@ use crate::{
         registry_file::JsonRegistry,
         servers::{Programs, TmuxServers},
         socket_folder, tmux,
-        turns::Turns,
     },
     paths::Paths,
 };
@@ -45,6 +44,7 @@ use coalmine_actors::{
     ports::Ports,
     registry::RegistryHandle,
     runtime::RuntimeDef,
+    turns::Turns,
 };
 use ractor::{Actor, rpc::CallResult};
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
@@ -171,6 +171,7 @@ impl FleetBuilder {
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
         let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();

@@ -210,6 +210,7 @@ impl FleetHandle {
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {
             fleet.kill();
         }
+        self.0.servers.release_limits().await;
         running
     }
 

@@ -35,7 +35,6 @@ pub mod systemd;
 pub mod tmux;
 pub mod tmux_version;
 pub mod traces;
-pub mod turns;
 pub mod version_of;
 pub mod witness;
 mod worker;

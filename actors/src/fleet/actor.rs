@@ -7,7 +7,7 @@ use crate::{
     error::FleetError,
     exit,
     journal::{Draft, JournalHandle},
-    names::{Generation, Identity},
+    names::{Generation, Identity, Personality},
     peer::{
         config::FleetRules,
         directory::Directory,
@@ -18,6 +18,7 @@ use crate::{
     ports::Ports,
     registry::RegistryHandle,
     restart_budget::RestartBudget,
+    turns::Turns,
     view::Event,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -59,6 +60,8 @@ pub struct FleetMemory {
     budgets: HashMap<Child, RestartBudget>,
     peers: ActorRef<PeersMsg>,
     in_flight: InFlight,
+    /// One peer of a name is made at a time.
+    births: Turns<Personality>,
     router: AbortHandle,
     boot: Boot,
     /// What an earlier daemon left half done is finished, or being finished.
@@ -101,6 +104,7 @@ impl Actor for FleetActor {
             budgets: HashMap::new(),
             peers,
             in_flight,
+            births: Turns::default(),
             router,
             boot: Boot::Loading(Vec::new()),
             finished: false,
@@ -123,8 +127,10 @@ impl Actor for FleetActor {
             FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
+                let births = memory.births.clone();
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
+                    let _turn = births.of(&name).await;
                     let created = conductor.create(*spec).await;
                     match &created {
                         Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),

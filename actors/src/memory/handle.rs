@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::FleetError,
     journal::{Draft, JournalHandle},
+    outage::Outage,
     ports::Clock,
 };
 use ractor::{Actor, ActorCell, ActorRef};
@@ -64,7 +65,7 @@ pub struct MemoryStatus {
     /// Ends of the file that were no whole line.
     pub torn: u64,
     /// Why nothing can be written now, or why the last write failed.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<Outage>,
     /// Why it could not be opened.
     pub error: Option<FleetError>,
 }
@@ -148,13 +149,13 @@ impl Shared {
     /// It can not be opened. Noted once for each reason.
     pub(super) fn failed(&self, error: FleetError) {
         let why = error.chain();
-        let news = self.status.borrow().unavailable.as_ref() != Some(&why);
+        let news = self.status.borrow().unavailable.as_ref().is_none_or(|before| before.why != why);
         if news {
             tracing::warn!(error = why, "the memory is unavailable");
             self.note(Draft::new("memory-unavailable").with("why", &why));
         }
         self.status.send_modify(|status| {
-            status.unavailable = Some(why);
+            status.unavailable = Some(Outage { why, retry_at: None });
             status.error = Some(error);
         });
     }

@@ -56,6 +56,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
+        idle_after: None,
         limits: crate::peer::limits::Limits::default(),
         policy: None,
         phase,
@@ -152,7 +153,12 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(Box::new(spec(name, None)), reply)).await.map(|changes| changes.new)
+        self.create_as(spec(name, None)).await
+    }
+
+    /// Makes a peer; says whether it is new.
+    pub(super) async fn create_as(&self, spec: PeerSpec) -> Result<bool, FleetError> {
+        self.call(|reply| FleetMsg::Create(Box::new(spec), reply)).await.map(|changes| changes.new)
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {
