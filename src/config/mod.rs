@@ -3,6 +3,7 @@
 //! [`place`] says where the fleet lies, which every verb needs; the rest is the daemon's alone, so a broken file
 //! stops no reader.
 
+pub mod attachments;
 mod check;
 mod file;
 mod layer;
@@ -15,7 +16,9 @@ pub use layer::{Overrides, parse_policy};
 pub use provision::ProvisionConfig;
 
 use crate::io::limits::fits_host;
+use attachments::AttachmentsConfig;
 use coalmine_actors::{
+    attachments::tier::DurabilityTier,
     error::FleetError,
     memory::Durability,
     names::Runtime,
@@ -52,6 +55,10 @@ pub struct Config {
     pub memory_durability: Durability,
     /// How the memory provider's commands are run.
     pub provision: ProvisionConfig,
+    /// What must outlive the daemon: a part that does not keeps the fleet from starting.
+    pub tier: DurabilityTier,
+    /// How attachments are kept.
+    pub attachments: AttachmentsConfig,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -67,6 +74,8 @@ impl Default for Config {
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
             provision: ProvisionConfig::default(),
+            tier: DurabilityTier::default(),
+            attachments: AttachmentsConfig::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -79,7 +88,7 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, runtimes } =
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, tier, attachments, runtimes } =
         file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
@@ -93,6 +102,8 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         pass_env,
         memory_durability,
         provision,
+        tier,
+        attachments,
         runtimes,
     })
 }

@@ -76,6 +76,28 @@ fault_points! {
     Purged = "purged",
     /// Lines of exits.log are in the journal.
     Imported = "imported",
+    /// An attachment's bytes are on disk, and have no name.
+    AttachmentStaged = "attachment-staged",
+    /// Some intent is in the manifest.
+    AttachmentIntended = "attachment-intended",
+    /// An attachment's record has its name, and its bytes have none.
+    AttachmentDescribed = "attachment-described",
+    /// The bytes have their name, and the folder was not synced.
+    AttachmentLinked = "attachment-linked",
+    /// The bytes are there to stay, and nobody knows.
+    AttachmentPublished = "attachment-published",
+    /// Some reference is committed, and nobody was told.
+    AttachmentCommitted = "attachment-committed",
+    /// Some reference has ended.
+    AttachmentReleased = "attachment-released",
+    /// Some attachment is condemned.
+    AttachmentCondemned = "attachment-condemned",
+    /// A condemned attachment's bytes are gone, and its record is there.
+    AttachmentUnlinked = "attachment-unlinked",
+    /// A condemned attachment is gone from the disk.
+    AttachmentRemoved = "attachment-removed",
+    /// Some attachment is gone from the manifest.
+    AttachmentForgotten = "attachment-forgotten",
 }
 
 /// The variable that arms one step of this process.

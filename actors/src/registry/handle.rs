@@ -120,6 +120,12 @@ impl RegistryHandle {
         Arc::clone(&self.shared.served.borrow().document)
     }
 
+    /// Whether the snapshot is what the file says: before the first reading, and after a failed one, an absence in it
+    /// proves nothing.
+    pub fn is_read(&self) -> bool {
+        matches!(self.shared.served.borrow().reading, Some(Ok(())))
+    }
+
     /// Why the file can not be read, while it can not, and when it is read again.
     pub fn unavailable(&self) -> Option<Outage> {
         match &self.shared.served.borrow().reading {

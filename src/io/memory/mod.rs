@@ -18,13 +18,12 @@ mod replace;
 mod restore;
 mod traces;
 mod watch;
-mod writer;
 
 pub use fts::FtsCache;
 pub use read::{read_bytes, read_unlocked};
 pub use traces::torn_count;
 
-use super::{blocking, lock, witness::clock};
+use super::{blocking, lock, witness::clock, worker::Worker};
 use append::Lost;
 use coalmine_actors::{
     error::FleetError,
@@ -37,7 +36,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use writer::Writer;
+
+/// Writes that may wait. The memory has one batch and one sync under way at most; a restarted actor may find those
+/// of the one before it.
+const WAITING_MAX: usize = 8;
 
 /// How the file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Default for OpenOptions {
 #[derive(Debug)]
 pub struct MemoryJsonl {
     shared: Arc<Shared>,
-    writer: Writer,
+    writer: Worker,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl MemoryJsonl {
     /// The memory at `path`, which need not exist; its folder must. `cache` is the cache beside it.
     pub fn new(path: PathBuf, cache: PathBuf, options: OpenOptions) -> Self {
         let shared = Shared { path, cache, options, held: Mutex::default() };
-        Self { shared: Arc::new(shared), writer: Writer::default() }
+        Self { shared: Arc::new(shared), writer: Worker::new("memory-writer", WAITING_MAX) }
     }
 
     fn write(
