@@ -252,6 +252,9 @@ pub enum FleetError {
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
+    /// What the provisioner refuses.
+    #[error(transparent)]
+    Provision(#[from] crate::provisioner::ProvisionError),
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -283,6 +286,7 @@ impl FleetError {
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::Memory(error) => error.kind(),
+            E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
             | E::StartFailed { .. }
             | E::Io { .. }
@@ -331,6 +335,7 @@ impl FleetError {
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
             E::Memory(error) => error.code(),
+            E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
         }
     }
@@ -389,6 +394,7 @@ impl FleetError {
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Memory(error) => error.hint(),
+            E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),
         }
     }

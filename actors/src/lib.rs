@@ -5,6 +5,8 @@
 //! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
 //! ├── Keeper                 restarts the memory; its end is not the fleet's
 //! │   └── Store              the only writer of memory.jsonl; group commit
+//! ├── Keeper                 restarts the provisioner
+//! │   └── Provisioner        has the memory provider's commands run, peer by peer
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -19,13 +21,18 @@ pub mod error;
 pub mod exit;
 pub mod fleet;
 pub mod journal;
+mod keeper;
 pub mod memory;
 pub mod names;
+pub mod outage;
 pub mod peer;
 pub mod ports;
+pub mod provisioner;
 pub mod registry;
+pub mod repeats;
 pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod view;

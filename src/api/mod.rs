@@ -20,6 +20,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod peers;
+mod provision;
 mod serve;
 mod status;
 mod wait;
@@ -82,6 +83,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .merge(memory::routes())
+        .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })

@@ -31,11 +31,14 @@ mod logs;
 mod man;
 mod many;
 mod memory;
+mod memory_plugin;
 mod output;
+mod provisioned;
 mod ready;
 mod remove;
 mod reset;
 mod restart;
+mod restart_flags;
 mod show;
 mod start;
 mod status;
@@ -92,6 +95,7 @@ enum Verb {
     Events(events::Args),
     Deaths(deaths::Args),
     Memory(memory::Args),
+    MemoryPlugin(memory_plugin::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -148,6 +152,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,
         Verb::Memory(args) => memory::run(context, args).await,
+        Verb::MemoryPlugin(args) => memory_plugin::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

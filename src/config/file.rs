@@ -1,10 +1,14 @@
 //! `config.toml`: its shape, and errors that name the line and the nearest key.
 
-use super::{Overrides, check_runtime};
+use super::{
+    Overrides, check_runtime,
+    provision::{ProvisionConfig, ProvisionTable},
+};
 use coalmine_actors::{
     memory::Durability,
     names::Runtime,
     peer::limits::Limits,
+    provisioner::recipe::MemoryRecipe,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
 };
 use jiff::SignedDuration;
@@ -29,6 +33,8 @@ struct ConfigFile {
     env: EnvTable,
     #[serde(default)]
     memory: MemoryTable,
+    #[serde(default)]
+    provision: ProvisionTable,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -85,6 +91,7 @@ struct RuntimePatch {
     boot_deadline: Option<SignedDuration>,
     idle_after: Option<SignedDuration>,
     stop: Option<StopRecipe>,
+    memory: Option<MemoryRecipe>,
 }
 
 impl RuntimePatch {
@@ -101,6 +108,7 @@ impl RuntimePatch {
             boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
             idle_after: self.idle_after.or(base.idle_after),
             stop: self.stop.unwrap_or(base.stop),
+            memory: self.memory.unwrap_or(base.memory),
         })
     }
 }
@@ -116,6 +124,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        memory: MemoryRecipe::default(),
     }
 }
 
@@ -125,6 +134,7 @@ pub(super) struct Parsed {
     pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
     pub(super) memory_durability: Durability,
+    pub(super) provision: ProvisionConfig,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -141,10 +151,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
     let memory_durability = file.memory.durability()?;
-    Ok(Parsed { restart: file.restart, limits: file.limits, pass_env: file.env.pass, memory_durability, runtimes })
+    let provision = file.provision.checked()?;
+    let (restart, limits, pass_env) = (file.restart, file.limits, file.env.pass);
+    Ok(Parsed { restart, limits, pass_env, memory_durability, provision, runtimes })
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(super) fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')

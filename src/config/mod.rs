@@ -8,9 +8,11 @@ mod file;
 mod layer;
 pub mod place;
 pub mod project;
+mod provision;
 
 pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};
+pub use provision::ProvisionConfig;
 
 use crate::io::limits::fits_host;
 use coalmine_actors::{
@@ -25,6 +27,8 @@ use coalmine_actors::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -46,6 +50,8 @@ pub struct Config {
     pub pass_env: Vec<String>,
     /// When something that is to be remembered counts as kept.
     pub memory_durability: Durability,
+    /// How the memory provider's commands are run.
+    pub provision: ProvisionConfig,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -60,6 +66,7 @@ impl Default for Config {
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
+            provision: ProvisionConfig::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -68,11 +75,11 @@ impl Default for Config {
 /// Reads the file at `path` (a missing one is empty) and lays environment and flags over it.
 ///
 /// # Errors
-/// [`FleetError::BadConfig`] with the line and the nearest key, [`FleetError::Io`] when the file can not be read.
+/// [`FleetError::BadConfig`]: the file can not be read, or with the line and the nearest key.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
-    let text = read(path)?;
+    let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, runtimes } =
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, runtimes } =
         file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
@@ -85,19 +92,23 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
         memory_durability,
+        provision,
         runtimes,
     })
 }
 
-fn read(path: &Path) -> Result<String, FleetError> {
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.len() > CONFIG_BYTES_MAX => Err(FleetError::BadConfig {
-            path: path.to_path_buf(),
-            why: format!("it has {} bytes; {CONFIG_BYTES_MAX} are the limit", meta.len()),
-        }),
-        Ok(_) => std::fs::read_to_string(path).map_err(|source| FleetError::io("read", path, source)),
-        Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(FleetError::io("read", path, source)),
+/// The text of a file that a person wrote; nothing where there is none. Never more than the limit is read, whatever
+/// the file says of its length.
+fn text(path: &Path) -> Result<Option<String>, FleetError> {
+    let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)) {
+        Ok(_) if text.len() as u64 > CONFIG_BYTES_MAX => {
+            Err(bad(format!("it has more than {CONFIG_BYTES_MAX} bytes, which are the limit")))
+        }
+        Ok(_) => Ok(Some(text)),
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(bad(format!("it can not be read: {error}"))),
     }
 }
 

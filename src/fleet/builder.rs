@@ -22,11 +22,11 @@ use crate::{
         lock,
         peer_store::PeerFiles,
         private_dir, private_file,
+        provisioner::Providers,
         reaper::Reaper,
         registry_file::JsonRegistry,
         servers::{Programs, TmuxServers},
         socket_folder, tmux,
-        turns::Turns,
     },
     paths::Paths,
 };
@@ -41,8 +41,10 @@ use coalmine_actors::{
         restart_policy::{RestartLimit, RestartPolicy},
     },
     ports::Ports,
+    provisioner::Provisioning,
     registry::RegistryHandle,
     runtime::RuntimeDef,
+    turns::Turns,
 };
 use ractor::{Actor, rpc::CallResult};
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
@@ -153,15 +155,20 @@ impl FleetBuilder {
         lay_out(&paths)?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host.clone(), &self.config.pass_env)?;
+        servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
+        let providers = Providers::new(paths.clone(), &self.config.provision.env, &self.limits_host);
+        let host = Arc::new(providers.clone());
+        let provisioning = Provisioning::new(host, Some(journal.clone()), self.config.provision.rules);
         let actor = FleetActor {
             rules: rules.subscribe(),
             ports: ports.clone(),
             journal: journal.clone(),
             registry: registry.clone(),
+            provisioning: provisioning.clone(),
             directory: directory.clone(),
         };
         let (fleet, _) = Actor::spawn(None, actor, ())
@@ -181,6 +188,8 @@ impl FleetBuilder {
             directory,
             fleet,
             memory,
+            provisioning,
+            providers,
             since,
             gate: Gate::default(),
             lock,

@@ -32,6 +32,8 @@ fault_points! {
     LifeSaved = "life-saved",
     /// The lock is ours, and no server has it yet.
     ServerDue = "server-due",
+    /// The server runs, without its limits.
+    ServerBorn = "server-born",
     /// The server runs, and nobody has written down which process it is.
     ServerSpawned = "server-spawned",
     /// The server is known, and has no canary.
@@ -66,6 +68,10 @@ fault_points! {
     CanaryTold = "canary-told",
     /// A canary's record is marked as told.
     CanaryMarked = "canary-marked",
+    /// A hook of tmux runs, and has written nothing.
+    HookDue = "hook-due",
+    /// A hook's line is in exits.log.
+    HookTold = "hook-told",
     /// A removed identity's folder is gone.
     Purged = "purged",
     /// Lines of exits.log are in the journal.

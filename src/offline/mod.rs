@@ -15,19 +15,19 @@ use crate::{
         builder::rules,
         plan::{Plan, plan},
     },
-    io::traces,
+    io::{provisioner, traces},
     paths::Paths,
 };
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    names::{BadName, Identity, Personality, Runtime},
-    peer::file::PeerFile,
+    names::{BadName, Identity, Personality},
+    peer::{config::FleetRules, file::PeerFile},
+    provisioner::view::SlotView,
     registry::{
-        document::{Document, PeerSpec, RegistryPhase},
+        document::{Document, RegistryPhase},
         nearest::nearest,
     },
-    runtime::RuntimeDef,
     view::{FleetStatus, PeerView, PhaseName},
 };
 use std::{
@@ -46,14 +46,15 @@ pub struct Files {
     document: Document,
     peers: Vec<PeerView>,
     state_problems: Vec<String>,
+    slot: Option<SlotView>,
 }
 
 impl Files {
-    /// Reads the fleet below `root`; a root that is not there is an empty fleet. Blocks.
+    /// Reads the fleet below `root`, of which `config` says the rest; a root that is not there is an empty fleet. Blocks.
     ///
     /// # Errors
     /// [`FleetError::Damaged`] when neither `fleet.json` nor its backup can be read; [`FleetError::Io`].
-    pub fn open(root: &Path) -> Result<Self, FleetError> {
+    pub fn open(root: &Path, config: &Config) -> Result<Self, FleetError> {
         let paths = match Paths::new(root) {
             Ok(paths) => paths,
             Err(FleetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -63,16 +64,22 @@ impl Files {
         };
         let document = registry::read(&paths.registry())?;
         let mut files = Self { root: paths.root().to_path_buf(), document, ..Self::empty(root) };
-        files.look(&paths, &Host::now());
+        files.slot = Some(slot_view(&paths));
+        files.look(&paths, &rules(config)?, &Host::now());
         Ok(files)
     }
 
     fn empty(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), document: Document::default(), peers: Vec::new(), state_problems: Vec::new() }
+        Self {
+            root: root.to_path_buf(),
+            document: Document::default(),
+            peers: Vec::new(),
+            state_problems: Vec::new(),
+            slot: None,
+        }
     }
 
-    fn look(&mut self, paths: &Paths, host: &Host) {
-        let runtimes = crate::runtimes::built_in();
+    fn look(&mut self, paths: &Paths, rules: &FleetRules, host: &Host) {
         for spec in self.document.peers.iter().filter(|spec| spec.phase != Some(RegistryPhase::Newborn)) {
             for identity in spec.identities() {
                 let path = paths.peer(&identity).join("state.json");
@@ -84,8 +91,7 @@ impl Files {
                         traces::rebuild(paths, &identity).unwrap_or_default()
                     }
                 };
-                let command = command(spec, identity.runtime(), runtimes.get(identity.runtime()));
-                self.peers.push(view::of(spec, identity, command, &file, host, written(&path, paths)));
+                self.peers.push(view::of(spec, identity, rules, &file, host, written(&path, paths)));
             }
         }
         self.peers.sort_by(|a, b| a.identity.cmp(&b.identity));
@@ -173,6 +179,7 @@ impl Files {
             attention: attention.map(|peer| (peer.identity.clone(), peer.phase.to_string())).collect(),
             last_seq: 0,
             memory: None,
+            memory_slot: self.slot.clone(),
             records_owed: 0,
             unavailable: Vec::new(),
             problems: self.problems(),
@@ -183,6 +190,13 @@ impl Files {
 /// Refuses what can be neither a personality nor an identity.
 fn check(name: &str) -> Result<(), BadName> {
     name.parse::<Personality>().map(drop).or_else(|bad| name.parse::<Identity>().map(drop).map_err(|_| bad))
+}
+
+/// The memory slot, by its file.
+fn slot_view(paths: &Paths) -> SlotView {
+    let slot = provisioner::read_slot(paths);
+    let heartbeat = slot.provider.as_ref().and_then(|provider| provisioner::touched(provider.heartbeat.as_ref()?));
+    SlotView::of(slot, heartbeat)
 }
 
 /// A peer's `state.json`; a missing one is a peer that never lived.
@@ -217,10 +231,6 @@ fn written(state: &Path, paths: &Paths) -> jiff::Timestamp {
     let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let at = changed(state).or_else(|| changed(&paths.registry()));
     at.and_then(|at| at.try_into().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
-fn command(spec: &PeerSpec, name: &Runtime, runtime: Option<&RuntimeDef>) -> Vec<String> {
-    spec.command_of(name).cloned().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -12,5 +12,6 @@ mod daemon;
 mod fleet;
 mod helper;
 mod memory;
+mod provisioner;
 mod support;
 mod verbs;

@@ -7,7 +7,7 @@ use crate::{
     error::FleetError,
     exit,
     journal::{Draft, JournalHandle},
-    names::{Generation, Identity},
+    names::{Generation, Identity, Personality},
     peer::{
         config::FleetRules,
         directory::Directory,
@@ -16,8 +16,10 @@ use crate::{
         supervisor::{Peers, PeersMsg},
     },
     ports::Ports,
+    provisioner::Provisioning,
     registry::RegistryHandle,
     restart_budget::RestartBudget,
+    turns::Turns,
     view::Event,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -38,6 +40,8 @@ pub struct FleetActor {
     pub journal: JournalHandle,
     /// The way to the registry.
     pub registry: RegistryHandle,
+    /// The way to the memory provider.
+    pub provisioning: Provisioning,
     /// The shared snapshot.
     pub directory: Directory,
 }
@@ -59,6 +63,8 @@ pub struct FleetMemory {
     budgets: HashMap<Child, RestartBudget>,
     peers: ActorRef<PeersMsg>,
     in_flight: InFlight,
+    /// One peer of a name is made at a time.
+    births: Turns<Personality>,
     router: AbortHandle,
     boot: Boot,
     /// What an earlier daemon left half done is finished, or being finished.
@@ -86,7 +92,8 @@ impl Actor for FleetActor {
     async fn pre_start(&self, myself: ActorRef<FleetMsg>, (): ()) -> Result<FleetMemory, ActorProcessingErr> {
         let supervisor = myself.get_cell();
         let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
-        let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?;
+        let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor.clone()).await?;
+        self.provisioning.spawn(Some(supervisor)).await?;
         let in_flight = InFlight::default();
         let peers = self.spawn_peers(&myself, &in_flight).await?;
         let children = HashMap::from([
@@ -101,6 +108,7 @@ impl Actor for FleetActor {
             budgets: HashMap::new(),
             peers,
             in_flight,
+            births: Turns::default(),
             router,
             boot: Boot::Loading(Vec::new()),
             finished: false,
@@ -123,10 +131,12 @@ impl Actor for FleetActor {
             FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
+                let births = memory.births.clone();
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
+                    let _turn = births.of(&name).await;
                     let created = conductor.create(*spec).await;
-                    match &created {
+                    match created.as_ref().map(|born| &born.changes) {
                         Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),
                         Ok(changes) if !changes.parts.is_empty() => {
                             let parts = changes.parts.join(",");
@@ -221,6 +231,7 @@ impl FleetActor {
             rules: Arc::clone(&self.rules.borrow()),
             ports: self.ports.clone(),
             registry: self.registry.clone(),
+            provisioning: self.provisioning.clone(),
             peers: peers.clone(),
         }
     }

@@ -4,8 +4,10 @@ use crate::{
     names::Identity,
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
     ports::EndReport,
+    provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -35,6 +37,9 @@ pub struct CreatePeer {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default)]
     pub restart_knobs: Option<RestartKnobs>,
+    /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
+    #[serde(default)]
+    pub idle_after: Option<SignedDuration>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default)]
     pub limits: Limits,
@@ -59,6 +64,9 @@ pub struct Created {
     /// It runs as it was, and what has changed holds from its next life on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_next_life: bool,
+    /// What the memory provider did for its new runtimes. The peer is made, whatever that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provision: Vec<RuntimeReport>,
 }
 
 /// What `stop` did with one identity.
@@ -83,4 +91,7 @@ pub struct Removed {
     pub existed: bool,
     /// The peer's folder, which is kept.
     pub kept_folder: Option<PathBuf>,
+    /// What the memory provider did. The peer is removed, whatever that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unprovision: Vec<RuntimeReport>,
 }

@@ -283,8 +283,8 @@ impl Store {
     fn publish(&self, ledger: &Ledger<Waiting>) {
         self.shared.status.send_modify(|status| {
             status.waiting = ledger.waiting();
-            status.unavailable = ledger.trouble().map(ToOwned::to_owned);
-            if ledger.trouble().is_none() {
+            status.unavailable = ledger.outage();
+            if status.unavailable.is_none() {
                 status.error = None;
             }
         });

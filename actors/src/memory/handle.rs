@@ -7,7 +7,7 @@ use super::{
     compact::{CompactOptions, Compacted},
     error::MemoryError,
     item::{Item, NewItem},
-    keeper::Keeper,
+    keeper::KeptStore,
     ledger::{Ask, Done, Durability},
     message::{MemoryMsg, Waiting},
     port::{MemoryFile, MemorySearch, Shelf},
@@ -18,6 +18,8 @@ use super::{
 use crate::{
     error::FleetError,
     journal::{Draft, JournalHandle},
+    keeper::Keeper,
+    outage::Outage,
     ports::Clock,
 };
 use ractor::{Actor, ActorCell, ActorRef};
@@ -64,7 +66,7 @@ pub struct MemoryStatus {
     /// Ends of the file that were no whole line.
     pub torn: u64,
     /// Why nothing can be written now, or why the last write failed.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<Outage>,
     /// Why it could not be opened.
     pub error: Option<FleetError>,
 }
@@ -148,13 +150,13 @@ impl Shared {
     /// It can not be opened. Noted once for each reason.
     pub(super) fn failed(&self, error: FleetError) {
         let why = error.chain();
-        let news = self.status.borrow().unavailable.as_ref() != Some(&why);
+        let news = self.status.borrow().unavailable.as_ref().is_none_or(|before| before.why != why);
         if news {
             tracing::warn!(error = why, "the memory is unavailable");
             self.note(Draft::new("memory-unavailable").with("why", &why));
         }
         self.status.send_modify(|status| {
-            status.unavailable = Some(why);
+            status.unavailable = Some(Outage { why, retry_at: None });
             status.error = Some(error);
         });
     }
@@ -188,7 +190,7 @@ impl Memory {
             status: watch::Sender::new(MemoryStatus::default()),
             changes: broadcast::Sender::new(FOLLOWERS_LAG_CHANGES_MAX),
         });
-        let keeper = Keeper { durability, shared: Arc::clone(&shared) };
+        let keeper = Keeper(KeptStore { durability, shared: Arc::clone(&shared) });
         let started = match supervisor {
             Some(supervisor) => Actor::spawn_linked(None, keeper, (), supervisor).await,
             None => Actor::spawn(None, keeper, ()).await,

@@ -23,7 +23,7 @@ use super::{
     port::AppendFailed,
     write,
 };
-use crate::{backoff::backoff, error::FleetError};
+use crate::{backoff::backoff, error::FleetError, outage::Outage};
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -195,6 +195,11 @@ impl<R> Ledger<R> {
     /// Why nothing can be written now, or why the last write failed.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.reason.as_str())
+    }
+
+    /// The same, with the next try.
+    pub fn outage(&self) -> Option<Outage> {
+        self.trouble().map(|why| Outage { why: why.to_owned(), retry_at: self.retry_at() })
     }
 
     /// When the next try is due, while none is under way.

@@ -80,7 +80,7 @@ async fn a_full_disk_is_told_to_everybody_and_the_next_one_tries_again() {
     let memory = memory(&file).await;
     file.fail_append(AppendFailed::Refused(full()));
     assert!(matches!(memory.add(fact("x")).await, Err(FleetError::Io { .. })));
-    assert!(memory.status().unavailable.unwrap().contains("no storage space"));
+    assert!(memory.status().unavailable.unwrap().why.contains("no storage space"));
     assert_eq!(memory.add(fact("y")).await.unwrap().id, 1);
     assert_eq!(memory.status().unavailable, None);
 }
