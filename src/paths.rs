@@ -107,6 +107,16 @@ impl Paths {
         self.root.join("host-plugins.json")
     }
 
+    /// The folder of the attachments.
+    pub fn attachments(&self) -> PathBuf {
+        self.root.join("attachments")
+    }
+
+    /// Who refers to which attachment.
+    pub fn attachments_manifest(&self) -> PathBuf {
+        self.attachments().join("manifest.sqlite")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")

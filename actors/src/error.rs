@@ -249,6 +249,9 @@ pub enum FleetError {
         /// What to do.
         hint: String,
     },
+    /// What the attachments refuse.
+    #[error(transparent)]
+    Attachment(#[from] crate::attachments::AttachmentError),
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -285,6 +288,7 @@ impl FleetError {
             }
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::Attachment(error) => error.kind(),
             E::Memory(error) => error.kind(),
             E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
@@ -334,6 +338,7 @@ impl FleetError {
             E::BadConfig { .. } => "bad-config",
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
+            E::Attachment(error) => error.code(),
             E::Memory(error) => error.code(),
             E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
@@ -393,6 +398,7 @@ impl FleetError {
             }
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
+            E::Attachment(error) => error.hint(),
             E::Memory(error) => error.hint(),
             E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),

@@ -7,6 +7,8 @@
 //! │   └── Store              the only writer of memory.jsonl; group commit
 //! ├── Keeper                 restarts the provisioner
 //! │   └── Provisioner        has the memory provider's commands run, peer by peer
+//! ├── Keeper                 restarts the attachments
+//! │   └── Clerk              the only writer of their manifest; who refers to what
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -16,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod attachments;
 pub mod backoff;
 pub mod error;
 pub mod exit;
@@ -24,12 +27,15 @@ pub mod journal;
 mod keeper;
 pub mod memory;
 pub mod names;
+pub mod outage;
 pub mod peer;
 pub mod ports;
 pub mod provisioner;
 pub mod registry;
+pub mod repeats;
 pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod view;

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// After how long an agent is put to sleep whose runtime does not say.
 const IDLE_AFTER: Duration = Duration::from_secs(3600);
+/// Longest wait before something quiet is put to sleep, seconds.
+const IDLE_AFTER_SECONDS_MAX: i64 = 30 * 24 * 3600;
 
 /// How one kind of program is started, recognised as ready, and ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +51,9 @@ fn default_boot_deadline() -> SignedDuration {
 }
 
 impl RuntimeDef {
-    /// After how long it is put to sleep; nothing where it never is.
-    pub fn idle_after(&self) -> Option<Duration> {
-        let after = match (self.idle_after, self.kind) {
+    /// After how long a peer is put to sleep that says `own` of itself; nothing where it never is.
+    pub fn idle_after(&self, own: Option<SignedDuration>) -> Option<Duration> {
+        let after = match (own.or(self.idle_after), self.kind) {
             (Some(after), _) => after.try_into().unwrap_or_default(),
             (None, RuntimeKind::Agent) => IDLE_AFTER,
             (None, RuntimeKind::Program) => Duration::ZERO,
@@ -62,6 +64,19 @@ impl RuntimeDef {
     /// The boot deadline, never negative.
     pub fn boot_deadline(&self) -> Duration {
         self.boot_deadline.try_into().unwrap_or_default()
+    }
+}
+
+/// Whether something may be put to sleep after this time.
+///
+/// # Errors
+/// What the time may be.
+pub fn check_idle_after(after: Option<SignedDuration>) -> Result<(), &'static str> {
+    match after {
+        Some(after) if after.is_negative() || after.as_secs() > IDLE_AFTER_SECONDS_MAX => {
+            Err("must be 0 (never) to 30 days")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,10 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
-    peer::{limits::Limits, restart_policy::RestartPolicy},
+    peer::{
+        limits::Limits,
+        restart_policy::{RestartLimit, RestartPolicy},
+    },
     ports::EndReport,
     provisioner::view::SlotView,
 };
@@ -94,7 +97,7 @@ pub struct PeerView {
     pub deaths_recent: usize,
     /// Lives that followed a death, since it was made.
     pub restarts: u64,
-    /// Before this instant it does not begin its next life by itself.
+    /// When it is tried again by itself, and not before: its next life, or to read what is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<Timestamp>,
     /// The last life whose end counted.
@@ -107,6 +110,12 @@ pub struct PeerView {
     pub records_owed: usize,
     /// What happens after a death.
     pub restart: RestartPolicy,
+    /// How often it may die, and how long it waits between its lives.
+    #[serde(default)]
+    pub restart_limit: RestartLimit,
+    /// After how long without a sign of life it is put to sleep, milliseconds; nothing where it never is.
+    #[serde(default)]
+    pub idle_after_ms: Option<u64>,
     /// What it may use of the host.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
@@ -155,10 +164,18 @@ impl PartialEq for Wish {
 impl PeerView {
     /// Its state, and when that ends by itself: `backoff, in 4 s`.
     pub fn state(&self, now: Timestamp) -> String {
-        let Some(next_try) = self.next_try else { return self.phase.to_string() };
-        let wait_ms = next_try.duration_since(now).as_millis().max(0);
-        format!("{}, in {} s", self.phase, (wait_ms + 999) / 1000)
+        match self.next_try {
+            None => self.phase.to_string(),
+            Some(at) if self.phase == PhaseName::Backoff => format!("{}, {}", self.phase, in_seconds(at, now)),
+            Some(at) => format!("{}, tried again {}", self.phase, in_seconds(at, now)),
+        }
     }
+}
+
+/// How long it is until then, for people: `in 4 s`.
+pub fn in_seconds(then: Timestamp, now: Timestamp) -> String {
+    let wait_ms = then.duration_since(now).as_millis().max(0);
+    format!("in {} s", (wait_ms + 999) / 1000)
 }
 
 /// An end that counted: of a life, and what it died of.
@@ -246,8 +263,19 @@ pub struct FleetStatus {
     pub memory_slot: Option<SlotView>,
     /// Records that could not be written yet.
     pub records_owed: usize,
-    /// Stores that can not serve now, with the reason.
-    pub unavailable: Vec<(String, String)>,
+    /// Stores that can not serve now.
+    pub unavailable: Vec<Unavailable>,
     /// Bad records of `fleet.json` and the like.
     pub problems: Vec<String>,
+}
+
+/// A store that can not serve now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unavailable {
+    /// Which: `journal`, `registry`, `memory`.
+    pub store: String,
+    /// Why.
+    pub why: String,
+    /// When it is tried again by itself; nothing while it is being tried, and where it is not tried any more.
+    pub retry_at: Option<Timestamp>,
 }

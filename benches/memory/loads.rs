@@ -20,6 +20,11 @@ const WORDS: [&str; 32] = [
     "trace", "tmux", "update", "user", "vector", "worker", "canary", "journal",
 ];
 const SEARCH_RECORDS: usize = 100_000;
+const LISTS: usize = 2_000;
+/// The original's way to load, in its own language.
+const LUA_LOADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/baseline/loader.lua");
+/// It takes a quarter of a minute for the large file.
+const LUA_ROUNDS_MAX: usize = 3;
 
 /// Small, and the same every time.
 struct Dice(u64);
@@ -105,31 +110,39 @@ pub(super) fn start(path: &Path, records: usize, rounds: usize) -> Outcome<Vec<R
     Ok(rows)
 }
 
-/// The median of the original's loader in its own language, where it is installed.
+/// The median of the original's loader in its own language, where LuaJIT and its cjson are installed.
 fn luajit(path: &Path, rounds: usize) -> Outcome<Option<f64>> {
-    let Ok(loader) = std::env::var("COALMINE_LUA_LOADER") else {
-        say("NOT MEASURED: the LuaJIT loader; name it with COALMINE_LUA_LOADER");
-        return Ok(None);
+    let loader = Command::new("luajit").arg(LUA_LOADER).arg(path).arg(rounds.min(LUA_ROUNDS_MAX).to_string()).output();
+    let said = match loader {
+        Ok(said) if said.status.success() => String::from_utf8(said.stdout)?,
+        _ => {
+            say("NOT MEASURED: the LuaJIT loader; install luajit and lua-cjson");
+            return Ok(None);
+        }
     };
-    let said = Command::new("luajit").arg(loader).arg(path).arg(rounds.to_string()).output()?;
-    let text = String::from_utf8(said.stdout)?;
-    let median = text.split("median ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-    median.map(Some).ok_or_else(|| format!("the loader said {text:?}").into())
+    let median = said.split("median ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    median.map(Some).ok_or_else(|| format!("the loader said {said:?}").into())
 }
 
 pub(super) async fn reads(path: &Path, records: usize) -> Outcome<Vec<Row>> {
     let shelf = Shelf::from(read_unlocked(path)?);
-    let mut list = Samples::default();
-    for _ in 0..200 {
+    let (mut list, mut parse) = (Samples::default(), Samples::default());
+    let lines: Vec<String> = std::fs::read_to_string(path)?.lines().rev().take(100).map(ToOwned::to_owned).collect();
+    for _ in 0..LISTS {
         list.push(timed(|| {
             let found = page(&shelf.read(), Query { limit: Some(100), ..Query::default() });
             (found.items.len() == 100).then_some(()).ok_or("items are missing".into())
+        })?);
+        parse.push(timed(|| {
+            lines.iter().try_for_each(|line| serde_json::from_str::<serde_json::Value>(line).map(drop))?;
+            Ok(())
         })?);
     }
     #[allow(clippy::cast_precision_loss, reason = "bytes of one file")]
     let held = shelf.read().held_bytes() as f64 / shelf.read().text().len() as f64;
     let mut rows = vec![
         Row::new("list the 100 newest", "ms", &list).reach(Reach::below("p99", list.p99(), 1.0, "ms")),
+        Row::new("baseline: the last 100 lines by serde_json", "ms", &parse),
         Row::one("memory held, of the file's size", "×", held).reach(Reach::below("ratio", held, 2.5, "×")),
     ];
     if records == SEARCH_RECORDS {

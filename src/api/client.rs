@@ -3,7 +3,7 @@
 use super::wire::{Envelope, ErrorBody, ErrorEnvelope, Ready, Screen, ShutDown, Shutdown};
 use crate::{Goal, deaths::Death, explain::Explanation, fleet::plan::Plan, io::lock, paths::Paths};
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     http::{Method, Request, StatusCode, header},
 };
 use coalmine_actors::{
@@ -11,7 +11,7 @@ use coalmine_actors::{
     names::{Generation, Identity},
     view::{FleetStatus, PeerView},
 };
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,9 +21,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+mod attachments;
 mod memory;
 mod provision;
 mod stream;
+pub use attachments::Download;
 pub use stream::EventStream;
 
 /// Largest answer that is taken, bytes.
@@ -307,17 +309,21 @@ impl Client {
     }
 
     async fn send(&self, method: Method, target: &str, body: Bytes) -> Result<hyper::Response<Incoming>, ClientError> {
-        let stream = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(cut)?;
-        // Ends with the connection: when the answer has been read or dropped.
-        tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(target)
             .header(header::HOST, "coalmine")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
+            .body(Body::from(body))
             .map_err(broken)?;
+        self.send_request(request).await
+    }
+
+    async fn send_request(&self, request: Request<Body>) -> Result<hyper::Response<Incoming>, ClientError> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(cut)?;
+        // Ends with the connection: when the answer has been read or dropped.
+        tokio::spawn(connection);
         sender.send_request(request).await.map_err(cut)
     }
 

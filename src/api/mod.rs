@@ -7,8 +7,9 @@
 //!
 //! Every answer is `{"schema_version":1,"data":…}` or `{"schema_version":1,"error":{…}}`; what refuses before a
 //! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape. Other
-//! shapes have `/v1/events` (server-sent events), `/v1/openapi.json` and `/metrics`.
+//! shapes have `/v1/events` (server-sent events), `/v1/attachments/{id}` (the bytes), `/v1/openapi.json` and `/metrics`.
 
+mod attachments;
 mod bind;
 pub mod client;
 mod deaths;
@@ -82,6 +83,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/explain", get(peers::explain))
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
+        .merge(attachments::routes())
         .merge(memory::routes())
         .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))

@@ -22,7 +22,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every source that has routes: the router's, and those of resources that keep their own.
-    const SOURCES: [&str; 3] = [include_str!("mod.rs"), include_str!("memory.rs"), include_str!("provision.rs")];
+    const SOURCES: [&str; 4] = [
+        include_str!("mod.rs"),
+        include_str!("attachments.rs"),
+        include_str!("memory.rs"),
+        include_str!("provision.rs"),
+    ];
 
     /// `get /v1/status` and so on, as the sources have them.
     fn routes() -> BTreeSet<String> {

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use coalmine_actors::{
+    attachments::{AttachmentError, AttachmentId, Owner, Session},
     error::{FleetError, Kind},
     memory::Added,
     names::{Generation, Identity},
@@ -160,6 +161,8 @@ fn fleet_status(error: &FleetError) -> StatusCode {
             | FleetError::Held { .. },
             _,
         ) => StatusCode::CONFLICT,
+        (FleetError::Attachment(AttachmentError::TooLarge { .. }), _) => StatusCode::PAYLOAD_TOO_LARGE,
+        (FleetError::Attachment(AttachmentError::BadRange { .. }), _) => StatusCode::RANGE_NOT_SATISFIABLE,
         (_, Kind::Usage) => StatusCode::BAD_REQUEST,
         (_, Kind::NotFound) => StatusCode::NOT_FOUND,
         (_, Kind::Refused) => StatusCode::FORBIDDEN,
@@ -235,6 +238,49 @@ pub struct Exported {
     pub lines: String,
     /// What to ask for as `after` next; nothing at the end.
     pub next: Option<u64>,
+}
+
+/// The body of `POST /v1/attachments/commit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committing {
+    /// In which session.
+    pub session: Session,
+    /// Whose references; the whole session's where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// To what.
+    pub ids: Vec<AttachmentId>,
+}
+
+/// The body of `POST /v1/attachments/release`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Releasing {
+    /// Whose references end.
+    pub session: Session,
+    /// Only this owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+}
+
+/// References that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// How many.
+    pub released: u64,
+}
+
+/// The body of `POST /v1/attachments/gc`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepAsked {
+    /// How old what goes must be, milliseconds; 24 h where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// What became of one item of an import.

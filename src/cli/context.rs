@@ -10,7 +10,7 @@ use crate::{
         client::{Client, ClientError},
         wire::SCHEMA_VERSION,
     },
-    config::place::Place,
+    config::{self, Overrides, place::Place},
     offline::Files,
     paths::Paths,
     text::one_line,
@@ -110,9 +110,10 @@ impl Context {
         Ok(Read { data: look(&files)?, offline: Some(offline) })
     }
 
-    /// The fleet's files.
+    /// The fleet's files, told as a daemon of now would go by them. A config that can not be read stops no reader.
     pub(super) fn files(&self) -> Outcome<Files> {
-        Ok(Files::open(&self.place.root)?)
+        let config = config::load(&self.place.config, &|name| std::env::var(name).ok(), &Overrides::default());
+        Ok(Files::open(&self.place.root, &config.unwrap_or_default())?)
     }
 
     /// The state root that the answering daemon names, else the one of the command line: with `--socket` the two

@@ -4,12 +4,14 @@ use super::{
     context::Context,
     failure::{Failure, Outcome},
     output, provisioned,
+    restart_flags::RestartFlags,
 };
 use crate::config::parse_policy;
 use coalmine_actors::{
     fleet::request::{CreatePeer, Created},
     peer::{
         limits::{Limits, MemorySize},
+        restart_knobs::RestartKnobs,
         restart_policy::RestartPolicy,
     },
     view::{PeerView, PhaseName},
@@ -39,6 +41,11 @@ pub(super) struct Wish {
     /// What happens after a death: never, on-failure or always
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     restart: Option<RestartPolicy>,
+    #[command(flatten)]
+    restarts: RestartFlags,
+    /// After how long without a sign of life it is put to sleep, 0s for never [default: its runtime's]
+    #[arg(long, value_name = "TIME")]
+    idle_after: Option<SignedDuration>,
     /// Most memory of all its processes together, as in 512M or 2G
     #[arg(long, value_name = "SIZE")]
     memory_max: Option<MemorySize>,
@@ -87,7 +94,8 @@ impl Wish {
             command: self.command,
             env: self.env.into_iter().collect(),
             restart: self.restart,
-            restart_knobs: None,
+            restart_knobs: Some(self.restarts.knobs()).filter(|knobs| *knobs != RestartKnobs::default()),
+            idle_after: self.idle_after,
             limits: Limits { memory_max: self.memory_max, tasks_max: self.tasks_max },
             policy: self.policy,
             start: self.start,

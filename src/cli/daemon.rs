@@ -1,9 +1,8 @@
 //! `coalmine daemon`: the fleet in the foreground.
 
-use super::{background, failure::Outcome};
+use super::{background, failure::Outcome, restart_flags::RestartFlags};
 use crate::config::{Overrides, parse_policy, place::Place};
-use coalmine_actors::peer::restart_policy::RestartPolicy;
-use jiff::SignedDuration;
+use coalmine_actors::peer::{restart_knobs::RestartKnobs, restart_policy::RestartPolicy};
 use std::os::fd::AsFd;
 
 /// Run the fleet in the foreground
@@ -15,21 +14,17 @@ pub(super) struct Args {
     /// What happens after a death where a peer does not say: never, on-failure or always
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     restart_policy: Option<RestartPolicy>,
-    /// Deaths within the window before a peer is put in quarantine
+    #[command(flatten)]
+    restarts: RestartFlags,
+    /// How many peers come back at once after a mass death
     #[arg(long, value_name = "N")]
-    deaths_max: Option<usize>,
-    /// The window, as in 300s or 5m
-    #[arg(long, value_name = "TIME")]
-    window: Option<SignedDuration>,
+    parallel: Option<usize>,
 }
 
 pub(super) fn run(place: &Place, args: Args, verbose: u8) -> Outcome {
-    let flags = Overrides {
-        policy: args.restart_policy,
-        deaths_max: args.deaths_max,
-        window: args.window,
-        ..Overrides::default()
-    };
+    let RestartKnobs { deaths_max, window, delay_first, delay_max, healthy_after } = args.restarts.knobs();
+    let (policy, parallel) = (args.restart_policy, args.parallel);
+    let flags = Overrides { policy, deaths_max, window, delay_first, delay_max, healthy_after, parallel };
     // Held beside the log that takes stdout's place: there whoever started this waits for a word.
     let starter = args.detached.then(|| std::io::stdout().as_fd().try_clone_to_owned());
     let ended = crate::daemon::run(place, flags, args.detached, verbose);

@@ -2,12 +2,10 @@
 
 use super::{context::Context, failure::Outcome, output};
 use crate::{
-    config::{self, Overrides},
     deaths,
     explain::{self, Explanation},
     text::one_line,
 };
-use coalmine_actors::peer::restart_policy::RestartLimit;
 use jiff::Timestamp;
 
 /// Longest sentence, characters.
@@ -27,10 +25,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         .read(
             async |client| client.explain(&name).await,
             |files| {
-                let (limit, now) = (limit(context), Timestamp::now());
+                let now = Timestamp::now();
                 let explained = files.show(&name)?.into_iter().map(|peer| {
                     let last = deaths::last(&journal, &peer.identity)?;
-                    Ok(explain::explain(peer, last, limit, now))
+                    Ok(explain::explain(peer, last, now))
                 });
                 explained.collect()
             },
@@ -39,12 +37,6 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     context.answer_read(&read, |explained| {
         explained.iter().map(|peer| card(peer, Timestamp::now())).collect::<Vec<_>>().join("\n\n")
     })
-}
-
-/// The limit that the next daemon would follow; a config that can not be read is for `doctor` to tell.
-fn limit(context: &Context) -> RestartLimit {
-    let config = config::load(&context.place.config, &|name| std::env::var(name).ok(), &Overrides::default());
-    config.map(|config| config.limit).unwrap_or_default()
 }
 
 fn card(explained: &Explanation, now: Timestamp) -> String {

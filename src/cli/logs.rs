@@ -3,7 +3,7 @@
 mod tail;
 
 use super::{context::Context, failure::Outcome, output};
-use crate::{offline::Files, paths::Paths, text::Cleaner};
+use crate::{config::Config, offline::Files, paths::Paths, text::Cleaner};
 use coalmine_actors::{error::FleetError, names::Identity};
 use serde::Serialize;
 use std::{io::Write, time::Duration};
@@ -37,7 +37,7 @@ struct Piece<'a> {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let root = context.root().await;
-    let identity = Files::open(&root)?.identity(&args.name)?;
+    let identity = Files::open(&root, &Config::default())?.identity(&args.name)?;
     let paths = Paths::new(&root)?;
     let (log, folder) = (paths.pane_log(&identity), paths.peer(&identity));
     // A peer that never lived may have none yet.

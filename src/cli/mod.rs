@@ -10,6 +10,7 @@
 //! told once, at the end, by `failure.rs`.
 
 mod attach;
+mod attachment;
 mod background;
 mod capture;
 mod completions;
@@ -38,6 +39,7 @@ mod ready;
 mod remove;
 mod reset;
 mod restart;
+mod restart_flags;
 mod show;
 mod start;
 mod status;
@@ -95,6 +97,7 @@ enum Verb {
     Deaths(deaths::Args),
     Memory(memory::Args),
     MemoryPlugin(memory_plugin::Args),
+    Attachment(attachment::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -152,6 +155,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Deaths(args) => deaths::run(context, args).await,
         Verb::Memory(args) => memory::run(context, args).await,
         Verb::MemoryPlugin(args) => memory_plugin::run(context, args).await,
+        Verb::Attachment(args) => attachment::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

@@ -2,8 +2,8 @@
 
 use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
-use coalmine_actors::view::PeerView;
-use jiff::Timestamp;
+use coalmine_actors::{peer::restart_policy::RestartLimit, view::PeerView};
+use jiff::{SignedDuration, Timestamp};
 
 /// Longest detail on a card, characters.
 const DETAIL_CHARS_MAX: usize = 500;
@@ -41,6 +41,11 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("canary", pid(peer.canary_pid));
     row("helper", peer.helper_version.clone());
     row("restart", policy(peer));
+    row("", limit(&peer.restart_limit));
+    row(
+        "sleeps",
+        peer.idle_after_ms.map_or(String::new(), |ms| format!("after {} without a sign of life", duration(ms))),
+    );
     row("limits", peer.limits.to_string());
     row("restarts", peer.restarts.to_string());
     row("deaths", format!("{} recent", peer.deaths_recent));
@@ -55,6 +60,18 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("owed", if peer.records_owed == 0 { String::new() } else { format!("{} records", peer.records_owed) });
     row("next", output::advice(peer).map_or(String::new(), |advice| format!("`{advice}`")));
     output::rendered(&mut card)
+}
+
+/// `5 deaths within 5m, waits of 1s to 1m, healthy after 10m`
+fn limit(limit: &RestartLimit) -> String {
+    let RestartLimit { deaths_max, window_ms, delay_first_ms, delay_max_ms, healthy_after_ms } = *limit;
+    let [window, first, longest, healthy] =
+        [window_ms, delay_first_ms.min(delay_max_ms), delay_max_ms, healthy_after_ms].map(duration);
+    format!("{deaths_max} deaths within {window}, waits of {first} to {longest}, healthy after {healthy}")
+}
+
+fn duration(ms: u64) -> String {
+    format!("{:#}", SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
 }
 
 /// The policy's name, as the config writes it.

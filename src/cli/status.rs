@@ -4,7 +4,7 @@ use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
 use coalmine_actors::{
     provisioner::view::{HeartbeatView, SlotView},
-    view::{FleetStatus, MemoryView},
+    view::{FleetStatus, MemoryView, Unavailable, in_seconds},
 };
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -60,8 +60,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     for (identity, why) in &status.attention {
         row("look at", one_line(&format!("{identity}: {why}"), LINE_CHARS_MAX).into());
     }
-    for (store, why) in &status.unavailable {
-        row("unavailable", one_line(&format!("{store}: {why}"), PROBLEM_CHARS_MAX).into());
+    for Unavailable { store, why, retry_at } in &status.unavailable {
+        let again = retry_at.map_or(String::new(), |at| format!("tried again {}: ", in_seconds(at, now)));
+        row("unavailable", one_line(&format!("{store}, {again}{why}"), PROBLEM_CHARS_MAX).into());
     }
     for problem in &status.problems {
         row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());

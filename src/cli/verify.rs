@@ -6,6 +6,7 @@ use super::{
     findings::{self, Finding},
 };
 use crate::{
+    config::Config,
     count::counted,
     deaths,
     offline::{Files, peer_file},
@@ -44,7 +45,7 @@ pub(super) fn run(context: &Context, _args: Args) -> Outcome {
 }
 
 fn registry(root: &Path, found: &mut Vec<Finding>) {
-    match Files::open(root) {
+    match Files::open(root, &Config::default()) {
         Ok(files) => {
             // The peers' states are looked at on their own, with those that no record names.
             let problems = files.registry_problems();

@@ -2,7 +2,7 @@
 
 use coalmine_actors::{
     names::Runtime,
-    runtime::{Readiness, RuntimeDef},
+    runtime::{Readiness, RuntimeDef, check_idle_after},
 };
 use nix::sys::signal::Signal;
 use regex::RegexBuilder;
@@ -12,8 +12,6 @@ use std::time::Duration;
 const BOOT_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 /// Longest grace before a server is killed.
 const STOP_GRACE_MAX: Duration = Duration::from_secs(60);
-/// Longest wait before a quiet program is put to sleep, seconds.
-const IDLE_AFTER_SECONDS_MAX: i64 = 30 * 24 * 3600;
 /// Largest compiled pattern, bytes.
 const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
 
@@ -35,9 +33,7 @@ pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
     if !def.boot_deadline.is_positive() || def.boot_deadline() > BOOT_DEADLINE_MAX {
         return Err(format!("{} must be over 0 and at most 1h", key("boot_deadline")));
     }
-    if def.idle_after.is_some_and(|after| after.is_negative() || after.as_secs() > IDLE_AFTER_SECONDS_MAX) {
-        return Err(format!("{} must be 0 (never) to 30 days", key("idle_after")));
-    }
+    check_idle_after(def.idle_after).map_err(|why| format!("{} {why}", key("idle_after")))?;
     if def.stop.grace.is_negative() || def.stop.grace() > STOP_GRACE_MAX {
         return Err(format!("{} must be 0 to 60s", key("stop.grace")));
     }

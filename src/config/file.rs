@@ -1,10 +1,13 @@
 //! `config.toml`: its shape, and errors that name the line and the nearest key.
 
 use super::{
-    Overrides, check_runtime,
+    Overrides,
+    attachments::{AttachmentsConfig, AttachmentsTable},
+    check_runtime,
     provision::{ProvisionConfig, ProvisionTable},
 };
 use coalmine_actors::{
+    attachments::tier::DurabilityTier,
     memory::Durability,
     names::Runtime,
     peer::limits::Limits,
@@ -32,9 +35,13 @@ struct ConfigFile {
     #[serde(default)]
     env: EnvTable,
     #[serde(default)]
+    fleet: FleetTable,
+    #[serde(default)]
     memory: MemoryTable,
     #[serde(default)]
     provision: ProvisionTable,
+    #[serde(default)]
+    attachments: AttachmentsTable,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -44,6 +51,14 @@ struct ConfigFile {
 struct EnvTable {
     #[serde(default)]
     pass: Vec<String>,
+}
+
+/// `[fleet]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FleetTable {
+    #[serde(default)]
+    tier: DurabilityTier,
 }
 
 /// `[memory]`
@@ -135,6 +150,8 @@ pub(super) struct Parsed {
     pub(super) pass_env: Vec<String>,
     pub(super) memory_durability: Durability,
     pub(super) provision: ProvisionConfig,
+    pub(super) tier: DurabilityTier,
+    pub(super) attachments: AttachmentsConfig,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -151,9 +168,16 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     }
     runtimes.iter().try_for_each(|(name, def)| check_runtime(name, def))?;
     let memory_durability = file.memory.durability()?;
-    let provision = file.provision.checked()?;
-    let (restart, limits, pass_env) = (file.restart, file.limits, file.env.pass);
-    Ok(Parsed { restart, limits, pass_env, memory_durability, provision, runtimes })
+    Ok(Parsed {
+        restart: file.restart,
+        limits: file.limits,
+        pass_env: file.env.pass,
+        memory_durability,
+        tier: file.fleet.tier,
+        attachments: file.attachments.checked()?,
+        provision: file.provision.checked()?,
+        runtimes,
+    })
 }
 
 pub(super) fn is_variable_name(name: &str) -> bool {

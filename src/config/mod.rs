@@ -3,6 +3,7 @@
 //! [`place`] says where the fleet lies, which every verb needs; the rest is the daemon's alone, so a broken file
 //! stops no reader.
 
+pub mod attachments;
 mod check;
 mod file;
 mod layer;
@@ -15,7 +16,9 @@ pub use layer::{Overrides, parse_policy};
 pub use provision::ProvisionConfig;
 
 use crate::io::limits::fits_host;
+use attachments::AttachmentsConfig;
 use coalmine_actors::{
+    attachments::tier::DurabilityTier,
     error::FleetError,
     memory::Durability,
     names::Runtime,
@@ -27,6 +30,8 @@ use coalmine_actors::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -50,6 +55,10 @@ pub struct Config {
     pub memory_durability: Durability,
     /// How the memory provider's commands are run.
     pub provision: ProvisionConfig,
+    /// What must outlive the daemon: a part that does not keeps the fleet from starting.
+    pub tier: DurabilityTier,
+    /// How attachments are kept.
+    pub attachments: AttachmentsConfig,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -65,6 +74,8 @@ impl Default for Config {
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
             provision: ProvisionConfig::default(),
+            tier: DurabilityTier::default(),
+            attachments: AttachmentsConfig::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -73,11 +84,11 @@ impl Default for Config {
 /// Reads the file at `path` (a missing one is empty) and lays environment and flags over it.
 ///
 /// # Errors
-/// [`FleetError::BadConfig`] with the line and the nearest key, [`FleetError::Io`] when the file can not be read.
+/// [`FleetError::BadConfig`]: the file can not be read, or with the line and the nearest key.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
-    let text = read(path)?;
+    let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, runtimes } =
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, tier, attachments, runtimes } =
         file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
@@ -91,19 +102,24 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         pass_env,
         memory_durability,
         provision,
+        tier,
+        attachments,
         runtimes,
     })
 }
 
-fn read(path: &Path) -> Result<String, FleetError> {
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.len() > CONFIG_BYTES_MAX => Err(FleetError::BadConfig {
-            path: path.to_path_buf(),
-            why: format!("it has {} bytes; {CONFIG_BYTES_MAX} are the limit", meta.len()),
-        }),
-        Ok(_) => std::fs::read_to_string(path).map_err(|source| FleetError::io("read", path, source)),
-        Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(FleetError::io("read", path, source)),
+/// The text of a file that a person wrote; nothing where there is none. Never more than the limit is read, whatever
+/// the file says of its length.
+fn text(path: &Path) -> Result<Option<String>, FleetError> {
+    let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)) {
+        Ok(_) if text.len() as u64 > CONFIG_BYTES_MAX => {
+            Err(bad(format!("it has more than {CONFIG_BYTES_MAX} bytes, which are the limit")))
+        }
+        Ok(_) => Ok(Some(text)),
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(bad(format!("it can not be read: {error}"))),
     }
 }
 

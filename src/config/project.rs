@@ -7,21 +7,23 @@
 //! command = ["npm", "start"]
 //! env = { PORT = "3000" }
 //! restart = "always"
+//! restart_knobs = { deaths_max = 3, delay_max = "10s" }
+//! idle_after = "2h"
 //! limits = { memory_max = "2G", tasks_max = 100 }
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
 //! ```
 
-use super::{CONFIG_BYTES_MAX, file::explain};
+use super::file::explain;
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    peer::{limits::Limits, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -48,6 +50,8 @@ struct PeerTable {
     #[serde(default)]
     env: BTreeMap<String, String>,
     restart: Option<RestartPolicy>,
+    restart_knobs: Option<RestartKnobs>,
+    idle_after: Option<SignedDuration>,
     #[serde(default)]
     limits: Limits,
     policy: Option<String>,
@@ -62,15 +66,12 @@ fn yes() -> bool {
 /// The peers that the file at `path` declares, by name; whether they can be, the fleet judges.
 ///
 /// # Errors
-/// [`FleetError::BadConfig`] with the line and the nearest key; [`FleetError::Io`] when the file can not be read.
+/// [`FleetError::BadConfig`]: the file can not be read, or with the line and the nearest key; [`FleetError::Io`] where
+/// the working folder is gone.
 pub fn load(path: &Path) -> Result<Vec<CreatePeer>, FleetError> {
     let path = std::path::absolute(path).map_err(|source| FleetError::io("resolve", path, source))?;
     let bad = |why| FleetError::BadConfig { path: path.clone(), why };
-    let text = read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => bad("there is no such file".into()),
-        _ => FleetError::io("read", &path, source),
-    })?;
-    let text = text.ok_or_else(|| bad(format!("it has more than {CONFIG_BYTES_MAX} bytes")))?;
+    let text = super::text(&path)?.ok_or_else(|| bad("there is no such file".into()))?;
     let file: ProjectFile = toml::from_str(&text).map_err(|error| bad(explain(&text, &error)))?;
     if file.peer.len() > PEERS_MAX {
         return Err(bad(format!("it declares {} peers; {PEERS_MAX} are the limit", file.peer.len())));
@@ -91,19 +92,13 @@ impl PeerTable {
             command: self.command,
             env: self.env,
             restart: self.restart,
-            restart_knobs: None,
+            restart_knobs: self.restart_knobs,
+            idle_after: self.idle_after,
             limits: self.limits,
             policy: self.policy,
             start: self.start,
         }
     }
-}
-
-/// The text; nothing where the file is too long.
-fn read(path: &Path) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
-    Ok((text.len() as u64 <= CONFIG_BYTES_MAX).then_some(text))
 }
 
 #[cfg(test)]
@@ -129,6 +124,23 @@ mod tests {
         assert_eq!((api.name.as_str(), api.cwd.to_str(), api.start), ("api", Some("/project/api"), false));
         assert_eq!((web.name.as_str(), web.cwd.to_str(), web.start), ("web", Some("/project/"), true));
         assert_eq!(of("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_text_of_a_bounded_length_is_refused_as_such() {
+        for (path, why) in [
+            ("/dev/zero", "it has more than 1048576 bytes"),
+            ("/", "it can not be read: Is a directory"),
+            ("/nonexistent", "there is no such file"),
+        ] {
+            let error = load(Path::new(path)).unwrap_err();
+            assert_eq!(error.code(), "bad-config");
+            assert!(error.to_string().contains(why), "{path}: {error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PROJECT_FILE);
+        std::fs::write(&path, b"\xff\xfe[peer.web]").unwrap();
+        assert!(load(&path).unwrap_err().to_string().contains("valid UTF-8"));
     }
 
     #[test]

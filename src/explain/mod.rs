@@ -48,9 +48,9 @@ pub struct Budget {
     pub window_s: u64,
 }
 
-/// Explains `peer`, whose last death on record is `last_death`, under this limit, at `now`.
-pub fn explain(peer: PeerView, last_death: Option<Death>, limit: RestartLimit, now: Timestamp) -> Explanation {
-    let budget = budget(&peer, limit);
+/// Explains `peer`, whose last death on record is `last_death`, at `now`.
+pub fn explain(peer: PeerView, last_death: Option<Death>, now: Timestamp) -> Explanation {
+    let budget = budget(&peer);
     Explanation {
         why: why(&peer, last_death.as_ref(), now),
         besides: besides(&peer),
@@ -62,8 +62,8 @@ pub fn explain(peer: PeerView, last_death: Option<Death>, limit: RestartLimit, n
     }
 }
 
-fn budget(peer: &PeerView, limit: RestartLimit) -> Option<Budget> {
-    let RestartLimit { deaths_max, window_ms, .. } = limit;
+fn budget(peer: &PeerView) -> Option<Budget> {
+    let RestartLimit { deaths_max, window_ms, .. } = peer.restart_limit;
     let deaths = peer.deaths_recent;
     let budget =
         Budget { deaths, deaths_max, deaths_left: deaths_max.saturating_sub(deaths), window_s: window_ms / 1000 };
@@ -143,6 +143,9 @@ fn next(peer: &PeerView, budget: Option<Budget>, now: Timestamp) -> String {
         }
         PhaseName::Backoff => "its next life starts by itself".into(),
         PhaseName::Quarantined => "nothing, until somebody resets it; then it still has to be started".into(),
+        PhaseName::Blocked if peer.next_try.is_some() => {
+            format!("it is looked at again by itself, and by whoever asks ({})", peer.state(now))
+        }
         PhaseName::Blocked => "nothing, until what is in the way has gone and somebody starts it".into(),
     }
 }

@@ -18,7 +18,7 @@ fn death(generation: u64, status: &str) -> Death {
 }
 
 fn explained(peer: PeerView, last_death: Option<Death>) -> Explanation {
-    explain(peer, last_death, RestartLimit::default(), "1970-01-01T00:03:00Z".parse().unwrap())
+    explain(peer, last_death, "1970-01-01T00:03:00Z".parse().unwrap())
 }
 
 #[test]

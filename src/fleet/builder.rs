@@ -1,6 +1,7 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
 
 use super::{
+    attachments,
     handle::{FleetHandle, Inner},
     memory,
     shutdown::Gate,
@@ -27,11 +28,11 @@ use crate::{
         registry_file::JsonRegistry,
         servers::{Programs, TmuxServers},
         socket_folder, tmux,
-        turns::Turns,
     },
     paths::Paths,
 };
 use coalmine_actors::{
+    attachments::AttachmentStore,
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -45,6 +46,7 @@ use coalmine_actors::{
     provisioner::Provisioning,
     registry::RegistryHandle,
     runtime::RuntimeDef,
+    turns::Turns,
 };
 use ractor::{Actor, rpc::CallResult};
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
@@ -67,12 +69,19 @@ impl Fleet {
 }
 
 /// What a fleet is to be like.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FleetBuilder {
     root: Option<PathBuf>,
     helper: Option<PathBuf>,
     config: Config,
     limits_host: LimitsHost,
+    attachments: Option<Arc<dyn AttachmentStore>>,
+}
+
+impl std::fmt::Debug for FleetBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FleetBuilder").field("root", &self.root).field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl FleetBuilder {
@@ -139,6 +148,13 @@ impl FleetBuilder {
         self
     }
 
+    /// Where attachments are kept, in place of what the configuration says.
+    #[must_use]
+    pub fn attachments(mut self, store: Arc<dyn AttachmentStore>) -> Self {
+        self.attachments = Some(store);
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -153,9 +169,11 @@ impl FleetBuilder {
         let lock = take_root(&paths).await?;
         let (tmux, helper) = programs(self.helper).await?;
         lay_out(&paths)?;
+        let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
         let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
@@ -174,7 +192,9 @@ impl FleetBuilder {
             .await
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
         let clock = Arc::clone(&ports.clock);
-        let memory = memory::start(&paths, &self.config, clock, journal.clone(), fleet.get_cell()).await?;
+        let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
+        let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
+        let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {
@@ -189,6 +209,7 @@ impl FleetBuilder {
             memory,
             provisioning,
             providers,
+            attachments,
             since,
             gate: Gate::default(),
             lock,

@@ -16,14 +16,14 @@ impl FleetHandle {
     /// Unknown name, with the nearest ones; the records can not be read.
     pub async fn explain(&self, name: &str) -> Result<Vec<Explanation>, FleetError> {
         let peers = self.show(name)?;
-        let (journal, limit) = (self.paths().journal(), self.inner().rules.borrow().limit);
+        let journal = self.paths().journal();
         let servers = self.inner().servers.clone();
         // Files are read: off the threads that serve.
         let explained = tokio::task::spawn_blocking(move || {
             let explained = peers.into_iter().map(|peer| {
                 let last = deaths::last(&journal, &peer.identity)?;
                 let limits = told(&servers, &peer.limits);
-                let mut explained = explain(peer, last, limit, Timestamp::now());
+                let mut explained = explain(peer, last, Timestamp::now());
                 explained.besides.extend(limits);
                 Ok(explained)
             });

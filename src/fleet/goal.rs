@@ -119,6 +119,8 @@ pub(crate) mod tests {
             last_end: None,
             records_owed: 0,
             restart: coalmine_actors::peer::restart_policy::RestartPolicy::OnFailure,
+            restart_limit: coalmine_actors::peer::restart_policy::RestartLimit::default(),
+            idle_after_ms: None,
             limits: coalmine_actors::peer::limits::Limits::default(),
             cwd: "/tmp".into(),
             command: vec![],

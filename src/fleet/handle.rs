@@ -7,6 +7,7 @@ use crate::{
     paths::Paths,
 };
 use coalmine_actors::{
+    attachments::Attachments,
     error::FleetError,
     fleet::{message::FleetMsg, resolve},
     journal::{Draft, JournalHandle},
@@ -55,6 +56,7 @@ pub(super) struct Inner {
     pub(super) memory: Memory,
     pub(super) provisioning: Provisioning,
     pub(super) providers: Providers,
+    pub(super) attachments: Attachments,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
     pub(super) gate: Gate,
@@ -212,12 +214,13 @@ impl FleetHandle {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
         self.close_providers().await;
-        self.close_memory().await;
+        tokio::join!(self.close_memory(), self.flush_attachments());
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {
             fleet.kill();
         }
+        self.0.servers.release_limits().await;
         running
     }
 

@@ -7,11 +7,7 @@ use coalmine_actors::{
     fleet::request::CreatePeer,
     names::Identity,
     peer::config::FleetRules,
-    registry::{
-        changes::differing,
-        document::{Document, RegistryPhase},
-        upsert::upsert,
-    },
+    registry::{changes::differing, document::Document, upsert::upsert},
     view::{PeerView, PhaseName},
 };
 use serde::{Deserialize, Serialize};
@@ -67,12 +63,13 @@ impl FleetHandle {
 
 /// The plan for a fleet that has these records and these peers.
 pub(crate) fn plan(document: &Document, peers: &[PeerView], declared: Vec<CreatePeer>, rules: &FleetRules) -> Plan {
-    let settled = document.peers.iter().filter(|spec| spec.phase != Some(RegistryPhase::Newborn));
-    let names = settled.map(|spec| spec.personality.to_string());
+    let mut document = document.clone();
+    document.peers.retain(|spec| !spec.is_newborn()); // nothing of one is inherited
+    let names = document.peers.iter().map(|spec| spec.personality.to_string());
     let not_declared = names.filter(|name| declared.iter().all(|peer| peer.name != *name)).collect();
     let steps = declared.into_iter().map(|wish| {
         let name = wish.name.clone();
-        step(document, peers, wish, rules).unwrap_or_else(|why| refused(name, &why))
+        step(&document, peers, wish, rules).unwrap_or_else(|why| refused(name, &why))
     });
     Plan { steps: steps.collect(), not_declared }
 }

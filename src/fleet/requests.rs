@@ -191,6 +191,8 @@ impl FleetHandle {
         self.bring_down(&identities, "remove", CONDUCT_DEADLINE).await?;
         let deadline = CONDUCT_DEADLINE + self.provisioning().patience(identities.len());
         let removed = self.fleet().call(|reply| FleetMsg::Remove(personality, reply), Some(deadline)).await;
-        answered("remove", name, deadline, removed)?
+        let removed = answered("remove", name, deadline, removed)??;
+        self.release_attachments(&identities).await;
+        Ok(removed)
     }
 }

@@ -2,8 +2,13 @@
 
 use super::{handle::FleetHandle, wait::with_detail};
 use crate::io::find::VERSION;
-use coalmine_actors::view::{FleetStatus, PeerView, PhaseName};
+use coalmine_actors::{
+    outage::Outage,
+    view::{FleetStatus, PeerView, PhaseName, Unavailable},
+};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 impl FleetHandle {
     /// What waits or is in work: events for the journal's file, changes of the registry.
@@ -36,10 +41,15 @@ impl FleetHandle {
             // Whoever wants to see it reads a file: `memory_slot`.
             memory_slot: None,
             records_owed: views.iter().map(|view| view.records_owed).sum(),
-            unavailable: unavailable.into_iter().filter_map(|(store, why)| Some((store.to_owned(), why?))).collect(),
+            unavailable: unavailable.into_iter().filter_map(|(store, outage)| Some(told(store, outage?))).collect(),
             problems: self.inner().registry.problems(),
         }
     }
+}
+
+fn told(store: &str, Outage { why, retry_at }: Outage) -> Unavailable {
+    let retry_at = retry_at.map(|at| Timestamp::now() + at.saturating_duration_since(Instant::now()));
+    Unavailable { store: store.to_owned(), why, retry_at }
 }
 
 /// Why somebody should look at this peer.

@@ -6,6 +6,7 @@
 
 use super::{
     args::{Usage, required, text},
+    fault::{self, FaultPoint},
     logfmt,
     witness::{
         LifePaths, claim, clock,
@@ -149,13 +150,17 @@ fn write(life: &LifePaths, exit: &SessionExit) -> ExitCode {
     let line = exit.line(life, Timestamp::now());
     let key = LineKey { ev: SESSION_EXIT, identity: &life.identity, generation: life.generation };
     let give_up_ms = clock::boot_ms() + RETRY_TOTAL_MS_MAX;
+    fault::reached(FaultPoint::HookDue);
     let mut pause_ms = RETRY_MS_MIN;
     loop {
         let written = claim::exists(life).and_then(|claimed| {
             if claimed { Ok(false) } else { exits_log::append_once(&life.exits_log(), key, &line, None) }
         });
         match written {
-            Ok(_) => return ExitCode::SUCCESS,
+            Ok(_) => {
+                fault::reached(FaultPoint::HookTold);
+                return ExitCode::SUCCESS;
+            }
             // The fleet's folder is gone: there is nobody left to tell.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !life.journal.exists() => {
                 return ExitCode::FAILURE;

@@ -5,6 +5,7 @@
 
 use super::{
     args::{Usage, required},
+    fault,
     program::{become_program, change_folder, fail},
 };
 use std::{
@@ -22,8 +23,15 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Variables of the server and of the agent that started the fleet, which would take a peer's program in: `TMUX`
 /// names the server's socket, the others say who somebody else is.
-const FOREIGN: [&str; 6] =
-    ["TMUX", "TMUX_PANE", "COALMINE_HELPER", "COALMINE_JOURNAL", "COALMINE_PEER_DIR", "COALMINE_PANE_LOG"];
+const FOREIGN: [&str; 7] = [
+    "TMUX",
+    "TMUX_PANE",
+    "COALMINE_HELPER",
+    "COALMINE_JOURNAL",
+    "COALMINE_PEER_DIR",
+    "COALMINE_PANE_LOG",
+    fault::VARIABLE,
+];
 /// The same, whole families.
 const FOREIGN_PREFIXES: [&str; 3] = ["CLAUDE_CODE_", "CODEX_", "PEER_"];
 

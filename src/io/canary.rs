@@ -9,7 +9,6 @@ use super::{
     pidfd::{Pidfd, to_witness},
     reaper::{Known, Reaper, Role},
     spawn::Spawn,
-    turns::Turns,
     witness::{self, Death, Settled, WitnessedBy as Seen, settle::Step},
 };
 use crate::paths::Paths;
@@ -18,6 +17,7 @@ use coalmine_actors::{
     names::Identity,
     peer::file::PeerFile,
     ports::{Answer, DeathNotice, LifeKey, Process, ProcessEnd, ProcessId, Settlement, Witness, WitnessedBy},
+    turns::Turns,
 };
 use jiff::Timestamp;
 use rustix::process::Signal;
@@ -39,14 +39,14 @@ pub struct Canaries {
     paths: Paths,
     helper: PathBuf,
     reaper: Reaper,
-    turns: Turns,
+    turns: Turns<Identity>,
     /// When the last daemon was last heard of: since then nobody looked.
     blind_since: Option<Timestamp>,
 }
 
 impl Canaries {
     /// Canaries of the fleet at `paths`, by this helper.
-    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper, turns: Turns) -> Self {
+    pub fn new(paths: Paths, helper: PathBuf, reaper: Reaper, turns: Turns<Identity>) -> Self {
         // The last thing that a daemon wrote. A hint for people: no decision rests on it.
         let last_word = std::fs::metadata(paths.journal().join("lifecycle.log")).and_then(|log| log.modified());
         let blind_since = last_word.ok().and_then(|at| Timestamp::try_from(at).ok());

@@ -32,6 +32,8 @@ fault_points! {
     LifeSaved = "life-saved",
     /// The lock is ours, and no server has it yet.
     ServerDue = "server-due",
+    /// The server runs, without its limits.
+    ServerBorn = "server-born",
     /// The server runs, and nobody has written down which process it is.
     ServerSpawned = "server-spawned",
     /// The server is known, and has no canary.
@@ -66,10 +68,36 @@ fault_points! {
     CanaryTold = "canary-told",
     /// A canary's record is marked as told.
     CanaryMarked = "canary-marked",
+    /// A hook of tmux runs, and has written nothing.
+    HookDue = "hook-due",
+    /// A hook's line is in exits.log.
+    HookTold = "hook-told",
     /// A removed identity's folder is gone.
     Purged = "purged",
     /// Lines of exits.log are in the journal.
     Imported = "imported",
+    /// An attachment's bytes are on disk, and have no name.
+    AttachmentStaged = "attachment-staged",
+    /// Some intent is in the manifest.
+    AttachmentIntended = "attachment-intended",
+    /// An attachment's record has its name, and its bytes have none.
+    AttachmentDescribed = "attachment-described",
+    /// The bytes have their name, and the folder was not synced.
+    AttachmentLinked = "attachment-linked",
+    /// The bytes are there to stay, and nobody knows.
+    AttachmentPublished = "attachment-published",
+    /// Some reference is committed, and nobody was told.
+    AttachmentCommitted = "attachment-committed",
+    /// Some reference has ended.
+    AttachmentReleased = "attachment-released",
+    /// Some attachment is condemned.
+    AttachmentCondemned = "attachment-condemned",
+    /// A condemned attachment's bytes are gone, and its record is there.
+    AttachmentUnlinked = "attachment-unlinked",
+    /// A condemned attachment is gone from the disk.
+    AttachmentRemoved = "attachment-removed",
+    /// Some attachment is gone from the manifest.
+    AttachmentForgotten = "attachment-forgotten",
 }
 
 /// The variable that arms one step of this process.

@@ -58,6 +58,14 @@ pub fn is_free(fd: impl AsFd) -> io::Result<bool> {
     }
 }
 
+/// Lets a lock go whose file stays open.
+///
+/// # Errors
+/// What the kernel says.
+pub fn unlock(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::flock(fd, FlockOperation::Unlock)?)
+}
+
 /// Tries for [`LINGER`] before it believes that the lock is held.
 ///
 /// # Errors

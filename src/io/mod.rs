@@ -1,6 +1,7 @@
 //! Adapters: everything that touches the kernel, one a port, and what they share.
 
 pub mod atomic;
+pub mod attachments;
 pub(crate) mod blocking;
 pub mod boot;
 pub mod canary;
@@ -36,9 +37,9 @@ pub mod systemd;
 pub mod tmux;
 pub mod tmux_version;
 pub mod traces;
-pub mod turns;
 pub mod version_of;
 pub mod witness;
+mod worker;
 
 use crate::paths::Paths;
 use coalmine_actors::ports::LifeKey;

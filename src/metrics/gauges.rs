@@ -97,8 +97,8 @@ impl Gauges {
         self.unreachable.set(number(peers.iter().filter(|peer| peer.unreachable).count()));
         self.unwatched.set(number(peers.iter().filter(|peer| peer.unwatched).count()));
         self.owed.set(number(status.records_owed));
-        for store in ["journal", "registry"] {
-            let is_down = status.unavailable.iter().any(|(name, _)| name == store);
+        for store in ["journal", "registry", "memory"] {
+            let is_down = status.unavailable.iter().any(|down| down.store == store);
             set(&self.unavailable, "store", store, usize::from(is_down));
         }
         set(&self.queues, "queue", "journal", queues.journal_events);

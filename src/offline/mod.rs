@@ -21,14 +21,13 @@ use crate::{
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    names::{BadName, Identity, Personality, Runtime},
-    peer::file::PeerFile,
+    names::{BadName, Identity, Personality},
+    peer::{config::FleetRules, file::PeerFile},
     provisioner::view::SlotView,
     registry::{
-        document::{Document, PeerSpec, RegistryPhase},
+        document::{Document, RegistryPhase},
         nearest::nearest,
     },
-    runtime::RuntimeDef,
     view::{FleetStatus, PeerView, PhaseName},
 };
 use std::{
@@ -51,11 +50,11 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads the fleet below `root`; a root that is not there is an empty fleet. Blocks.
+    /// Reads the fleet below `root`, of which `config` says the rest; a root that is not there is an empty fleet. Blocks.
     ///
     /// # Errors
     /// [`FleetError::Damaged`] when neither `fleet.json` nor its backup can be read; [`FleetError::Io`].
-    pub fn open(root: &Path) -> Result<Self, FleetError> {
+    pub fn open(root: &Path, config: &Config) -> Result<Self, FleetError> {
         let paths = match Paths::new(root) {
             Ok(paths) => paths,
             Err(FleetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -66,7 +65,7 @@ impl Files {
         let document = registry::read(&paths.registry())?;
         let mut files = Self { root: paths.root().to_path_buf(), document, ..Self::empty(root) };
         files.slot = Some(slot_view(&paths));
-        files.look(&paths, &Host::now());
+        files.look(&paths, &rules(config)?, &Host::now());
         Ok(files)
     }
 
@@ -80,8 +79,7 @@ impl Files {
         }
     }
 
-    fn look(&mut self, paths: &Paths, host: &Host) {
-        let runtimes = crate::runtimes::built_in();
+    fn look(&mut self, paths: &Paths, rules: &FleetRules, host: &Host) {
         for spec in self.document.peers.iter().filter(|spec| spec.phase != Some(RegistryPhase::Newborn)) {
             for identity in spec.identities() {
                 let path = paths.peer(&identity).join("state.json");
@@ -93,8 +91,7 @@ impl Files {
                         traces::rebuild(paths, &identity).unwrap_or_default()
                     }
                 };
-                let command = command(spec, identity.runtime(), runtimes.get(identity.runtime()));
-                self.peers.push(view::of(spec, identity, command, &file, host, written(&path, paths)));
+                self.peers.push(view::of(spec, identity, rules, &file, host, written(&path, paths)));
             }
         }
         self.peers.sort_by(|a, b| a.identity.cmp(&b.identity));
@@ -234,10 +231,6 @@ fn written(state: &Path, paths: &Paths) -> jiff::Timestamp {
     let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let at = changed(state).or_else(|| changed(&paths.registry()));
     at.and_then(|at| at.try_into().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
-fn command(spec: &PeerSpec, name: &Runtime, runtime: Option<&RuntimeDef>) -> Vec<String> {
-    spec.command_of(name).cloned().unwrap_or_else(|| runtime.map(|runtime| runtime.argv.clone()).unwrap_or_default())
 }
 
 #[cfg(test)]

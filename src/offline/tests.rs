@@ -55,13 +55,13 @@ fn life(server: ProcessId) -> PeerFile {
 
 #[test]
 fn a_root_that_is_not_there_is_an_empty_fleet() {
-    assert!(Files::open(Path::new("/nonexistent/coalmine")).unwrap().list().is_empty());
+    assert!(Files::open(Path::new("/nonexistent/coalmine"), &Config::default()).unwrap().list().is_empty());
 }
 
 #[test]
 fn peers_come_by_identity_and_a_bad_record_hides_nobody() {
     let root = fleet();
-    let files = Files::open(root.path()).unwrap();
+    let files = Files::open(root.path(), &Config::default()).unwrap();
     let names: Vec<_> = files.list().iter().map(|peer| peer.identity.to_string()).collect();
     assert_eq!(names, ["claude-bob", "codex-bob", "shell-alice"]);
     assert_eq!(files.problems().len(), 1);
@@ -71,7 +71,7 @@ fn peers_come_by_identity_and_a_bad_record_hides_nobody() {
 #[test]
 fn a_name_means_all_of_a_personality_or_its_default_or_one_identity() {
     let root = fleet();
-    let files = Files::open(root.path()).unwrap();
+    let files = Files::open(root.path(), &Config::default()).unwrap();
     assert_eq!(files.show("bob").unwrap().len(), 2);
     assert_eq!(files.show("claude-bob").unwrap().len(), 1);
     assert_eq!(files.identity("bob").unwrap().to_string(), "codex-bob");
@@ -86,7 +86,7 @@ fn a_server_is_up_only_when_its_very_process_lives() {
     let root = fleet();
     put_state(root.path(), "shell-alice", &life(me()));
     put_state(root.path(), "codex-bob", &life(ProcessId { start_ticks: 1, ..me() }));
-    let peers = Files::open(root.path()).unwrap().list();
+    let peers = Files::open(root.path(), &Config::default()).unwrap().list();
     let alice = &peers[2];
     assert_eq!((alice.phase, alice.server_pid, alice.unwatched), (PhaseName::Up, Some(me().pid), true));
     assert_eq!(alice.generation, Generation(3));
@@ -100,9 +100,9 @@ fn a_damaged_registry_is_read_from_its_backup_or_refused() {
     let path = root.path().join("fleet.json");
     std::fs::rename(&path, root.path().join("fleet.json.bak")).unwrap();
     std::fs::write(&path, "{ nope").unwrap();
-    let files = Files::open(root.path()).unwrap();
+    let files = Files::open(root.path(), &Config::default()).unwrap();
     assert_eq!(files.list().len(), 3);
     assert!(files.problems()[0].contains("stands in for it"), "{:?}", files.problems());
     std::fs::remove_file(root.path().join("fleet.json.bak")).unwrap();
-    assert!(matches!(Files::open(root.path()).unwrap_err(), FleetError::Damaged { .. }));
+    assert!(matches!(Files::open(root.path(), &Config::default()).unwrap_err(), FleetError::Damaged { .. }));
 }

@@ -2,10 +2,12 @@
 
 use super::Host;
 use coalmine_actors::{
-    names::Identity,
+    names::{Generation, Identity, Runtime},
     peer::{
+        config::{self, FleetRules, PeerConfig},
         file::{Desired, Life, LifePhase, PeerFile},
-        restart_policy::RestartLimit,
+        limits::Limits,
+        restart_policy::{RestartLimit, RestartPolicy},
     },
     registry::document::PeerSpec,
     view::{PeerView, PhaseName, Wish},
@@ -16,7 +18,7 @@ use jiff::Timestamp;
 pub(super) fn of(
     spec: &PeerSpec,
     identity: Identity,
-    command: Vec<String>,
+    rules: &FleetRules,
     file: &PeerFile,
     host: &Host,
     written: Timestamp,
@@ -25,6 +27,7 @@ pub(super) fn of(
     let alive = file.lives.iter().rev().find(lives);
     let canary = alive.and_then(|life| life.canary.filter(|canary| host.lives(*canary, &life.boot_id)));
     let (phase, detail) = alive.map_or_else(|| at_rest(file), |life| (live(life.phase), ""));
+    let Told { command, restart, limit, idle_after_ms, limits } = told(spec, identity.runtime(), rules);
     let started = alive.map(|life| &life.command).filter(|started| !started.is_empty() && **started != command);
     let (command, next_command) = match started {
         Some(started) => (started.clone(), Some(command)),
@@ -42,14 +45,16 @@ pub(super) fn of(
         // Nobody asks it without a daemon.
         unreachable: false,
         unwatched: alive.is_some() && canary.is_none(),
-        deaths_recent: deaths(file, host),
+        deaths_recent: deaths(file, limit, host),
         restarts: file.restarts,
         next_try: None,
         last_death: file.last_death.clone(),
         last_end: None,
         records_owed: 0,
-        restart: spec.restart.unwrap_or_default(),
-        limits: spec.limits,
+        restart,
+        restart_limit: limit,
+        idle_after_ms,
+        limits,
         cwd: spec.cwd.clone(),
         command,
         next_command,
@@ -57,6 +62,35 @@ pub(super) fn of(
         helper_version: String::new(),
         wish: Wish::default(),
         identity,
+    }
+}
+
+/// What record and configuration say of a peer, which no state is needed for.
+struct Told {
+    command: Vec<String>,
+    restart: RestartPolicy,
+    limit: RestartLimit,
+    idle_after_ms: Option<u64>,
+    limits: Limits,
+}
+
+/// The same as a daemon would go by. A runtime that is not defined leaves what the record itself says.
+fn told(spec: &PeerSpec, runtime: &Runtime, rules: &FleetRules) -> Told {
+    match config::join(spec, runtime, rules, Generation::default()) {
+        Some(PeerConfig { rules, program, limits, .. }) => Told {
+            command: program.argv,
+            restart: rules.restart,
+            limit: rules.limit,
+            idle_after_ms: rules.idle_after_ms,
+            limits,
+        },
+        None => Told {
+            command: spec.command_of(runtime).cloned().unwrap_or_default(),
+            restart: spec.restart.unwrap_or(rules.restart),
+            limit: rules.limit,
+            idle_after_ms: None,
+            limits: spec.limits,
+        },
     }
 }
 
@@ -80,11 +114,10 @@ fn at_rest(file: &PeerFile) -> (PhaseName, &'static str) {
     }
 }
 
-/// Deaths within the default window; those of another boot are over.
-fn deaths(file: &PeerFile, host: &Host) -> usize {
-    let window_ms = RestartLimit::default().window_ms;
+/// Deaths within the window; those of another boot are over.
+fn deaths(file: &PeerFile, limit: RestartLimit, host: &Host) -> usize {
     if file.boot_id != host.boot_id {
         return 0;
     }
-    file.deaths_boot_ms.iter().filter(|&&at| host.boot_ms.saturating_sub(at) < window_ms).count()
+    file.deaths_boot_ms.iter().filter(|&&at| host.boot_ms.saturating_sub(at) < limit.window_ms).count()
 }

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "one binary: nothing outside it can reach anything")]
 #![allow(missing_docs, reason = "a test's name is its claim")]
 
+mod attachments;
 mod cli;
 mod daemon;
 mod fleet;

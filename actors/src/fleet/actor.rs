@@ -7,7 +7,7 @@ use crate::{
     error::FleetError,
     exit,
     journal::{Draft, JournalHandle},
-    names::{Generation, Identity},
+    names::{Generation, Identity, Personality},
     peer::{
         config::FleetRules,
         directory::Directory,
@@ -19,6 +19,7 @@ use crate::{
     provisioner::Provisioning,
     registry::RegistryHandle,
     restart_budget::RestartBudget,
+    turns::Turns,
     view::Event,
 };
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -62,6 +63,8 @@ pub struct FleetMemory {
     budgets: HashMap<Child, RestartBudget>,
     peers: ActorRef<PeersMsg>,
     in_flight: InFlight,
+    /// One peer of a name is made at a time.
+    births: Turns<Personality>,
     router: AbortHandle,
     boot: Boot,
     /// What an earlier daemon left half done is finished, or being finished.
@@ -105,6 +108,7 @@ impl Actor for FleetActor {
             budgets: HashMap::new(),
             peers,
             in_flight,
+            births: Turns::default(),
             router,
             boot: Boot::Loading(Vec::new()),
             finished: false,
@@ -127,8 +131,10 @@ impl Actor for FleetActor {
             FleetMsg::Loaded(result) => self.loaded(&myself, memory, result),
             FleetMsg::Create(spec, reply) => {
                 let (conductor, journal) = (self.conductor(&memory.peers), self.journal.clone());
+                let births = memory.births.clone();
                 tokio::spawn(async move {
                     let name = spec.personality.clone();
+                    let _turn = births.of(&name).await;
                     let created = conductor.create(*spec).await;
                     match created.as_ref().map(|born| &born.changes) {
                         Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),

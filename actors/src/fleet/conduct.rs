@@ -49,7 +49,7 @@ impl Conductor {
     /// again. Before anybody can be told that the fleet is there, so that it meets none that is being made now.
     pub(super) async fn forget_newborns(&self) -> Result<(), FleetError> {
         let document = self.registry.ready().await?;
-        for spec in document.peers.iter().filter(|spec| spec.phase == Some(RegistryPhase::Newborn)) {
+        for spec in document.peers.iter().filter(|spec| PeerSpec::is_newborn(spec)) {
             if let Err(error) = self.registry.forget(&spec.personality, Vec::new()).await {
                 tracing::warn!(peer = %spec.personality, error = error.chain(), "left half made");
             }
@@ -74,16 +74,19 @@ impl Conductor {
     }
 
     /// Reserves the name, has its memory provisioned, then announces it: a crash in between leaves no half-made peer.
+    /// Nobody else makes one of this name meanwhile, so a newborn that is there already is one whose announcement
+    /// failed: its maker was told so, and nothing of it is inherited.
     pub(super) async fn create(&self, spec: PeerSpec) -> Result<Born, FleetError> {
         let (name, wanted) = (spec.personality.clone(), spec.runtimes.clone());
+        let known = self.registry.snapshot();
+        if known.peer(&name).is_some_and(PeerSpec::is_newborn) {
+            self.registry.forget(&name, Vec::new()).await?;
+        }
         let reserved = self.registry.reserve(spec).await?;
         let (changes, spec) = (reserved.changes, reserved.spec);
         let mut provision = Vec::new();
         if changes.new || changes.parts.contains(&"runtime") {
             provision = self.call_provider(&spec, &wanted, Occasion::Birth).await?;
-        } else if spec.phase == Some(RegistryPhase::Newborn) {
-            // Somebody else makes it just now: not announced before that one's memory is there.
-            self.call_provider(&spec, &[], Occasion::Birth).await?;
         }
         self.registry.announce(&name).await?;
         self.spawn(&spec).await?;

@@ -7,6 +7,7 @@ use crate::{
     provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -36,6 +37,9 @@ pub struct CreatePeer {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default)]
     pub restart_knobs: Option<RestartKnobs>,
+    /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
+    #[serde(default)]
+    pub idle_after: Option<SignedDuration>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default)]
     pub limits: Limits,

@@ -75,6 +75,7 @@ mod tests {
             env: std::collections::BTreeMap::new(),
             restart: None,
             restart_knobs: None,
+            idle_after: None,
             limits: crate::peer::limits::Limits::default(),
             policy: None,
             phase,

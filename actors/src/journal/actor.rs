@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::FleetError,
     ports::{ForeignLines, JournalFile},
+    repeats::Repeats,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use std::sync::{Arc, atomic::Ordering};
@@ -82,9 +83,14 @@ impl Actor for Journal {
                 self.follow(&myself, state);
                 self.step(&myself, Input::Opened(last_seq), state);
             }
-            JournalMsg::Written(Ok(())) => self.step(&myself, Input::Written, state),
+            JournalMsg::Written(Ok(())) => {
+                self.shared.rows.written.over();
+                self.step(&myself, Input::Written, state);
+            }
             JournalMsg::Opened(Err(error)) | JournalMsg::Written(Err(error)) => {
-                tracing::warn!(error = error.chain(), "the journal is unavailable");
+                if let Some(times) = self.shared.rows.written.failed() {
+                    tracing::warn!(error = error.chain(), times, "the journal is unavailable");
+                }
                 self.step(&myself, Input::Failed(error.chain()), state);
             }
             JournalMsg::Retry => self.step(&myself, Input::Retry, state),
@@ -132,11 +138,8 @@ impl Journal {
 
     /// Before the events go out, so that who hears of an event finds at least its place here.
     fn publish_status(&self, ledger: &Ledger) {
-        let status = JournalStatus {
-            last_seq: ledger.last_seq(),
-            waiting: ledger.waiting(),
-            unavailable: ledger.trouble().map(ToOwned::to_owned),
-        };
+        let status =
+            JournalStatus { last_seq: ledger.last_seq(), waiting: ledger.waiting(), unavailable: ledger.outage() };
         self.shared.status.send_replace(status);
     }
 
@@ -164,26 +167,33 @@ impl Journal {
 
     /// Notes how far the import went. Should that fail, the lines come again after a restart: twice beats never.
     fn imported(&self, up_to: u64, done: Option<oneshot::Sender<()>>) {
-        let noted = self.file.imported(up_to);
+        let (noted, shared) = (self.file.imported(up_to), Arc::clone(&self.shared));
         tokio::spawn(async move {
-            if let Err(error) = noted.await {
-                tracing::warn!(error = error.chain(), "how far exits.log was imported could not be noted");
-            }
+            let noted = noted.await;
+            tell(&shared.rows.noted, noted, "how far exits.log was imported could not be noted");
             done.map(|done| done.send(()))
         });
     }
 
     /// No decision rests on the journal, so a sync that fails is told and not repeated: the next write brings one.
     fn sync(&self, flushes: Vec<RpcReplyPort<()>>) {
-        let synced = self.file.sync();
+        let (synced, shared) = (self.file.sync(), Arc::clone(&self.shared));
         tokio::spawn(async move {
-            if let Err(error) = synced.await {
-                tracing::warn!(error = error.chain(), "the journal could not be made durable");
-            }
+            let synced = synced.await;
+            tell(&shared.rows.synced, synced, "the journal could not be made durable");
             for reply in flushes {
                 let _gave_up_waiting = reply.send(());
             }
         });
+    }
+}
+
+/// What is not repeated at once, and fails every time while the disk is full.
+fn tell(row: &Repeats, result: Result<(), FleetError>, what: &str) {
+    match result.map_err(|error| (error, row.failed())) {
+        Ok(()) => row.over(),
+        Err((error, Some(times))) => tracing::warn!(error = error.chain(), times, "{what}"),
+        Err((_, None)) => {}
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{actor::Journal, event::Draft, message::JournalMsg};
 use crate::{
     error::FleetError,
+    outage::Outage,
     ports::{Clock, JournalFile},
+    repeats::Repeats,
     view::Event,
 };
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
@@ -27,7 +29,7 @@ pub struct JournalStatus {
     /// Events that are not in the file yet.
     pub waiting: usize,
     /// Why nothing can be written now.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<Outage>,
 }
 
 /// The way to the journal. Clones share it, and it outlives the actor: a restarted one takes its place.
@@ -45,6 +47,15 @@ pub(super) struct Shared {
     pub(super) lost: AtomicU64,
     pub(super) events: broadcast::Sender<Arc<Event>>,
     pub(super) status: watch::Sender<JournalStatus>,
+    pub(super) rows: Rows,
+}
+
+/// What may fail again and again while a disk is full.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) written: Repeats,
+    pub(super) noted: Repeats,
+    pub(super) synced: Repeats,
 }
 
 impl JournalHandle {
@@ -56,6 +67,7 @@ impl JournalHandle {
             lost: AtomicU64::new(0),
             events: broadcast::Sender::new(FOLLOWERS_LAG_EVENTS_MAX),
             status: watch::Sender::new(JournalStatus::default()),
+            rows: Rows::default(),
         };
         Self { shared: Arc::new(shared) }
     }

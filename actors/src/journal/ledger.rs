@@ -16,7 +16,7 @@
 //! batch is written: a batch that failed goes back to the head of the queue as if it had never been formed.
 
 use super::event::{self, Draft};
-use crate::{backoff::backoff, view::Event};
+use crate::{backoff::backoff, outage::Outage, view::Event};
 use jiff::Timestamp;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -178,6 +178,11 @@ impl Ledger {
     /// Why nothing can be written now.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.reason.as_str())
+    }
+
+    /// The same, with the next try.
+    pub fn outage(&self) -> Option<Outage> {
+        self.trouble().map(|why| Outage { why: why.to_owned(), retry_at: self.retry_at() })
     }
 
     /// When the next try is due, while none is under way.

@@ -97,7 +97,9 @@ async fn a_full_disk_is_waited_out_without_loss_and_in_order() {
     settle().await;
     let status = world.journal.status();
     assert_eq!((status.last_seq, status.waiting), (1, 2));
-    assert!(status.unavailable.unwrap().starts_with("can not append to /fake/lifecycle.log"));
+    let outage = status.unavailable.unwrap();
+    assert!(outage.why.starts_with("can not append to /fake/lifecycle.log"));
+    assert!(outage.retry_at.unwrap() > tokio::time::Instant::now(), "{outage:?}");
     tokio::time::sleep(LONG).await;
     assert!(world.file.appends() < 130, "it tries every 30 s, not in a loop: {}", world.file.appends());
     world.file.refuse(None);

@@ -164,7 +164,15 @@ impl Store {
         }
     }
 
-    fn opened(&self, Opened { index, torn, torn_now }: Opened, state: &mut StoreState) -> Input<Waiting> {
+    fn opened(&self, opened: Opened, state: &mut StoreState) -> Input<Waiting> {
+        let Opened { mut index, torn, torn_now, restored } = opened;
+        let missing = index.succeed(&self.shared.shelf.read());
+        if !missing.is_empty() {
+            self.keep(missing);
+        }
+        if restored {
+            self.shared.note(Draft::new("memory-restored"));
+        }
         if let Some((path, bytes)) = torn_now {
             let note = Draft::new("memory-torn").with("bytes", bytes).with("kept", path.display());
             self.shared.note(note);
@@ -176,6 +184,20 @@ impl Store {
         self.keep_index(state);
         state.news.notify_one();
         Input::Opened(length)
+    }
+
+    /// Saves what a stranger took out of the file: nowhere else is it any more.
+    fn keep(&self, lines: Vec<u8>) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let items = memchr::memchr_iter(b'\n', &lines).count();
+            match shared.file.keep(lines).await {
+                Ok(place) => {
+                    shared.note(Draft::new("memory-cut").with("items", items).with("kept", place.display()));
+                }
+                Err(error) => tracing::warn!(error = error.chain(), items, "what was cut from the memory is lost"),
+            }
+        });
     }
 
     /// Starts to keep the cache up to date, where somebody will search often enough for it to pay.
@@ -261,8 +283,8 @@ impl Store {
     fn publish(&self, ledger: &Ledger<Waiting>) {
         self.shared.status.send_modify(|status| {
             status.waiting = ledger.waiting();
-            status.unavailable = ledger.trouble().map(ToOwned::to_owned);
-            if ledger.trouble().is_none() {
+            status.unavailable = ledger.outage();
+            if status.unavailable.is_none() {
                 status.error = None;
             }
         });

@@ -20,7 +20,10 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 /// # Errors
 /// Why it is bad.
 pub(super) fn read(line: &[u8]) -> Result<Line, Bad> {
-    let keys: Keys<'_> = parse(line)?;
+    judge(&parse(line)?)
+}
+
+fn judge(keys: &Keys<'_>) -> Result<Line, Bad> {
     let Some(id) = keys.id else { return Ok(Line::NoId) };
     let id = number(id).ok_or(Bad::Id)?;
     let kind = keys.kind.and_then(text).ok_or(Bad::Kind)?;
@@ -41,9 +44,8 @@ pub(super) fn read(line: &[u8]) -> Result<Line, Bad> {
 /// # Errors
 /// Why it is none.
 pub fn item(line: &[u8]) -> Result<Item, Bad> {
-    let line = bare(line);
-    let Line::Item(Head { id, ts_ms, kind }) = read(line)? else { return Err(Bad::Kind) };
-    let keys: Keys<'_> = parse(line)?;
+    let keys = parse(bare(line))?;
+    let Line::Item(Head { id, ts_ms, kind }) = judge(&keys)? else { return Err(Bad::Kind) };
     let content = keys.content.and_then(text).ok_or(Bad::Content)?.into_owned();
     // Tags and source of a stranger may have any shape; what is no text is no word to find it by.
     let tags = keys.tags.and_then(|tags| serde_json::from_str::<Vec<&RawValue>>(tags.get()).ok()).unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::{
     error::FleetError,
     journal::{Draft, JournalHandle},
     keeper::Keeper,
+    outage::Outage,
     ports::Clock,
 };
 use ractor::{Actor, ActorCell, ActorRef};
@@ -65,7 +66,7 @@ pub struct MemoryStatus {
     /// Ends of the file that were no whole line.
     pub torn: u64,
     /// Why nothing can be written now, or why the last write failed.
-    pub unavailable: Option<String>,
+    pub unavailable: Option<Outage>,
     /// Why it could not be opened.
     pub error: Option<FleetError>,
 }
@@ -149,13 +150,13 @@ impl Shared {
     /// It can not be opened. Noted once for each reason.
     pub(super) fn failed(&self, error: FleetError) {
         let why = error.chain();
-        let news = self.status.borrow().unavailable.as_ref() != Some(&why);
+        let news = self.status.borrow().unavailable.as_ref().is_none_or(|before| before.why != why);
         if news {
             tracing::warn!(error = why, "the memory is unavailable");
             self.note(Draft::new("memory-unavailable").with("why", &why));
         }
         self.status.send_modify(|status| {
-            status.unavailable = Some(why);
+            status.unavailable = Some(Outage { why, retry_at: None });
             status.error = Some(error);
         });
     }

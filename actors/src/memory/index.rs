@@ -126,27 +126,29 @@ impl Index {
             index.entries.sort_by_key(|entry| (entry.id, entry.at));
         }
         index.forget_all();
-        index.order();
+        index.sort_by_time();
         index
     }
 
-    /// Marks what the tombstones name. One pass over both, side by side.
+    /// Marks what the tombstones name, and notes the others by time. One pass over both, side by side.
     fn forget_all(&mut self) {
         let mut targets: Vec<u64> = self.tombstones.iter().map(|tombstone| tombstone.target).collect();
         targets.sort_unstable();
         let mut targets = targets.into_iter().peekable();
-        self.active = 0;
-        for entry in &mut self.entries {
+        self.by_time.reserve_exact(self.entries.len());
+        let count = u32::try_from(self.entries.len()).expect("an entry has a line: 2^32 of them are 400 GB");
+        for (position, entry) in (0..count).zip(&mut self.entries) {
             while targets.next_if(|&target| target < entry.id).is_some() {}
             entry.gone = targets.peek() == Some(&entry.id);
-            self.active += usize::from(!entry.gone);
+            if !entry.gone {
+                self.by_time.push(position);
+            }
         }
+        self.active = self.by_time.len();
     }
 
-    fn order(&mut self) {
+    fn sort_by_time(&mut self) {
         let entries = &self.entries;
-        let count = u32::try_from(entries.len()).expect("an entry has a line: 2^32 of them are 400 GB");
-        self.by_time = (0..count).filter(|&at| !entries[at as usize].gone).collect();
         let key = |&at: &u32| (entries[at as usize].ts_ms, entries[at as usize].id);
         if !self.by_time.is_sorted_by_key(key) {
             self.by_time.sort_unstable_by_key(key);
@@ -253,6 +255,21 @@ impl Index {
             _ => {}
         });
         changes
+    }
+
+    /// Takes the place of `former`: ids that it gave out do not come again. Its active items that this file does not
+    /// know, a line each: somebody cut the file, or put another one in its place.
+    pub fn succeed(&mut self, former: &Self) -> Vec<u8> {
+        let mut missing = Vec::new();
+        let end = former.text.len();
+        if self.stamp(end) != former.stamp(end) {
+            for entry in former.entries.iter().filter(|entry| !entry.gone && self.range(entry.id).is_empty()) {
+                missing.extend_from_slice(former.line(entry.at, entry.len));
+                missing.push(b'\n');
+            }
+        }
+        self.max_id = self.max_id.max(former.max_id);
+        missing
     }
 
     /// What tells the lines before this place from those of every other file.

@@ -160,7 +160,8 @@ fn word(what: &'static str, text: &str, bytes_max: usize) -> Result<(), MemoryEr
     if text.trim().is_empty() {
         return Err(MemoryError::Empty { what });
     }
-    if text.chars().any(char::is_control) {
+    // The last two end a line as well.
+    if text.contains(|at: char| at.is_control() || matches!(at, '\u{2028}' | '\u{2029}')) {
         return Err(MemoryError::ControlCharacter { what });
     }
     fits(what, text, bytes_max)
@@ -212,6 +213,7 @@ mod tests {
             (fact(" \n"), "empty"),
             (fact(&"x".repeat(CONTENT_BYTES_MAX + 1)), "too-long"),
             (tagged(&["a\nb"]), "control-character"),
+            (tagged(&["a\u{2028}b"]), "control-character"),
             (tagged(&[""]), "empty"),
             (tagged(&["x".repeat(65).as_str()]), "too-long"),
             (tagged(&["x"; TAGS_MAX + 1]), "too-many-tags"),

@@ -23,7 +23,7 @@ use super::{
     port::AppendFailed,
     write,
 };
-use crate::{backoff::backoff, error::FleetError};
+use crate::{backoff::backoff, error::FleetError, outage::Outage};
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -160,7 +160,7 @@ pub struct Ledger<R> {
     trouble: Option<Trouble>,
     compact_wanted: bool,
     close_wanted: bool,
-    /// The file may be gone: the next write finds out, or one of nothing.
+    /// The file may be gone: a write of nothing finds out.
     look_wanted: bool,
     /// A sync is on its way for what was written last.
     sync_due: bool,
@@ -195,6 +195,11 @@ impl<R> Ledger<R> {
     /// Why nothing can be written now, or why the last write failed.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.reason.as_str())
+    }
+
+    /// The same, with the next try.
+    pub fn outage(&self) -> Option<Outage> {
+        self.trouble().map(|why| Outage { why: why.to_owned(), retry_at: self.retry_at() })
     }
 
     /// When the next try is due, while none is under way.
@@ -245,9 +250,7 @@ impl<R> Ledger<R> {
     /// The next thing to do where the way is free. `index` has everything that was applied.
     pub fn go_on(&mut self, index: &Index, now_ms: i64) -> Vec<Effect<R>> {
         let mut effects = Vec::new();
-        if matches!(self.phase, Phase::Idle) && !self.waiting.is_empty() {
-            self.write_next(index, now_ms, &mut effects);
-        }
+        // Writing comes last: where many write all the time, there is always something that waits.
         if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.look_wanted) {
             let lines = Arc::default();
             effects.push(Effect::Append(self.length, Arc::clone(&lines)));
@@ -256,6 +259,9 @@ impl<R> Ledger<R> {
         if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.compact_wanted) {
             self.phase = Phase::Compacting;
             effects.push(Effect::Compact);
+        }
+        if matches!(self.phase, Phase::Idle) && !self.waiting.is_empty() {
+            self.write_next(index, now_ms, &mut effects);
         }
         let at_rest = matches!(self.phase, Phase::Idle | Phase::Unavailable { .. });
         if self.close_wanted && at_rest {

@@ -40,6 +40,8 @@ pub struct Opened {
     pub torn: u64,
     /// The end that was moved away just now: where to, and how many bytes.
     pub torn_now: Option<(PathBuf, u64)>,
+    /// It had been removed, and was put back from what the descriptor before this one held.
+    pub restored: bool,
 }
 
 /// Why a write is not in the file, or may not be.
@@ -80,6 +82,8 @@ pub trait MemoryFile: Send + Sync + 'static {
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>>;
     /// Replaces the whole file, atomically and durably; where the lines went that it leaves out.
     fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>>;
+    /// Keeps lines that are in the file no more, in a file of their own beside it; where.
+    fn keep(&self, lines: Vec<u8>) -> Answer<PathBuf>;
     /// Tells of every removal of the file from now on, until it is dropped; comes back only where that can not be
     /// seen.
     fn removals(&self, _tell: Box<dyn Fn() + Send>) -> Answer<()> {

@@ -80,7 +80,7 @@ async fn a_full_disk_is_told_to_everybody_and_the_next_one_tries_again() {
     let memory = memory(&file).await;
     file.fail_append(AppendFailed::Refused(full()));
     assert!(matches!(memory.add(fact("x")).await, Err(FleetError::Io { .. })));
-    assert!(memory.status().unavailable.unwrap().contains("no storage space"));
+    assert!(memory.status().unavailable.unwrap().why.contains("no storage space"));
     assert_eq!(memory.add(fact("y")).await.unwrap().id, 1);
     assert_eq!(memory.status().unavailable, None);
 }
@@ -167,6 +167,23 @@ async fn what_comes_during_a_compaction_is_written_to_the_new_file() {
     assert_eq!((compacted.unwrap().removed, added.unwrap().id), (1, 5));
     assert!(!file.text().contains("two") && file.text().contains("meanwhile"));
     assert_eq!(memory.forget(5).await.unwrap().id, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_has_its_turn_though_there_is_always_something_to_write() {
+    let file = FakeMemoryFile::new();
+    let memory = memory(&file).await;
+    file.hold();
+    let first = begin_add(&memory, "first").await;
+    let second = begin_add(&memory, "second").await;
+    let compacting = tokio::spawn({
+        let memory = memory.clone();
+        async move { memory.compact(CompactOptions::default()).await }
+    });
+    settle().await;
+    file.release();
+    assert_eq!(compacting.await.unwrap().unwrap().kept, 1, "the second waits for it");
+    assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,12 +51,16 @@ impl PeerActor {
         if self.view.borrow().detail != why {
             tracing::warn!(identity = %self.identity, error = why, "state unreadable");
         }
-        self.view.send_modify(|view| (view.phase, view.detail) = (PhaseName::Blocked, why));
         let waiting = std::mem::take(&mut memory.waiting);
         memory.waiting = waiting.into_iter().filter_map(|message| refuse(message, error)).collect();
         memory.reading = false;
         memory.boot_failures = memory.boot_failures.saturating_add(1);
-        myself.send_after(backoff(memory.boot_failures), || PeerMsg::Boot);
+        let wait = backoff(memory.boot_failures);
+        let next_try = self.ports.clock.now().wall + wait;
+        self.view.send_modify(|view| {
+            (view.phase, view.detail, view.next_try) = (PhaseName::Blocked, why, Some(next_try));
+        });
+        myself.send_after(wait, || PeerMsg::Boot);
     }
 
     pub(super) async fn booted(

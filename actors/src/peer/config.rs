@@ -86,7 +86,9 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
             command: argv.clone(),
             restart: spec.restart.unwrap_or(fleet.restart),
             limit: limit(spec, fleet.limit),
-            idle_after_ms: def.idle_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            idle_after_ms: def
+                .idle_after(spec.idle_after)
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             boot_id: fleet.boot_id.clone(),
         },
         program: Program { argv, env, cwd: spec.cwd.clone() },

@@ -21,7 +21,7 @@ pub enum RestartPolicy {
 /// More than `deaths_max` deaths within `window_ms` put it in quarantine. Below that the first restart comes at once;
 /// each further one waits up to `delay_first_ms`, doubled each time, up to `delay_max_ms`. A life that was up for
 /// `healthy_after_ms` starts the row anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
     /// Deaths that a window may hold.
     pub deaths_max: usize,

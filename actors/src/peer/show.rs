@@ -39,6 +39,8 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         last_end: state.last_end.clone(),
         records_owed: state.owed.len(),
         restart: config.rules.restart,
+        restart_limit: config.rules.limit,
+        idle_after_ms: config.rules.idle_after_ms,
         limits: config.limits,
         cwd: config.program.cwd.clone(),
         command,

@@ -18,6 +18,7 @@ use super::{
 use crate::{admission::Admitted, backoff::backoff, error::FleetError, ports::RegistryFile};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use std::{collections::VecDeque, sync::Arc};
+use tokio::time::Instant;
 
 /// The only writer of `fleet.json`. The world's refusals are its phases; it fails only by a bug.
 pub(super) struct Registry {
@@ -130,10 +131,11 @@ impl Registry {
                 for request in state.waiting.drain(..) {
                     let _gave_up_waiting = request.reply.send(Err(unavailable(&error)));
                 }
-                self.shared.publish(Served::Nothing { why: error.clone() });
                 let failures = failures.saturating_add(1);
+                let wait = backoff(failures);
+                self.shared.publish(Served::Nothing { why: error.clone(), retry_at: Instant::now() + wait });
                 state.phase = Phase::Unavailable { failures, error };
-                drop(myself.send_after(backoff(failures), || RegistryMsg::Retry));
+                drop(myself.send_after(wait, || RegistryMsg::Retry));
             }
         }
     }

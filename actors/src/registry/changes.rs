@@ -30,6 +30,7 @@ pub fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<&'static str> {
         ("command", before.command != after.command || before.commands != after.commands),
         ("env", before.env != after.env),
         ("restart", before.restart != after.restart || before.restart_knobs != after.restart_knobs),
+        ("idle_after", before.idle_after != after.idle_after),
         ("limits", before.limits != after.limits),
         ("policy", before.policy != after.policy),
     ];

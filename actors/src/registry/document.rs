@@ -4,6 +4,7 @@ use crate::{
     names::{Generation, Identity, Personality, Runtime},
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -85,6 +86,9 @@ pub struct PeerSpec {
     /// How often it may die and how long it waits, where the fleet's own numbers do not serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_knobs: Option<RestartKnobs>,
+    /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<SignedDuration>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
@@ -100,6 +104,11 @@ pub struct PeerSpec {
 }
 
 impl PeerSpec {
+    /// Whether it is being made, or was and could not be announced: nobody was told that it is there.
+    pub fn is_newborn(&self) -> bool {
+        self.phase == Some(RegistryPhase::Newborn)
+    }
+
     /// The identities that this peer has.
     pub fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
         self.runtimes.iter().map(|runtime| Identity::new(runtime.clone(), self.personality.clone()))

@@ -11,6 +11,7 @@ use crate::{
     admission::{Gate, Refused},
     error::FleetError,
     names::{Generation, Identity, Personality},
+    outage::Outage,
     ports::RegistryFile,
 };
 use ractor::{Actor, ActorCell, SpawnErr};
@@ -18,7 +19,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Changes that may be in the mailbox and in work at once.
 pub const CHANGES_IN_FLIGHT_MAX: usize = 256;
@@ -53,7 +54,7 @@ struct Snapshot {
     /// The last document that was durable; empty before the first.
     document: Arc<Document>,
     /// How the last reading of the file went; nothing while the first one is under way.
-    reading: Option<Result<(), FleetError>>,
+    reading: Option<Result<(), (FleetError, Instant)>>,
 }
 
 /// What the actor has to offer.
@@ -64,6 +65,8 @@ pub(super) enum Served {
     Nothing {
         /// Why.
         why: FleetError,
+        /// When it is read again.
+        retry_at: Instant,
     },
 }
 
@@ -71,7 +74,7 @@ impl Shared {
     pub(super) fn publish(&self, served: Served) {
         self.served.send_modify(|snapshot| match served {
             Served::Document(document) => *snapshot = Snapshot { document, reading: Some(Ok(())) },
-            Served::Nothing { why } => snapshot.reading = Some(Err(why)),
+            Served::Nothing { why, retry_at } => snapshot.reading = Some(Err((why, retry_at))),
         });
     }
 }
@@ -107,7 +110,7 @@ impl RegistryHandle {
         let read = tokio::time::timeout(CHANGE_DEADLINE, served.wait_for(|snapshot| snapshot.reading.is_some()));
         let snapshot = read.await.map_err(|_| timed_out())?.map_err(|_| FleetError::ShuttingDown)?;
         match &snapshot.reading {
-            Some(Err(why)) => Err(why.clone()),
+            Some(Err((why, _))) => Err(why.clone()),
             _ => Ok(Arc::clone(&snapshot.document)),
         }
     }
@@ -117,10 +120,16 @@ impl RegistryHandle {
         Arc::clone(&self.shared.served.borrow().document)
     }
 
-    /// Why the file can not be read, while it can not.
-    pub fn unavailable(&self) -> Option<String> {
+    /// Whether the snapshot is what the file says: before the first reading, and after a failed one, an absence in it
+    /// proves nothing.
+    pub fn is_read(&self) -> bool {
+        matches!(self.shared.served.borrow().reading, Some(Ok(())))
+    }
+
+    /// Why the file can not be read, while it can not, and when it is read again.
+    pub fn unavailable(&self) -> Option<Outage> {
         match &self.shared.served.borrow().reading {
-            Some(Err(why)) => Some(why.chain()),
+            Some(Err((why, retry_at))) => Some(Outage { why: why.chain(), retry_at: Some(*retry_at) }),
             _ => None,
         }
     }

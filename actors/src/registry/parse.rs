@@ -4,6 +4,7 @@ use super::document::{BadRecord, Document, PeerSpec};
 use crate::{
     names::{Generation, Identity, Runtime},
     peer::restart_policy::RestartLimit,
+    runtime::check_idle_after,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -111,6 +112,7 @@ pub fn check(peer: &PeerSpec) -> Result<(), String> {
     if let Some(knobs) = peer.restart_knobs {
         knobs.limit(RestartLimit::default()).map_err(|why| format!("restart_knobs.{why}"))?;
     }
+    check_idle_after(peer.idle_after).map_err(|why| format!("idle_after {why}"))?;
     peer.limits.check().map_err(|why| format!("limits.{why}"))?;
     if commands().any(Vec::is_empty) {
         return Err("command is empty".into());
@@ -179,6 +181,8 @@ mod tests {
             (with("env", json!({ "A=B": "1" })), "env \"A=B\" can not be a variable"),
             (with("limits", json!({ "memory_max": "abc" })), "as in 512M"),
             (with("limits", json!({ "tasks_max": 1 })), "limits.tasks_max is 1; it must be 8 to"),
+            (with("restart_knobs", json!({ "window": "-1s" })), "restart_knobs.window must be over 0"),
+            (with("idle_after", json!("-1s")), "idle_after must be 0 (never) to 30 days"),
             (with("phase", json!("dead")), "unknown variant `dead`"),
         ] {
             let anna = json!({ "personality": "anna", "runtimes": ["shell"], "default_runtime": "shell", "cwd": "/a" });

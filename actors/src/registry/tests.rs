@@ -142,7 +142,8 @@ async fn a_file_that_can_not_be_read_is_tried_again_and_never_written() {
     assert_eq!(world.registry.ready().await.unwrap_err().code(), "io");
     let error = world.registry.reserve(spec("bob", "/b")).await.unwrap_err();
     assert_eq!((error.code(), world.file.saves()), ("unavailable", 0));
-    assert!(world.registry.unavailable().is_some());
+    let outage = world.registry.unavailable().unwrap();
+    assert!(outage.retry_at.unwrap() > tokio::time::Instant::now(), "{outage:?}");
     world.file.refuse(None);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.registry.unavailable(), None);

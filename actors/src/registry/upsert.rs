@@ -83,6 +83,7 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
         (Some(wanted), Some(known)) => Some(wanted.over(known)),
         (wanted, known) => wanted.or(known),
     };
+    inherit(&mut known.idle_after, &wanted.idle_after);
     known.limits = wanted.limits.over(known.limits);
     inherit(&mut known.policy, &wanted.policy);
     Ok(())
@@ -102,9 +103,10 @@ fn taken(name: &Personality, why: String) -> FleetError {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        peer::{limits::Limits, restart_policy::RestartPolicy},
+        peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
         registry::document::{BadRecord, Intelligence},
     };
+    use jiff::SignedDuration;
     use proptest::prelude::*;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -124,6 +126,7 @@ pub(super) mod tests {
             env: BTreeMap::new(),
             restart: None,
             restart_knobs: None,
+            idle_after: None,
             limits: Limits::default(),
             policy: None,
             phase: None,
@@ -138,6 +141,8 @@ pub(super) mod tests {
         full.command = Some(vec!["sh".into()]);
         full.env = BTreeMap::from([("A".into(), "1".into())]);
         full.restart = Some(RestartPolicy::Never);
+        full.restart_knobs = Some(RestartKnobs { deaths_max: Some(3), ..RestartKnobs::default() });
+        full.idle_after = Some(SignedDuration::from_hours(2));
         full.limits = Limits { memory_max: Some("2G".parse().unwrap()), tasks_max: Some(100) };
         full.policy = Some("strict".into());
         full.extra.insert("wake_policy".into(), json!("mail"));

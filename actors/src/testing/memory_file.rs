@@ -96,7 +96,9 @@ impl MemoryFile for FakeMemoryFile {
             inner.opens += 1;
             match &inner.refuse_open {
                 Some(error) => Err(error.clone()),
-                None => Ok(Opened { index: Index::load(inner.bytes.clone()), torn: 0, torn_now: None }),
+                None => {
+                    Ok(Opened { index: Index::load(inner.bytes.clone()), torn: 0, torn_now: None, restored: false })
+                }
             }
         })
     }
@@ -139,6 +141,10 @@ impl MemoryFile for FakeMemoryFile {
             inner.bytes = new.kept;
             Ok(None)
         })
+    }
+
+    fn keep(&self, _lines: Vec<u8>) -> Answer<PathBuf> {
+        Box::pin(async { Ok("/fake/memory.jsonl.1.bak".into()) })
     }
 
     fn read(&self) -> Answer<Vec<u8>> {

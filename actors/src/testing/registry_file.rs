@@ -24,6 +24,8 @@ struct Inner {
     document: Document,
     saves: usize,
     refuses: Option<io::ErrorKind>,
+    /// The save that is refused, by its number.
+    refuses_save: Option<usize>,
 }
 
 impl FakeRegistryFile {
@@ -36,6 +38,11 @@ impl FakeRegistryFile {
     /// Makes every operation fail with `kind`, or succeed again.
     pub fn refuse(&self, kind: Option<io::ErrorKind>) {
         self.lock().refuses = kind;
+    }
+
+    /// Makes the save of this number, from 1, meet a full disk.
+    pub fn refuse_save(&self, number: usize) {
+        self.lock().refuses_save = Some(number);
     }
 
     /// Keeps saves in the air until [`FakeRegistryFile::release`].
@@ -86,6 +93,9 @@ impl RegistryFile for FakeRegistryFile {
             let mut inner = fake.lock();
             inner.saves += 1;
             inner.check("write")?;
+            if inner.refuses_save == Some(inner.saves) {
+                return Err(FleetError::io("write", "/fake/fleet.json", io::ErrorKind::StorageFull.into()));
+            }
             inner.document = document;
             Ok(())
         })

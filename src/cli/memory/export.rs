@@ -9,7 +9,7 @@ use crate::{
     },
     io::private_file,
 };
-use coalmine_actors::memory::{EXPORT_BYTES_MAX, query};
+use coalmine_actors::memory::query;
 use serde_json::json;
 use std::{
     io::{BufWriter, Write},
@@ -45,8 +45,9 @@ async fn pages(context: &Context, out: &mut impl Write) -> Outcome<u64> {
         let ask = async |client: crate::api::client::Client| -> Result<Exported, ClientError> {
             client.memory_export(after).await
         };
+        // From the file all at once: every look reads the whole of it.
         let look = |index: &_| {
-            let (lines, next) = query::export(index, after, EXPORT_BYTES_MAX);
+            let (lines, next) = query::export(index, after, usize::MAX);
             Ok(Exported { lines, next })
         };
         let page = reach::read(context, ask, look).await?.data;

@@ -29,7 +29,10 @@ The file, of which every key may be left out:
   cwd = \"web\"                   # from the file's folder, which is also the default
   command = [\"npm\", \"start\"]
   env = { PORT = \"3000\" }
-  restart = \"always\"
+  restart = \"always\"          # or \"on-failure\", \"never\"
+  restart_knobs = { deaths_max = 3, window = \"60s\", delay_first = \"1s\", delay_max = \"10s\", healthy_after = \"5m\" }
+  idle_after = \"2h\"             # \"0s\" is never
+  limits = { memory_max = \"2G\", tasks_max = 100 }
   policy = \"strict\"
   description = \"the shop\"
   start = false                 # made, and not started

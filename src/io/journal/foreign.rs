@@ -29,7 +29,10 @@ pub(super) async fn follow(shared: Arc<Shared>, sender: mpsc::Sender<ForeignLine
     while !sender.is_closed() {
         let Err(error) = follow_until_trouble(&shared, &sender, &mut failures).await else { return };
         failures += 1;
-        tracing::warn!(%error, failures, "exits.log can not be followed");
+        // Ever more rarely, as `Repeats` does.
+        if failures.is_power_of_two() {
+            tracing::warn!(%error, failures, "exits.log can not be followed");
+        }
         tokio::select! {
             biased;
             () = sender.closed() => return,

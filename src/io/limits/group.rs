@@ -42,6 +42,13 @@ impl Group {
         Ok(Self(groups))
     }
 
+    /// The groups that are noted for this life, whoever made them; none where it has none.
+    pub fn noted(folder: &Path, generation: Generation) -> Option<Self> {
+        let text = fs::read(note(folder, generation)).ok()?;
+        let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
+        Some(Self(groups.map(|group| OsStr::from_bytes(group).into()).collect()))
+    }
+
     /// Puts a process into the groups; what it starts from now on is born there.
     ///
     /// # Errors
@@ -86,12 +93,10 @@ pub async fn release(folder: &Path, generation: Generation, patience: Duration) 
 
 /// Removes those that are empty now, and the note of them when all are gone; says whether they are.
 pub fn release_empty(folder: &Path, generation: Generation) -> bool {
-    let note = note(folder, generation);
-    let Ok(text) = fs::read(&note) else { return true };
-    let groups = text.split(|byte| *byte == 0).filter(|group| !group.is_empty());
-    let left = groups.filter(|group| !remove(Path::new(OsStr::from_bytes(group)))).count();
+    let Some(Group(groups)) = Group::noted(folder, generation) else { return true };
+    let left = groups.iter().filter(|group| !remove(group)).count();
     if left == 0 {
-        let _ = fs::remove_file(note); // found, and seen to be done, by the next start
+        let _ = fs::remove_file(note(folder, generation)); // found, and seen to be done, by the next start
     }
     left == 0
 }

@@ -1,11 +1,11 @@
 //! Appends whole lines, all of them or none, to the file that we know.
 
-use super::{beside, now_ms};
+use super::restore;
 use coalmine_actors::{error::FleetError, memory::port::AppendFailed};
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -60,46 +60,15 @@ pub(super) fn append(path: &Path, file: &File, at: u64, lines: &[u8], durable: b
 /// Makes sure that `path` still names this file. One that somebody removed is put back from what the descriptor
 /// holds, as another file: it must be opened and locked like any.
 fn in_its_place(path: &Path, file: &File, held: &fs::Metadata) -> Result<(), Lost> {
+    let another = || Lost::Moved("another file is in its place".into());
     match fs::symlink_metadata(path) {
         Ok(there) if (there.dev(), there.ino()) == (held.dev(), held.ino()) => Ok(()),
-        Ok(_) => Err(Lost::Moved("another file is in its place".into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            restore(path, file, held.len()).map_err(Lost::Refused)?;
-            Err(Lost::Restored)
-        }
+        Ok(_) => Err(another()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(match restore::put_back(path, file) {
+            Ok(()) => Lost::Restored,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => another(),
+            Err(error) => Lost::Refused(error),
+        }),
         Err(error) => Err(Lost::Refused(error)),
     }
-}
-
-/// Puts a file back that somebody removed; whatever else is in its place stays there.
-pub(super) fn restore_if_removed(path: &Path, file: &File) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => restore(path, file, file.metadata()?.len()),
-        _ => Ok(()),
-    }
-}
-
-/// Writes the bytes of an unlinked file to its old name, durably, unless something is there by then.
-fn restore(path: &Path, file: &File, len: u64) -> io::Result<()> {
-    let copy = beside(path, &format!(".restoring-{}", now_ms()));
-    let copied = copy_to(&copy, file, len).and_then(|()| fs::hard_link(&copy, path));
-    let removed = fs::remove_file(&copy);
-    copied.and(removed)?;
-    crate::io::atomic::sync_folder(path.parent().unwrap_or(Path::new(".")))
-}
-
-fn copy_to(copy: &Path, file: &File, len: u64) -> io::Result<()> {
-    const CHUNK_BYTES: usize = 1024 * 1024;
-    let mut to = crate::io::private_file::create_truncated(copy)?;
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut at = 0;
-    while at < len {
-        let read = file.read_at(&mut chunk, at)?;
-        if read == 0 {
-            break; // shorter than it was: what is there is what can be saved
-        }
-        to.write_all(&chunk[..read])?;
-        at += read as u64;
-    }
-    to.sync_all()
 }

@@ -29,6 +29,9 @@ const WORDS_MAX: usize = 32;
 /// Most items that are ranked: the newest of those that fit. Finding items is cheap and ranking them is not, and words
 /// that more items have say little about any of them.
 const RANKED_MAX: i64 = 2_048;
+/// Lines that are taken in at once, bytes, from which on the words are put together at the end: a search that must
+/// look into many small parts takes twice as long.
+const TOGETHER_BYTES_MIN: u64 = 4 * 1024 * 1024;
 const SHAPE: &str = "
     CREATE VIRTUAL TABLE items USING fts5(content, tags, content='', contentless_delete=1,
                                           tokenize='unicode61 remove_diacritics 2');
@@ -166,6 +169,7 @@ fn catch_up(connection: &mut Connection, shelf: &Shelf) -> rusqlite::Result<()> 
     let (up_to, stamp): (i64, i64) =
         change.query_row("SELECT up_to, stamp FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (mut up_to, mut stamp) = (u64::try_from(up_to).unwrap_or(0), u32::try_from(stamp).unwrap_or(0));
+    let mut taken_in_bytes = 0;
     let mut changed = false;
     loop {
         // Looked at under one hold: a compaction may put another file on the shelf between two slices.
@@ -184,6 +188,7 @@ fn catch_up(connection: &mut Connection, shelf: &Shelf) -> rusqlite::Result<()> 
         changed = true;
         match changes {
             Some(changes) => {
+                taken_in_bytes += changes.up_to - up_to;
                 up_to = changes.up_to;
                 apply(&change, changes)?;
             }
@@ -192,6 +197,9 @@ fn catch_up(connection: &mut Connection, shelf: &Shelf) -> rusqlite::Result<()> 
                 (up_to, stamp) = (0, shelf.read().stamp(0));
             }
         }
+    }
+    if taken_in_bytes >= TOGETHER_BYTES_MIN {
+        change.execute("INSERT INTO items(items) VALUES ('optimize')", [])?;
     }
     if changed {
         let (items, last_id) = {

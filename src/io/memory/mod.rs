@@ -15,15 +15,15 @@ mod fts;
 mod open;
 mod read;
 mod replace;
+mod restore;
 mod traces;
 mod watch;
-mod writer;
 
 pub use fts::FtsCache;
 pub use read::{read_bytes, read_unlocked};
 pub use traces::torn_count;
 
-use super::{blocking, witness::clock};
+use super::{blocking, lock, witness::clock, worker::Worker};
 use append::Lost;
 use coalmine_actors::{
     error::FleetError,
@@ -36,7 +36,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use writer::Writer;
+
+/// Writes that may wait. The memory has one batch and one sync under way at most; a restarted actor may find those
+/// of the one before it.
+const WAITING_MAX: usize = 8;
 
 /// How the file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { patience: super::lock::LINGER, allow_unlocked: false, begin_anew: false }
+        Self { patience: lock::LINGER, allow_unlocked: false, begin_anew: false }
     }
 }
 
@@ -59,7 +62,7 @@ impl Default for OpenOptions {
 #[derive(Debug)]
 pub struct MemoryJsonl {
     shared: Arc<Shared>,
-    writer: Writer,
+    writer: Worker,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Held {
     file: Option<File>,
+    /// What was open before, unlocked, until the next one is open: where the file is removed meanwhile, its bytes
+    /// are nowhere else.
+    former: Option<File>,
     /// A file that was replaced by a compaction; its lock outlives it a little, for a stranger that has opened the
     /// old file and not yet asked for its lock.
     replaced: Option<(File, u64)>, // since, milliseconds since boot
@@ -85,7 +91,7 @@ impl MemoryJsonl {
     /// The memory at `path`, which need not exist; its folder must. `cache` is the cache beside it.
     pub fn new(path: PathBuf, cache: PathBuf, options: OpenOptions) -> Self {
         let shared = Shared { path, cache, options, held: Mutex::default() };
-        Self { shared: Arc::new(shared), writer: Writer::default() }
+        Self { shared: Arc::new(shared), writer: Worker::new("memory-writer", WAITING_MAX) }
     }
 
     fn write(
@@ -100,7 +106,7 @@ impl MemoryJsonl {
             let result = work(&shared.path, file);
             if matches!(result, Err(Lost::Indeterminate(_))) {
                 // Asked again, the kernel would say that all is well.
-                held.file = None;
+                held.set_down();
             }
             result.map_err(|lost| lost.told(&shared.path))
         });
@@ -119,6 +125,15 @@ impl Shared {
 }
 
 impl Held {
+    /// Writes to the file no more.
+    fn set_down(&mut self) {
+        if let Some(file) = self.file.take() {
+            // One that can not be unlocked would keep our own next descriptor out.
+            self.former = lock::unlock(&file).ok().map(|()| file);
+        }
+        self.replaced = None;
+    }
+
     fn let_go_of_replaced(&mut self) {
         self.replaced.take_if(|(_, since_ms)| clock::boot_ms() >= *since_ms + replace::OLD_LOCK_KEPT_MS);
     }
@@ -129,9 +144,9 @@ impl MemoryFile for MemoryJsonl {
         let shared = Arc::clone(&self.shared);
         blocking::answer(move || {
             let mut held = shared.held();
-            *held = Held::default();
-            let (file, opened) = open::open(&shared.path, &shared.cache, shared.options)?;
-            held.file = Some(file);
+            held.set_down();
+            let (file, opened) = open::open(&shared.path, &shared.cache, shared.options, held.former.as_ref())?;
+            *held = Held { file: Some(file), ..Held::default() };
             Ok(opened)
         })
     }
@@ -156,6 +171,11 @@ impl MemoryFile for MemoryJsonl {
         })
     }
 
+    fn keep(&self, lines: Vec<u8>) -> Answer<PathBuf> {
+        let path = self.shared.path.clone();
+        blocking::answer(move || replace::keep(&path, &lines))
+    }
+
     fn read(&self) -> Answer<Vec<u8>> {
         let path = self.shared.path.clone();
         blocking::answer(move || read::read_bytes(&path))
@@ -169,12 +189,11 @@ impl MemoryFile for MemoryJsonl {
         let shared = Arc::clone(&self.shared);
         blocking::answer(move || {
             let mut held = shared.held();
-            let synced = held.file.as_ref().map_or(Ok(()), |file| {
-                file.sync_data()?;
-                append::restore_if_removed(&shared.path, file)
-            });
-            *held = Held::default();
-            synced.map_err(|source| FleetError::io("sync", &shared.path, source))
+            let Held { file, former, .. } = std::mem::take(&mut *held);
+            let synced = file.as_ref().map_or(Ok(()), File::sync_data);
+            let last = file.as_ref().or(former.as_ref());
+            let there = last.map_or(Ok(()), |file| restore::if_removed(&shared.path, file));
+            synced.and(there).map_err(|source| FleetError::io("sync", &shared.path, source))
         })
     }
 }

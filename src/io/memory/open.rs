@@ -1,6 +1,6 @@
 //! Opens the file: what is there, whose it is, how it ends.
 
-use super::{OpenOptions, beside, now_ms, read, traces};
+use super::{OpenOptions, beside, now_ms, read, restore, traces};
 use crate::io::{
     atomic::sync_folder,
     lock,
@@ -30,10 +30,15 @@ const REPLACED_TRIES_MAX: usize = 100;
 const LOCK_PAUSE_MS: u64 = 5;
 const LOCK_PAUSE_MS_MAX: u64 = 20;
 
-/// Opens, locks, mends and reads.
-pub(super) fn open(path: &Path, cache: &Path, options: OpenOptions) -> Result<(File, Opened), FleetError> {
+/// Opens, locks, mends and reads. `former` is what we had open before: where the file is gone, its bytes come back.
+pub(super) fn open(
+    path: &Path,
+    cache: &Path,
+    options: OpenOptions,
+    former: Option<&File>,
+) -> Result<(File, Opened), FleetError> {
     let io = |op: &'static str| move |source| FleetError::io(op, path, source);
-    let file = open_locked(path, cache, options)?;
+    let (file, restored) = open_locked(path, cache, options, former)?;
     let mut bytes = read::whole(&file).map_err(io("read"))?;
     if let Some(version) = line::header_version(&bytes).filter(|version| *version > 1) {
         return Err(MemoryError::Newer { path: path.to_owned(), version }.into());
@@ -45,25 +50,39 @@ pub(super) fn open(path: &Path, cache: &Path, options: OpenOptions) -> Result<(F
     }
     let torn_now = mend(path, &file, &mut bytes).map_err(io("mend"))?;
     let torn = traces::torn_count(path);
-    Ok((file, Opened { index: Index::load(bytes), torn, torn_now }))
+    Ok((file, Opened { index: Index::load(bytes), torn, torn_now, restored }))
 }
 
-/// Opens the file and takes its lock; the descriptor is the one that `path` names.
-fn open_locked(path: &Path, cache: &Path, options: OpenOptions) -> Result<File, FleetError> {
+/// Opens the file and takes its lock; the descriptor is the one that `path` names. And whether it had to be put back.
+fn open_locked(
+    path: &Path,
+    cache: &Path,
+    options: OpenOptions,
+    former: Option<&File>,
+) -> Result<(File, bool), FleetError> {
     let io = |op: &'static str| move |source| FleetError::io(op, path, source);
     let deadline_ms = clock::boot_ms() + u64::try_from(options.patience.as_millis()).unwrap_or(u64::MAX / 2);
+    // One that was purged meanwhile has nothing to give.
+    let former = former.filter(|file| file.metadata().is_ok_and(|meta| meta.len() > 0));
+    let mut restored = false;
     for _ in 0..REPLACED_TRIES_MAX {
-        if !read::is_regular(path)? && !options.begin_anew {
-            traces::nothing_was_there(path, cache)?;
+        let there = read::is_regular(path)?;
+        match former.filter(|_| !there).map(|former| restore::put_back(path, former)) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io("restore")(error)),
+            Some(put_back) => {
+                restored |= put_back.is_ok();
+                continue;
+            }
+            None if there || options.begin_anew => {}
+            None => traces::nothing_was_there(path, cache)?,
         }
-        let file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
-            .map_err(io("open"))?;
+        let mut how = File::options();
+        how.read(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        // Made only where nothing was lost: the one that was there a moment ago may have been removed.
+        let file = match how.create(!there).open(path) {
+            Err(error) if there && error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(io("open"))?,
+        };
         take_lock(path, &file, deadline_ms)?;
         let (ours, there) = (file.metadata().map_err(io("look at"))?, fs::symlink_metadata(path));
         // Another file by now: the one that held the lock has compacted, or somebody replaced it.
@@ -71,7 +90,7 @@ fn open_locked(path: &Path, cache: &Path, options: OpenOptions) -> Result<File, 
             if !options.allow_unlocked && !excludes(path) {
                 return Err(MemoryError::NoLocks { path: path.to_owned() }.into());
             }
-            return Ok(file);
+            return Ok((file, restored));
         }
     }
     Err(FleetError::Busy { what: format!("{} is replaced again and again", path.display()) })

@@ -28,9 +28,9 @@ pub(super) fn replace(path: &Path, old: &File, new: &Replacement) -> Result<(Fil
     let io = |op: &'static str| move |source| FleetError::io(op, path, source);
     unchanged(path, old, new.expected).map_err(io("replace"))?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let backup = beside(path, &format!(".{}.bak", now_ms()));
-    let backup = (!new.purge && !new.removed.is_empty()).then_some(backup);
-    let replaced = write_backup(backup.as_deref(), &new.removed).and_then(|()| put_in_place(path, folder, &new.kept));
+    let backup = (!new.purge && !new.removed.is_empty()).then(|| backup_of(path));
+    let backed_up = backup.as_deref().map_or(Ok(()), |backup| write_backup(backup, &new.removed));
+    let replaced = backed_up.and_then(|()| put_in_place(path, folder, &new.kept));
     let file = replaced.map_err(|error| {
         // The lines are all in the file still; a backup beside it would only tell them twice.
         backup.as_deref().map(fs::remove_file);
@@ -50,8 +50,19 @@ fn unchanged(path: &Path, old: &File, expected: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn write_backup(backup: Option<&Path>, removed: &[u8]) -> io::Result<()> {
-    let Some(backup) = backup else { return Ok(()) };
+/// Keeps lines that a stranger took out of the file; where.
+pub(super) fn keep(path: &Path, lines: &[u8]) -> Result<PathBuf, FleetError> {
+    let backup = backup_of(path);
+    let written = write_backup(&backup, lines).and_then(|()| sync_folder(path.parent().unwrap_or(Path::new("."))));
+    written.map_err(|source| FleetError::io("write", &backup, source))?;
+    Ok(backup)
+}
+
+fn backup_of(path: &Path) -> PathBuf {
+    beside(path, &format!(".{}.bak", now_ms()))
+}
+
+fn write_backup(backup: &Path, removed: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(backup)?;
     file.write_all(removed)?;
     file.sync_all()

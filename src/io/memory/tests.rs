@@ -216,6 +216,65 @@ async fn a_file_that_is_removed_while_nobody_writes_is_back_at_once() {
     assert_eq!(place.names(), ["memory.jsonl"]);
 }
 
+/// The port by itself: between two of its calls the world can do what it likes.
+#[tokio::test]
+async fn a_file_that_is_removed_again_before_it_is_open_again_comes_back_again() {
+    let place = Place::with(b"{\"id\":7,\"ts\":1778647923,\"kind\":\"fact\",\"content\":\"once\"}\n");
+    let file = MemoryJsonl::new(place.path(), place.0.path().join("memory-index.sqlite"), OpenOptions::default());
+    let before = file.open().await.unwrap();
+    let look = || file.append(before.index.text().len(), Arc::default(), true);
+    fs::remove_file(place.path()).unwrap();
+    assert!(matches!(look().await, Err(AppendFailed::Restored)));
+    for _ in 0..2 {
+        fs::remove_file(place.path()).unwrap();
+        let opened = file.open().await.unwrap();
+        assert_eq!((opened.restored, opened.index.active(), opened.index.next_id()), (true, 1, 8));
+        assert!(look().await.is_ok());
+    }
+    // An orderly end while nothing could be opened is a chance too.
+    fs::remove_file(place.path()).unwrap();
+    fs::create_dir(place.path()).unwrap();
+    assert!(file.open().await.is_err());
+    fs::remove_dir(place.path()).unwrap();
+    file.close().await.unwrap();
+    assert_eq!(contents(&place.memory().await).await, ["once"]);
+    assert_eq!(place.names(), ["memory.jsonl"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_removes_the_file_again_and_again_takes_nothing_away() {
+    let place = Place::new();
+    let memory = place.memory_with(OpenOptions::default()).await;
+    memory.add(fact("first")).await.unwrap();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let vandal = std::thread::spawn({
+        let (path, over) = (place.path(), Arc::clone(&over));
+        move || {
+            let mut removed = 0;
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                removed += usize::from(fs::remove_file(&path).is_ok());
+            }
+            removed
+        }
+    });
+    let mut acknowledged = vec!["first".to_owned()];
+    for n in 0..40 {
+        // It may be refused for a while, never lost.
+        let text = format!("{n}");
+        match memory.add(fact(&text)).await {
+            Ok(_) => acknowledged.push(text),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(vandal.join().unwrap() > 0);
+    memory.close(DEADLINE).await.unwrap();
+    let found = contents(&place.memory_with(OpenOptions::default()).await).await;
+    for text in &acknowledged {
+        assert!(found.contains(text), "{text} was acknowledged: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_was_replaced_is_opened_anew() {
     let place = Place::new();
@@ -225,6 +284,33 @@ async fn a_file_that_was_replaced_is_opened_anew() {
     fs::rename(other.path(), place.path()).unwrap();
     assert_eq!(memory.add(fact("after")).await.unwrap().id, 8);
     assert_eq!(contents(&memory).await, ["after", "new"]);
+}
+
+#[tokio::test]
+async fn what_a_stranger_cuts_from_the_file_is_kept_beside_it_and_no_id_comes_again() {
+    let place = Place::new();
+    let memory = place.memory().await;
+    for text in ["one", "two", "forgotten"] {
+        memory.add(fact(text)).await.unwrap();
+    }
+    memory.forget(3).await.unwrap();
+    let lines: Vec<u8> = place.bytes();
+    let second = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 1;
+    File::options().write(true).open(place.path()).unwrap().set_len(second as u64).unwrap();
+    assert_eq!(memory.add(fact("after")).await.unwrap().id, 5);
+    assert_eq!(contents(&memory).await, ["after", "one"]);
+    let kept = async {
+        loop {
+            let backup = place.names().into_iter().find(|name| name.ends_with(".bak"));
+            let text = backup.map(|name| fs::read_to_string(place.0.path().join(name)).unwrap()).unwrap_or_default();
+            if text.ends_with('\n') {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let kept = tokio::time::timeout(DEADLINE, kept).await.unwrap();
+    assert!(kept.lines().count() == 1 && kept.contains("\"id\":2") && kept.contains("two"), "{kept}");
 }
 
 #[tokio::test]

@@ -3,13 +3,15 @@
 use super::Shared;
 use crate::io::{
     limits::{self, Group, Mechanism, Scope},
+    lock,
     pidfd::Pidfd,
     reaper::Role,
     spawn::Spawn,
 };
-use coalmine_actors::{error::FleetError, peer::limits::Limits, ports::LifeKey};
+use coalmine_actors::{error::FleetError, names::Identity, peer::limits::Limits, ports::LifeKey};
 use rustix::process::Signal;
 use std::{io, time::Duration};
+use tokio::time::Instant;
 
 /// How long a canary may take to read the counters of a group whose server has ended.
 const WITNESS_GRACE: Duration = Duration::from_millis(500);
@@ -74,6 +76,39 @@ impl Confinement {
             limits::release(&shared.paths.peer(&life.identity), life.generation, EMPTY_GRACE).await;
         }
         confined
+    }
+}
+
+/// Puts a server that an earlier daemon started into its groups: that daemon may have died before it did so. Nothing
+/// runs in it yet.
+pub(super) fn confine_again(shared: &Shared, life: &LifeKey) -> Result<(), FleetError> {
+    let group = Group::noted(&shared.paths.peer(&life.identity), life.generation);
+    let server = shared.reaper.get(life, Role::Server);
+    match group.zip(server) {
+        Some((group, server)) if !server.pidfd().is_dead() => group.enter(server.pidfd().id().pid),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the groups of all lives that are over: those of a daemon that was killed, and those whose removal waits for
+/// a canary when this one ends.
+pub(super) async fn release_all(shared: &Shared) {
+    let deadline = Instant::now() + EMPTY_GRACE;
+    let folders = std::fs::read_dir(shared.paths.peers()).into_iter().flatten().flatten();
+    let names = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    for identity in names.collect::<Vec<Identity>>() {
+        let folder = shared.paths.peer(&identity);
+        let noted = limits::noted(&folder);
+        if noted.is_empty() {
+            continue;
+        }
+        // What is under way clears up after itself, or leaves it to the next start.
+        let Ok(_turn) = tokio::time::timeout_at(deadline, shared.turn(&identity)).await else { continue };
+        // A server that lives may not have entered its groups yet.
+        let Ok(_free) = lock::try_lock(&shared.paths.server_lock(&identity)) else { continue };
+        for generation in noted {
+            limits::release(&folder, generation, deadline.saturating_duration_since(Instant::now())).await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a server's processes find in their environment: a clean base, and the marks of the life.
 
 use super::Shared;
+use crate::io::fault;
 use coalmine_actors::ports::{LifeKey, Program};
 use std::ffi::OsString;
 
@@ -33,12 +34,13 @@ pub(super) fn marks(shared: &Shared, life: &LifeKey) -> Vec<(&'static str, OsStr
 
 /// What the server, its hooks and its pane log need besides: the pane entry takes these away again.
 pub(super) fn tools(shared: &Shared, life: &LifeKey) -> Vec<(&'static str, OsString)> {
-    vec![
+    let tools = [
         ("COALMINE_HELPER", shared.helper.clone().into()),
         ("COALMINE_JOURNAL", shared.paths.journal().into()),
         ("COALMINE_PEER_DIR", shared.paths.peer(&life.identity).into()),
         ("COALMINE_PANE_LOG", shared.paths.pane_log(&life.identity).into()),
-    ]
+    ];
+    tools.into_iter().chain(fault::passed_on().map(|(key, value)| (key, value.into()))).collect()
 }
 
 /// What the pane entry reads: NUL-terminated `cwd=`, `env=` and `arg=` entries. A file, because tmux refuses long

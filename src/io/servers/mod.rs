@@ -17,7 +17,6 @@ use super::{
     peer_store::PeerFiles,
     reaper::Reaper,
     tmux::Tmux,
-    turns::Turns,
     witness::life::LifePaths,
 };
 use crate::paths::Paths;
@@ -33,6 +32,7 @@ use coalmine_actors::{
         Servers, SweepReport,
     },
     runtime::StopRecipe,
+    turns::Turns,
 };
 use dashmap::DashMap;
 use std::{
@@ -67,7 +67,7 @@ struct Shared {
     files: PeerFiles,
     /// What every server's environment begins with.
     base_env: RwLock<Vec<(String, String)>>,
-    turns: Turns,
+    turns: Turns<Identity>,
     starts: Arc<Semaphore>,
     /// The right to be starting: held from the server's start until its session is open.
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
@@ -88,7 +88,7 @@ impl TmuxServers {
         limits_host: LimitsHost,
         reaper: Reaper,
         files: PeerFiles,
-        turns: Turns,
+        turns: Turns<Identity>,
         pass_env: &[String],
     ) -> Result<Self, FleetError> {
         let watcher = heal::RunFolder::new(paths.run())?;
@@ -115,6 +115,12 @@ impl TmuxServers {
     /// [`FleetError::Unsupported`], with why and what to do.
     pub fn limited_by(&self, limits: &Limits) -> Result<Option<Mechanism>, FleetError> {
         self.0.limits_host.choose(limits)
+    }
+
+    /// Removes what limited lives that are over. For the beginning and the end of a fleet: in between, each life's
+    /// end does it.
+    pub async fn release_limits(&self) {
+        confine::release_all(&self.0).await;
     }
 
     /// Changes what passes from this process's environment to servers that start from now on.

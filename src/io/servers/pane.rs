@@ -7,12 +7,14 @@
 
 use super::{Shared, environment};
 use crate::io::{
+    fault,
     pidfd::Pidfd,
     reaper::{Known, Role},
     tmux::{CALL_DEADLINE, TmuxError},
     witness::proc_stat,
 };
 use coalmine_actors::{
+    backoff::backoff,
     peer::input::SessionExit,
     ports::{FoundSession, LifeKey},
 };
@@ -94,54 +96,81 @@ fn understood(said: &str) -> Seen {
     Seen { session, pane_pid: pane_pid.to_owned() }
 }
 
-/// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told.
+/// Watches the program that `pane_pid` names until it, or its server, ends; then sees to it that its end is told. A
+/// program that somebody has put in its place (`respawn-pane`) is watched in the same way: the session goes on with it.
 pub(super) fn watch(shared: &Arc<Shared>, life: &LifeKey, pane_pid: &str) {
     let Some(server) = shared.reaper.get(life, Role::Server) else { return };
     // A process that is gone already has ended: there is nothing to wait for.
     let pane = child_of(&server, pane_pid);
-    let (shared, life) = (Arc::clone(shared), life.clone());
+    let (shared, life, pane_pid) = (Arc::clone(shared), life.clone(), pane_pid.to_owned());
     tokio::spawn(async move {
         tokio::select! {
-            _ = server.wait() => return,
-            () = async { if let Some(pane) = &pane { pane.ended().await } } => {}
-        }
-        tokio::select! {
             _ = server.wait() => {}
-            () = see_to_it(&shared, &life, &server) => {}
+            () = until_over(&shared, &life, &server, pane, pane_pid) => {}
         }
     });
 }
 
-async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) {
+/// Until no program is left in the pane, and that is told.
+async fn until_over(shared: &Shared, life: &LifeKey, server: &Known, mut pane: Option<Pidfd>, mut pane_pid: String) {
+    loop {
+        if let Some(pane) = &pane {
+            pane.ended().await;
+        }
+        match see_to_it(shared, life, server).await {
+            Some(next) if next != pane_pid => (pane, pane_pid) = (child_of(server, &next), next),
+            _ => return,
+        }
+    }
+}
+
+/// Sees to it that the end of a pane's program is told; where the pane is alive, gives the process that it names.
+async fn see_to_it(shared: &Shared, life: &LifeKey, server: &Known) -> Option<String> {
     for pause in LOOK_AGAIN {
         tokio::time::sleep(pause).await;
         // What the kernel sends anyway: the server looks for children that have ended.
         let _ = server.pidfd().signal(Signal::CHILD);
     }
-    match look(shared, life).await.session {
-        FoundSession::Exited(SessionExit::Status(status)) => {
-            run_hook(shared, life, server, &["pane-died", "%0", &status.to_string(), ""]).await;
+    let Seen { session, pane_pid } = look(shared, life).await;
+    match session {
+        FoundSession::Exited(exit) => {
+            let (status, signal) = match exit {
+                SessionExit::Status(status) => (status.to_string(), String::new()),
+                SessionExit::Signal(signal) => (String::new(), signal.to_string()),
+                SessionExit::Killed => (String::new(), String::new()),
+            };
+            run_hook(shared, life, server, &["pane-died", "%0", &status, &signal]).await;
         }
-        FoundSession::Exited(SessionExit::Signal(signal)) => {
-            run_hook(shared, life, server, &["pane-died", "%0", "", &signal.to_string()]).await;
-        }
-        FoundSession::Exited(SessionExit::Killed) => run_hook(shared, life, server, &["pane-died", "%0", "", ""]).await,
         // Somebody closed it. Where it was the last one its session closed with it, which the server told; where
         // another window keeps the session open, the server has no word for it.
         FoundSession::Missing => run_hook(shared, life, server, &["session-closed", "$0"]).await,
-        // A pane that is alive belongs to a program that has left its first process; one that can not be asked about
-        // is looked at when its server answers again, or when it is adopted.
-        FoundSession::Open | FoundSession::Silent => {}
+        // Another program runs there, or one that has left its first process.
+        FoundSession::Open => return Some(pane_pid),
+        // Looked at when its server answers again, or when it is adopted.
+        FoundSession::Silent => {}
+    }
+    None
+}
+
+/// Runs the hook that the server did not: it looks for a claim and writes the line once. Again and again where it can
+/// not be run: the helper may just be exchanged for another, and the end of a program must not stay untold for that.
+async fn run_hook(shared: &Shared, life: &LifeKey, server: &Known, hook: &[&str]) {
+    let mut failures = 0;
+    while let Err(why) = try_hook(shared, life, server, hook).await {
+        failures += 1;
+        tracing::warn!(%life, why, "the end of a program could not be written down");
+        tokio::time::sleep(backoff(failures)).await;
     }
 }
 
-/// Runs the hook that the server did not: it looks for a claim and writes the line once.
-async fn run_hook(shared: &Shared, life: &LifeKey, server: &Known, hook: &[&str]) {
-    let hook = tokio::process::Command::new(&shared.helper)
+async fn try_hook(shared: &Shared, life: &LifeKey, server: &Known, hook: &[&str]) -> Result<(), String> {
+    let ended = tokio::process::Command::new(&shared.helper)
         .arg("hook")
         .args(hook)
         .env_clear()
         .envs(environment::tools(shared, life))
+        // A fault that was meant for the server's hooks struck there.
+        .env_remove(fault::VARIABLE)
         .envs(environment::marks(shared, life))
         // As tmux names itself to its jobs: whether the server ends too decides whether this is a session's end.
         .env("TMUX", format!("{},{},0", shared.socket(life).display(), server.pidfd().id().pid))
@@ -150,8 +179,10 @@ async fn run_hook(shared: &Shared, life: &LifeKey, server: &Known, hook: &[&str]
         .stderr(Stdio::null())
         .status()
         .await;
-    if let Err(error) = hook {
-        tracing::warn!(%life, %error, "the end of a program could not be written down");
+    match ended {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(status.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Starts a server and opens its one session (spec 01 §3).
 
-use super::{Shared, confine::Confinement, environment, pane};
+use super::{
+    Shared,
+    confine::{self, Confinement},
+    environment, pane,
+};
 use crate::io::{
     fault::{self, FaultPoint},
     late_canary, limits,
@@ -61,6 +65,7 @@ pub(super) async fn start(
     let failed = |source| FleetError::io("start", shared.tmux.program(), source);
     let confinement = Confinement::prepare(shared, life, limits)?;
     let server = spawn(shared, life, &lock, &confinement).map_err(failed)?;
+    fault::reached(FaultPoint::ServerBorn);
     confinement.confine(shared, life, &server).await?;
     let known = shared.reaper.take(life, Role::Server, server).map_err(failed)?;
     fault::reached(FaultPoint::ServerSpawned);
@@ -132,8 +137,11 @@ fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinem
 pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: &Program) -> Result<(), FleetError> {
     let _turn = shared.turn(&life.identity).await;
     // Given back when the session is open, or could not be opened.
-    let _permit = shared.starting.remove(life);
+    let permit = shared.starting.remove(life);
     fault::reached(FaultPoint::SessionDue);
+    if permit.is_none() {
+        confine::confine_again(shared, life)?;
+    }
     let deadline = Instant::now() + START_DEADLINE;
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);

@@ -89,7 +89,8 @@ async fn a_damaged_state_is_moved_away_and_what_lives_goes_on() {
     let verified = root.coalmine(&["verify"]);
     assert!(verified.out.contains("move it away"), "{verified:?}");
     let daemon = Daemon::on(root).await;
-    daemon.until("bob", "blocked", |peer| peer["phase"] == "blocked").await;
+    daemon.until("bob", "blocked", |peer| peer["phase"] == "blocked" && peer["next_try"].is_string()).await;
+    daemon.coalmine(&["explain", "bob"]).tells(&["looked at again by itself", "blocked, tried again in "]);
     let refused = daemon.coalmine(&["stop", "bob"]);
     assert!(refused.code != 0 && refused.err.contains("move it away"), "{refused:?}");
     let down = daemon.coalmine(&["down", "--all"]);

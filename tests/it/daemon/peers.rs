@@ -1,6 +1,6 @@
 //! A peer's way through its verbs, from `create` to `remove`: documents for programs, words for people.
 
-use crate::support::{Daemon, alive, kill};
+use crate::support::{Daemon, alive, eventually, kill};
 use serde_json::{Value, json};
 
 const SLEEPER: [&str; 5] = ["--start", "--", "/bin/sh", "-c", "exec sleep 3600"];
@@ -25,6 +25,20 @@ async fn create_makes_a_peer_and_says_how_to_start_it() {
     assert_eq!(daemon.ask(&["create", "carol", "--", "sleep", "60"])["new"], false);
     let fleet: Value = serde_json::from_str(&daemon.read("fleet.json")).unwrap();
     assert_eq!(fleet["peers"][1]["env"], json!({"A": "b=c"}));
+}
+
+#[tokio::test]
+async fn a_peer_leaves_no_descriptor_behind_however_often_it_lives() {
+    let daemon = Daemon::start().await;
+    daemon.sleeper("bob");
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    daemon.ask(&["restart", "bob"]);
+    let before = descriptors();
+    for _ in 0..5 {
+        daemon.ask(&["restart", "bob"]);
+    }
+    let none_left = || async { (descriptors() <= before).then_some(()) };
+    eventually("five lives leave no descriptor", none_left).await;
 }
 
 #[tokio::test]

@@ -17,6 +17,11 @@ attention = [{ what = "sign-in", screen = "(?m)^Sign in first" }]
 kind = "program"
 readiness = "notify"
 boot_deadline = "100ms"
+
+[runtime.talker]
+kind = "program"
+readiness = "output"
+boot_deadline = "1s"
 "#;
 
 async fn daemon() -> Daemon {
@@ -73,6 +78,16 @@ async fn a_boot_that_takes_too_long_needs_attention_and_is_no_death() {
     let daemon = daemon().await;
     create(&daemon, "slow", "exec sleep 3600").tells(&["slow-bob is needs-attention: slow"]);
     assert_eq!(daemon.ask(&["deaths"]), json!([]));
+}
+
+#[tokio::test]
+async fn what_an_earlier_life_wrote_makes_no_later_one_ready() {
+    let daemon = daemon().await;
+    let script = "[ -e silent ] || echo hello; exec sleep 3600";
+    create(&daemon, "talker", script).tells(&["talker-bob is up (gen 1)"]);
+    daemon.coalmine(&["logs", "bob"]).tells(&["hello"]);
+    daemon.put("silent", "");
+    daemon.coalmine(&["restart", "bob"]).tells(&["talker-bob is needs-attention: slow (gen 2)"]);
 }
 
 #[tokio::test]

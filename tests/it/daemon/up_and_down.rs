@@ -16,6 +16,7 @@ async fn up_starts_a_daemon_once_and_down_ends_it() {
     let status = root.ask(&["status"]);
     assert_eq!(root.ask(&["up", "-d"]), json!({"pid": status["daemon_pid"], "started": false}));
     let daemon = pid(&status, "daemon_pid");
+    assert_eq!(std::fs::read_to_string(format!("/proc/{daemon}/comm")).unwrap(), "coalmine\n");
     root.coalmine(&["down"]).tells(&["the daemon has ended; no peer runs"]);
     assert!(!alive(daemon));
     root.coalmine(&["down"]).tells(&["no daemon runs, and no peer"]);

@@ -1,6 +1,6 @@
 //! Limits of memory and tasks: on this host's own cgroups where that harms nobody, refused where nothing can apply them.
 
-use crate::support::{Rig, eventually, kill, skip};
+use crate::support::{Daemon, Rig, Root, eventually, kill, signal, skip};
 use coalmine::{
     actors::{
         fleet::request::CreatePeer,
@@ -10,6 +10,8 @@ use coalmine::{
     config::Config,
     io::limits::LimitsHost,
 };
+use rustix::process::Signal;
+use serde_json::Value;
 use std::{
     cell::RefCell,
     fs,
@@ -45,9 +47,9 @@ fn may_make_groups(claim: &str, controller: &str) -> bool {
     false
 }
 
-/// The group of a live server in the hierarchy of this controller.
-fn group(view: &PeerView, controller: &str) -> PathBuf {
-    let text = fs::read_to_string(format!("/proc/{}/cgroup", view.server_pid.unwrap())).unwrap();
+/// The group of a live process in the hierarchy of this controller.
+fn group(pid: i32, controller: &str) -> PathBuf {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let group =
         text.lines().find_map(|line| line.split_once(&format!(":{controller}:/")).map(|(_, group)| group)).unwrap();
     Path::new("/sys/fs/cgroup").join(controller).join(group)
@@ -59,7 +61,11 @@ struct Seen(RefCell<Vec<PathBuf>>);
 
 impl Seen {
     fn group(&self, view: &PeerView, controller: &str) -> PathBuf {
-        let group = group(view, controller);
+        self.group_of(view.server_pid.unwrap(), controller)
+    }
+
+    fn group_of(&self, pid: i32, controller: &str) -> PathBuf {
+        let group = group(pid, controller);
         self.0.borrow_mut().push(group.clone());
         group
     }
@@ -133,6 +139,55 @@ async fn a_killed_server_takes_its_group_with_it_and_the_next_life_has_one_of_it
     assert_eq!(rig.records().len(), 1);
     rig.fleet.remove("bob", true).await.unwrap();
     until_gone(&second_group).await;
+}
+
+fn pid(peer: &Value, whose: &str) -> i32 {
+    peer[whose].as_i64().unwrap().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_whose_daemon_died_before_it_was_limited_is_limited_before_its_program_begins() {
+    if !may_make_groups("a server is limited by the next daemon", "pids") {
+        return;
+    }
+    let seen = Seen::default();
+    let daemon = Daemon::on(Root::new().env_also("COALMINE_FAULT", "server-born")).await;
+    daemon.ask(&["create", "bob", "--tasks-max", "50", "--", "sleep", "3600"]);
+    daemon.coalmine(&["start", "bob"]);
+    let (_, root) = daemon.ended().await;
+    let daemon = Daemon::on(root).await;
+    let bob = daemon.until("bob", "up", |peer| peer["phase"] == "up").await;
+    assert_eq!(bob["gen"], 1, "the server that was born goes on");
+    let group = seen.group_of(pid(&bob, "server_pid"), "pids");
+    assert!(group.to_string_lossy().ends_with("-shell-bob-g1"), "{}", group.display());
+    daemon.ask(&["stop", "bob"]);
+    assert!(!group.exists());
+}
+
+#[tokio::test]
+async fn groups_that_wait_for_a_canary_go_with_the_daemon_and_forgotten_ones_with_the_next() {
+    if !may_make_groups("no group outlives a daemon that was told to end", "pids") {
+        return;
+    }
+    let seen = Seen::default();
+    let daemon = Daemon::start().await;
+    daemon.ask(&["create", "bob", "--tasks-max", "50", "--restart", "never", "--start", "--", "sleep", "3600"]);
+    let bob = daemon.peer("bob");
+    let group = seen.group_of(pid(&bob, "server_pid"), "pids");
+    // It is to read the counters of the group first, and does not come to it.
+    signal(pid(&bob, "canary_pid"), Signal::STOP);
+    kill(pid(&bob, "server_pid"));
+    daemon.until("bob", "down", |peer| peer["phase"] == "stopped").await;
+    daemon.signal(Signal::TERM);
+    let (_, root) = daemon.ended().await;
+    signal(pid(&bob, "canary_pid"), Signal::CONT);
+    assert!(!group.exists());
+
+    fs::create_dir(&group).unwrap();
+    let note = root.path().join("peers/shell-bob/limits-g9");
+    fs::write(&note, group.to_str().unwrap()).unwrap();
+    let _daemon = Daemon::on(root).await;
+    assert!(!group.exists() && !note.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

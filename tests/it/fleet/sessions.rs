@@ -1,6 +1,6 @@
 //! What a program's own end leads to (spec 01 §5).
 
-use crate::support::{PATIENCE, Rig, kill};
+use crate::support::{PATIENCE, Rig, eventually, helper, kill};
 use coalmine::actors::{
     fleet::request::CreatePeer,
     peer::restart_policy::RestartPolicy,
@@ -141,6 +141,39 @@ async fn a_pane_that_is_closed_beside_a_second_window_is_one_line_and_a_new_life
     assert_eq!(exits.len(), 1, "{exits:?}");
     assert!(exits[0].contains("cause=session-killed"), "{}", exits[0]);
     no_server_record(&rig);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_an_outsider_puts_into_the_pane_is_watched_like_its_predecessor() {
+    let rig = Rig::new().await;
+    let bob = rig.sleeper("bob").await;
+    // Without its hook the server tells nobody: only who watches the new program hears of its end.
+    assert!(rig.outsider(&bob, &["set-hook", "-gu", "pane-died"]).status.success());
+    assert!(rig.outsider(&bob, &["respawn-pane", "-k", "-t", "%0", "sleep 4; exit 3"]).status.success());
+    let view = rig.until_up("bob", 2).await;
+    assert_eq!(view.deaths_recent, 1);
+    let exits = session_exits(&rig);
+    assert!(exits.len() == 1 && exits[0].contains("dead_status=3"), "{exits:?}");
+    no_server_record(&rig);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_program_is_told_also_where_the_helper_was_away_when_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, kept, tries) = (folder.path().join("helper"), folder.path().join("kept"), folder.path().join("tries"));
+    std::fs::copy(helper(), &place).unwrap();
+    let rig = Rig::with(|builder| builder.helper(&place)).await;
+    let bob = waiting(&rig, "exit 3", RestartPolicy::OnFailure).await;
+    std::fs::rename(&place, &kept).unwrap();
+    let broken = format!("#!/bin/sh\necho >> {}; exit 1\n", tries.display());
+    std::fs::write(&place, broken).unwrap();
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    say(&rig, &bob);
+    let failed = || async { (std::fs::read_to_string(&tries).ok()?.lines().count() >= 2).then_some(()) };
+    eventually("the server and the daemon tried it", failed).await;
+    std::fs::rename(&kept, &place).unwrap();
+    assert_eq!(rig.until_up("bob", 2).await.deaths_recent, 1);
+    assert_eq!(session_exits(&rig).len(), 1, "{:?}", session_exits(&rig));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,11 +3,13 @@
 use super::{add, contents};
 use crate::{
     daemon::disk::fill,
-    support::{Daemon, Refusal, Root, Said, is_root, skip},
+    support::{Daemon, Refusal, Root, Said, is_root, names_in, skip},
 };
+use rustix::process::Signal;
 use serde_json::json;
 use std::{
     fs,
+    os::unix::process::ExitStatusExt,
     process::{Command, Stdio},
 };
 
@@ -65,6 +67,51 @@ fn a_read_only_memory_is_read_and_not_written() {
         &root.coalmine(&["memory", "add", "fact", "x"]),
     );
     assert_eq!(contents(&root), ["before"]);
+}
+
+/// Lets a daemon make no file longer than this (`unlimited`, or bytes); whether this host can.
+fn limit_files(daemon: &Daemon, longest: &str) -> bool {
+    let pid = daemon.pid().to_string();
+    Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={longest}:")]).status().is_ok_and(|s| s.success())
+}
+
+#[tokio::test]
+async fn a_write_that_is_cut_short_is_refused_and_leaves_no_half_line() {
+    let daemon = Daemon::start().await;
+    assert_eq!(add(&daemon, "before"), 1);
+    let before = daemon.read("memory.jsonl");
+    if !limit_files(&daemon, &(before.len() + 50).to_string()) {
+        return skip("a write that is cut short leaves no half line", "prlimit is missing");
+    }
+    let said = daemon.coalmine(&["--json", "memory", "add", "fact", &"x".repeat(200)]);
+    assert_eq!((said.code, &said.error()["code"]), (1, &json!("io")), "{said:?}");
+    assert!(said.error()["message"].as_str().unwrap().contains("File too large"), "{said:?}");
+    assert_eq!(daemon.read("memory.jsonl"), before);
+    assert!(limit_files(&daemon, "unlimited"));
+    assert_eq!(add(&daemon, "after"), 2);
+    assert_eq!(contents(&daemon), ["after", "before"]);
+}
+
+#[test]
+fn a_writer_that_dies_within_a_line_costs_that_line_only() {
+    let root = Root::new();
+    add(&root, "before");
+    let longest = root.read("memory.jsonl").len() + 50;
+    // Whoever has no daemon dies of the signal that tells of the limit: half a line is written by then.
+    let mut command = Command::new("prlimit");
+    command.args([&format!("--fsize={longest}"), "--core=0", env!("CARGO_BIN_EXE_coalmine")]);
+    command.args(["memory", "add", "fact", &"x".repeat(200)]).env_clear().envs(root.env());
+    let Ok(status) = command.stdin(Stdio::null()).stderr(Stdio::null()).status() else {
+        return skip("a writer that dies within a line costs that line only", "prlimit is missing");
+    };
+    assert_eq!(status.signal(), Some(Signal::XFSZ.as_raw()), "{status:?}");
+    assert_eq!(root.read("memory.jsonl").len(), longest);
+    assert_eq!(contents(&root), ["before"]);
+    assert_eq!(add(&root, "after"), 2);
+    assert_eq!(contents(&root), ["after", "before"]);
+    let torn = names_in(root.path()).into_iter().find(|name| name.starts_with("memory.jsonl.torn-")).unwrap();
+    assert_eq!(root.read(&torn).len(), 50);
+    assert_eq!(root.ask(&["memory", "stats"])["torn"], 1);
 }
 
 /// Runs the command line with one system call of it tampered with; nothing where there is no strace.

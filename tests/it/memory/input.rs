@@ -1,7 +1,7 @@
 //! Bad input and bad places: each a typed refusal that leaves all as it was.
 
 use super::{add, contents};
-use crate::support::{Daemon, Refusal, Root, Said, skip, stop_process};
+use crate::support::{Daemon, Refusal, Root, Said, eventually, skip, stop_process};
 use serde_json::json;
 use std::{
     io::{BufRead, BufReader},
@@ -127,7 +127,9 @@ async fn a_daemon_whose_memory_is_held_says_so_and_has_it_when_it_is_free() {
     is_held(&daemon.coalmine(&["--json", "memory", "add", "fact", "x", "--wait", "0s"]));
     assert_eq!(contents(&daemon), ["kept"]); // by the file
     let unavailable = daemon.ask(&["status"])["unavailable"].clone();
-    assert_eq!(unavailable[0][0], "memory", "{unavailable}");
+    assert_eq!(unavailable[0]["store"], "memory", "{unavailable}");
+    let told = || async { daemon.coalmine(&["status"]).out.contains("memory, tried again in ").then_some(()) };
+    eventually("it says when it is tried again", told).await;
     drop(holder);
     let said = daemon.coalmine(&["--json", "memory", "add", "fact", "x", "--wait", "30s"]);
     assert_eq!((said.code, &said.json()["data"]["id"]), (0, &json!(2)), "{said:?}");
@@ -148,4 +150,9 @@ fn a_folder_or_a_link_in_its_place_is_refused() {
     let link = Refusal { message: "memory.jsonl is a link to nothing", ..folder };
     let args = ["memory", "add", "fact", "x"];
     link.check(&root.coalmine(&[&["--json"], args.as_slice()].concat()), &root.coalmine(&args));
+    // Nor is one to a file written through.
+    root.put("nowhere", "");
+    let link = Refusal { message: "memory.jsonl is a link, and compaction would replace it", ..folder };
+    link.check(&root.coalmine(&[&["--json"], args.as_slice()].concat()), &root.coalmine(&args));
+    assert_eq!(root.read("nowhere"), "");
 }

@@ -55,6 +55,12 @@ impl Root {
         self
     }
 
+    /// Without that variable from now on.
+    pub fn without(mut self, name: &str) -> Self {
+        self.env.retain(|(key, _)| *key != name);
+        self
+    }
+
     /// Puts a small file system of its own under the root; says whether this host lets us.
     pub fn mount_tmpfs(&mut self, options: &str) -> bool {
         self.mount = Mount::tmpfs(&self.path, options);

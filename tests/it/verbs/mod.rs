@@ -3,6 +3,7 @@ mod deaths;
 mod explain;
 mod follow;
 mod init;
+mod knobs;
 mod limits;
 mod metrics;
 mod openapi;

@@ -143,6 +143,43 @@ async fn the_memory_provider_answers_as_the_document_says() {
     assert_eq!(status, 400, "neither one peer nor all");
 }
 
+#[tokio::test]
+async fn the_attachments_answer_as_the_document_says_on_every_route_of_them() {
+    let daemon = Daemon::start().await;
+    let socket = daemon.paths().daemon_socket();
+    let document = document_of(&socket);
+    let put = http::request("PUT", "/v1/attachments?label=a%20note&width=3&height=4&commit=false", b"some words");
+    let (status, put) = http::talk(&socket, &put);
+    assert_eq!(status, 200, "{put}");
+    let schema = &document["paths"]["/v1/attachments"]["put"]["responses"]["200"]["content"]["application/json"];
+    assert_eq!(faults(&document, &schema["schema"], &put, "put"), Vec::<String>::new(), "{put}");
+    let id = put["data"]["id"].as_str().unwrap();
+    let (one, meta) = (format!("/v1/attachments/{id}"), format!("/v1/attachments/{id}/meta"));
+    let read = http::answer(&socket, &http::request("GET", &one, b""));
+    assert!(read.starts_with("HTTP/1.1 200") && read.ends_with("some words"), "{read}");
+    let ids = json!({ "session": "operator", "ids": [id] });
+    let requests = [
+        ("post", "/v1/attachments/commit", "/v1/attachments/commit", ids),
+        ("get", "/v1/attachments", "/v1/attachments?session=operator&limit=5", Value::Null),
+        ("get", "/v1/attachments/{id}/meta", meta.as_str(), Value::Null),
+        ("get", "/v1/attachments/verify", "/v1/attachments/verify", Value::Null),
+        ("delete", "/v1/attachments/{id}", one.as_str(), Value::Null),
+        ("post", "/v1/attachments/release", "/v1/attachments/release", json!({ "session": "operator" })),
+        ("post", "/v1/attachments/gc", "/v1/attachments/gc", json!({ "grace_ms": 0 })),
+    ];
+    let paths = document["paths"].as_object().unwrap().iter();
+    for (path, methods) in paths.filter(|(path, _)| path.starts_with("/v1/attachments")) {
+        for method in methods.as_object().unwrap().keys() {
+            let as_bytes = [("put", "/v1/attachments"), ("get", "/v1/attachments/{id}")];
+            let asked = requests.iter().any(|request| (request.0, request.1) == (method, path));
+            assert!(asked || as_bytes.contains(&(method, path)), "{method} {path}");
+        }
+    }
+    for (method, path, target, body) in requests {
+        answers_as_documented(&socket, &document, method, path, target, body);
+    }
+}
+
 fn ask(socket: &Path, method: &str, target: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     http::talk(socket, &http::request(method, target, body.as_bytes()))

@@ -61,6 +61,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         env: BTreeMap::new(),
         restart: None,
         restart_knobs: None,
+        idle_after: None,
         limits: crate::peer::limits::Limits::default(),
         policy: None,
         phase,
@@ -161,7 +162,12 @@ impl House {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<bool, FleetError> {
-        self.make(spec(name, None)).await.map(|born| born.changes.new)
+        self.create_as(spec(name, None)).await
+    }
+
+    /// Makes a peer; says whether it is new.
+    pub(super) async fn create_as(&self, spec: PeerSpec) -> Result<bool, FleetError> {
+        self.make(spec).await.map(|born| born.changes.new)
     }
 
     pub(super) async fn make(&self, spec: PeerSpec) -> Result<Born, FleetError> {

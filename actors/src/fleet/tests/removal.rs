@@ -7,8 +7,9 @@ use crate::{
     peer::{
         file::{Life, LifePhase, PeerFile},
         message::PeerMsg,
+        restart_policy::RestartPolicy,
     },
-    registry::document::RegistryPhase,
+    registry::document::{PeerSpec, RegistryPhase},
     testing::{FakeWorld, Op},
     view::PhaseName,
 };
@@ -54,6 +55,30 @@ async fn what_was_left_half_made_is_forgotten_before_anybody_can_make_it_anew() 
     assert!(house.create("bob").await.unwrap());
     settle().await;
     assert_eq!(house.world.registry.document().peers[0].phase, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_announcement_failed_was_never_made_and_leaves_nothing_to_its_namesake() {
+    let house = House::with(&[]).await;
+    let first = PeerSpec { cwd: "/elsewhere".into(), restart: Some(RestartPolicy::Never), ..spec("bob", None) };
+    house.world.registry.refuse_save(2);
+    assert_eq!(house.create_as(first).await.unwrap_err().code(), "io");
+    assert!(house.world.registry.document().peers[0].is_newborn());
+    assert!(house.create("bob").await.unwrap(), "it is new");
+    assert_eq!(house.world.registry.document().peers, [spec("bob", None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_make_the_same_peer_at_once_one_has_made_it() {
+    let house = House::with(&[]).await;
+    house.world.registry.hold();
+    let both = async { tokio::join!(house.create("bob"), house.create("bob")) };
+    let release = async {
+        settle().await;
+        house.world.registry.release();
+    };
+    let ((one, other), ()) = tokio::join!(both, release);
+    assert_ne!(one.unwrap(), other.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,31 @@
+//! Finishes what an earlier process left half done: the manifest says what was meant, the bytes say how far it came.
+
+use super::{change::BlobState, change::Change, handle::Shared, store::PAGE_MAX};
+use crate::error::FleetError;
+use std::sync::Arc;
+
+/// Blobs that were published and not noted are live; condemned ones go.
+pub(super) async fn finish(shared: &Arc<Shared>) -> Result<(), FleetError> {
+    let mut after = None;
+    loop {
+        let window = shared.manifest.unfinished(after, PAGE_MAX).await?;
+        let mut condemned = Vec::new();
+        for (id, state) in &window {
+            match state {
+                BlobState::Condemned => condemned.push(*id),
+                BlobState::Staged if shared.store.stat(*id).await.is_ok() => {
+                    shared.change(Change::Landed(*id)).await?;
+                }
+                // Meant and never stored: it goes with its last reference.
+                BlobState::Staged | BlobState::Live => {}
+            }
+        }
+        if !condemned.is_empty() && shared.manifest.unreadable().await?.is_empty() {
+            shared.sweep(condemned, true).await?;
+        }
+        match window.last() {
+            Some((id, _)) if window.len() == PAGE_MAX => after = Some(*id),
+            _ => return Ok(()),
+        }
+    }
+}

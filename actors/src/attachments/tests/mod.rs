@@ -1,0 +1,4 @@
+//! The rules and the desk, without a disk.
+
+mod interleaving;
+mod rules;

@@ -1,0 +1,259 @@
+//! `/v1/attachments`: bytes come and go as streams, records as JSON.
+
+use super::{
+    Shared, closed,
+    extract::{Body as JsonBody, Name, Params},
+    wire::{ApiError, Committing, Envelope, Released, Releasing, SweepAsked},
+};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use coalmine_actors::{
+    attachments::{
+        AttachmentError, AttachmentId, AttachmentRef, AttachmentStore, CreateMeta, Meta, Owner, Session, SweepOptions,
+        SweepReport, Verified,
+        change::Scope,
+        store::{ByteRange, PAGE_MAX, Page, Reading},
+    },
+    error::FleetError,
+};
+use serde::Deserialize;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio_stream::{Stream, StreamExt};
+
+type Answer<T> = Result<Envelope<T>, ApiError>;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v1/attachments", get(list).put(put))
+        .route("/v1/attachments/{id}", get(read).delete(forget))
+        .route("/v1/attachments/{id}/meta", get(stat))
+        .route("/v1/attachments/commit", post(commit))
+        .route("/v1/attachments/release", post(release))
+        .route("/v1/attachments/verify", get(verify))
+        .route("/v1/attachments/gc", post(sweep))
+}
+
+fn answer<T>(result: Result<T, FleetError>) -> Answer<T> {
+    result.map(Envelope::new).map_err(Into::into)
+}
+
+/// The `{id}` of a path.
+fn id_of(text: &str) -> Result<AttachmentId, FleetError> {
+    Ok(text.parse::<AttachmentId>()?)
+}
+
+/// Whose, and what is said of the bytes.
+#[derive(Deserialize)]
+struct PutParams {
+    session: Option<Session>,
+    owner: Option<Owner>,
+    label: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    /// `false`: only an intent, to be committed later.
+    commit: Option<bool>,
+}
+
+/// `PUT /v1/attachments`: the body is the attachment.
+async fn put(
+    State(shared): State<Shared>,
+    Params(asked): Params<PutParams>,
+    request: Request,
+) -> Answer<AttachmentRef> {
+    let media_type = declared(request.headers())?;
+    let announced = length_of(request.headers());
+    let session = asked.session.unwrap_or_else(Session::operator);
+    let store = shared.fleet.attachments().session(session, asked.owner.unwrap_or_else(Owner::whole));
+    let PutParams { label, width, height, .. } = asked;
+    let mut upload = store.upload(announced, CreateMeta { media_type, width, height, label }).await?;
+    let mut pieces = request.into_body().into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        upload.write(piece.map_err(|_hung_up| ApiError::BodyCut)?).await?;
+    }
+    let put = upload.finish().await?;
+    if asked.commit != Some(false) {
+        store.commit(vec![put.id]).await?;
+    }
+    Ok(Envelope::new(put))
+}
+
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What the head says that the bytes are; what clients say of their own accord says nothing.
+fn declared(headers: &HeaderMap) -> Result<Option<coalmine_actors::attachments::MediaType>, FleetError> {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let meant = said.filter(|said| !matches!(*said, "application/octet-stream" | "application/x-www-form-urlencoded"));
+    Ok(meant.map(str::parse).transpose()?)
+}
+
+/// `?session=&after=&limit=`
+#[derive(Deserialize)]
+struct ListParams {
+    session: Option<Session>,
+    after: Option<AttachmentId>,
+    limit: Option<usize>,
+}
+
+/// `GET /v1/attachments`
+async fn list(State(shared): State<Shared>, Params(asked): Params<ListParams>) -> Answer<Page> {
+    let ListParams { session, after, limit } = asked;
+    answer(shared.fleet.attachments().list(session, after, limit.unwrap_or(PAGE_MAX)).await)
+}
+
+/// `GET /v1/attachments/{id}/meta`
+async fn stat(State(shared): State<Shared>, Name(id): Name) -> Answer<Meta> {
+    answer(shared.fleet.attachments().stat(id_of(&id)?).await)
+}
+
+/// `GET /v1/attachments/{id}`, with `Range` a part of it. An answer that is cut short is damaged: its last bytes are
+/// sent only once the whole was found to be good.
+async fn read(State(shared): State<Shared>, Name(id): Name, headers: HeaderMap) -> Result<Response, ApiError> {
+    let id = id_of(&id)?;
+    let attachments = shared.fleet.attachments();
+    let range = match headers.get(header::RANGE).and_then(|range| range.to_str().ok()) {
+        Some(text) => range_of(text, attachments.stat(id).await?.byte_len).map_err(FleetError::from)?,
+        None => None,
+    };
+    let mut reading = attachments.open(id, range).await?;
+    // What fails at once is refused in words.
+    let first = reading.next().await.transpose()?;
+    let (meta, part) = (reading.meta.clone(), reading.range);
+    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let stopped = Box::pin(closed(shared.closing.clone()));
+    let mut response = (status, Body::from_stream(Pieces { first, reading, stopped })).into_response();
+    let head = response.headers_mut();
+    let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
+    head.insert(header::CONTENT_TYPE, text(meta.media_type.mime().to_owned()));
+    head.insert(header::CONTENT_LENGTH, text((part.end - part.start).to_string()));
+    head.insert(header::ETAG, text(format!("\"{id}\"")));
+    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // An attachment is whatever somebody put there: nothing of it is to run in a browser.
+    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if range.is_some() {
+        let last = part.end.saturating_sub(1);
+        head.insert(header::CONTENT_RANGE, text(format!("bytes {}-{last}/{}", part.start, meta.byte_len)));
+    }
+    Ok(response)
+}
+
+/// `bytes=0-99`, `bytes=100-`, `bytes=-100`; nothing where it is several ranges or none, which HTTP lets us ignore.
+fn range_of(text: &str, byte_len: u64) -> Result<Option<ByteRange>, AttachmentError> {
+    let Some((from, to)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Ok(None);
+    };
+    let range = match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
+        (Ok(start), Ok(last)) if last >= start => ByteRange { start, end: last.saturating_add(1) },
+        (Ok(start), Err(_)) if to.trim().is_empty() => ByteRange { start, end: byte_len },
+        (Err(_), Ok(count)) if from.trim().is_empty() => {
+            ByteRange { start: byte_len.saturating_sub(count), end: byte_len }
+        }
+        _ => return Ok(None),
+    };
+    range.within(byte_len).map(Some)
+}
+
+/// A body, until it ends, fails, or the server stops.
+struct Pieces<S> {
+    first: Option<Bytes>,
+    reading: Reading,
+    stopped: Pin<Box<S>>,
+}
+
+impl<S: Future<Output = ()>> Stream for Pieces<S> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(io::Error::other("the server stops"))));
+        }
+        let next = self.reading.poll_next(context);
+        next.map(|item| item.map(|piece| piece.map_err(|error| io::Error::other(error.chain()))))
+    }
+}
+
+/// `?session=`
+#[derive(Deserialize)]
+struct OfSession {
+    session: Option<Session>,
+}
+
+/// `DELETE /v1/attachments/{id}`: the references to it end, of one session or of all. The bytes go with the next sweep.
+async fn forget(
+    State(shared): State<Shared>,
+    Name(id): Name,
+    Params(OfSession { session }): Params<OfSession>,
+) -> Answer<Released> {
+    let id = id_of(&id)?;
+    let scope = session.map_or(Scope::Everywhere(id), |session| Scope::One(session, id));
+    answer(shared.fleet.attachments().release(scope).await.map(|released| Released { released }))
+}
+
+/// `POST /v1/attachments/commit`
+async fn commit(State(shared): State<Shared>, JsonBody(asked): JsonBody<Committing>) -> Answer<()> {
+    let Committing { session, owner, ids } = asked;
+    answer(shared.fleet.attachments().commit(session, owner.unwrap_or_else(Owner::whole), ids).await)
+}
+
+/// `POST /v1/attachments/release`
+async fn release(State(shared): State<Shared>, JsonBody(asked): JsonBody<Releasing>) -> Answer<Released> {
+    let Releasing { session, owner } = asked;
+    let scope = match owner {
+        Some(owner) => Scope::Owner(session, owner),
+        None => Scope::Session(session),
+    };
+    answer(shared.fleet.attachments().release(scope).await.map(|released| Released { released }))
+}
+
+/// `GET /v1/attachments/verify`
+async fn verify(State(shared): State<Shared>) -> Answer<Verified> {
+    answer(shared.fleet.attachments().verify().await)
+}
+
+/// `POST /v1/attachments/gc`
+async fn sweep(State(shared): State<Shared>, JsonBody(asked): JsonBody<SweepAsked>) -> Answer<SweepReport> {
+    let SweepAsked { grace_ms, dry_run } = asked;
+    let grace = grace_ms.map_or(coalmine_actors::attachments::GRACE_DEFAULT, Duration::from_millis);
+    answer(shared.fleet.attachments().sweep(SweepOptions { grace, dry_run }).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_a_part_and_what_is_none_is_ignored() {
+        let range = |start, end| Some(ByteRange { start, end });
+        for (text, found) in [
+            ("bytes=0-9", range(0, 10)),
+            ("bytes=90-", range(90, 100)),
+            ("bytes=-10", range(90, 100)),
+            ("bytes=-1000", range(0, 100)),
+            ("bytes=95-1000", range(95, 100)),
+            ("bytes=0-1,5-6", None),
+            ("bytes=9-3", None),
+            ("lines=0-9", None),
+            ("bytes=", None),
+        ] {
+            assert_eq!(range_of(text, 100).unwrap(), found, "{text}");
+        }
+        for text in ["bytes=100-", "bytes=100-200", "bytes=-0"] {
+            assert!(range_of(text, 100).is_err(), "{text}");
+        }
+    }
+}
