@@ -5,7 +5,7 @@
 mod support;
 
 use coalmine::{
-    io::{find, limits::LimitsHost, pidfd::dead_within, provisioner::Providers, spawn::Spawn},
+    io::{find, pidfd::dead_within, provisioner::Providers, spawn::Spawn},
     paths::Paths,
 };
 use coalmine_actors::{
@@ -45,7 +45,7 @@ async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
     let ballast = Ballast::new(if args.quick { 1_000_000 } else { BALLAST_BYTES })?;
     let mut report = Report::new("provision");
     report.condition(format!("{} MB resident in the daemon", ballast.resident_mb));
-    let providers = Providers::new(Paths::new(&root)?, &["PATH".into(), "HOME".into()], &LimitsHost::default());
+    let providers = Providers::new(Paths::new(&root)?, &["PATH".into(), "HOME".into()]);
 
     say("one run beside a bare spawn");
     report.table("one run of /bin/true", one_run(&providers, &root, args.rounds(300)).await?);

@@ -172,12 +172,12 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host.clone(), &self.config.pass_env)?;
+        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
-        let providers = Providers::new(paths.clone(), &self.config.provision.env, &self.limits_host);
+        let providers = Providers::new(paths.clone(), &self.config.provision.env);
         let host = Arc::new(providers.clone());
         let provisioning = Provisioning::new(host, Some(journal.clone()), self.config.provision.rules);
         let actor = FleetActor {

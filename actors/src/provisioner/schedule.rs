@@ -219,7 +219,8 @@ mod tests {
         fn nothing_is_lost_doubled_or_out_of_order(parallel in 1..4usize, steps in prop::collection::vec(anything(), 0..80)) {
             let name = |who: u8| peer(&format!("p{who}"));
             let mut schedule = Schedule::new(parallel);
-            let (mut waiting, mut running): (Vec<(u8, Ticket)>, Vec<(u8, Ticket)>) = (Vec::new(), Vec::new());
+            let mut waiting: Vec<(u8, Ticket)> = Vec::new();
+            let mut running: Vec<(u8, Ticket)> = Vec::new();
             for step in steps.into_iter().chain((0..200).map(|_| Do::End(0))) {
                 match step {
                     Do::Submit(who, joint) => {

@@ -103,13 +103,6 @@ impl LimitsHost {
         self.mechanism(&needed).map(Some)
     }
 
-    /// The folder of this process's own group in cgroup v2, where groups may be made in it.
-    pub fn unified(&self) -> Option<PathBuf> {
-        let own = std::fs::read_to_string(&self.own_groups).ok()?;
-        let folder = own_groups::own_unified(&self.cgroup_root, &own)?;
-        rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_ok().then_some(folder)
-    }
-
     fn mechanism(&self, needed: &[Controller]) -> Result<Mechanism, FleetError> {
         if self.systemd.is_dir()
             && let Some(scope) = Scope::find()

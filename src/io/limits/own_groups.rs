@@ -82,8 +82,13 @@ fn version_one(root: &Path, own: &str, controller: Controller) -> Option<Hierarc
 /// `0::/a/b`: the one hierarchy, if the controller is enabled for groups below ours, or may be.
 fn version_two(root: &Path, own: &str, controller: Controller) -> Result<Hierarchy, String> {
     let name = controller.name();
-    let group = unified_group(own);
-    let Some(own) = own_unified(root, own) else {
+    let group = own.lines().find_map(|line| line.strip_prefix("0::"));
+    let Some(own) = group.and_then(|group| {
+        [root.to_owned(), root.join("unified")]
+            .iter()
+            .filter(|mount| mount.join("cgroup.controllers").is_file())
+            .find_map(|mount| visible(mount, group))
+    }) else {
         return Err(format!("no cgroup file system with the controller {name} is mounted below {}", root.display()));
     };
     let holds = |file: &str| {
@@ -101,19 +106,6 @@ fn version_two(root: &Path, own: &str, controller: Controller) -> Result<Hierarc
     } else {
         Ok(Hierarchy { version: Version::Two, own, controllers: vec![controller] })
     }
-}
-
-fn unified_group(own: &str) -> Option<&str> {
-    own.lines().find_map(|line| line.strip_prefix("0::"))
-}
-
-/// The folder of our own group in the hierarchy of version two.
-pub(super) fn own_unified(root: &Path, own: &str) -> Option<PathBuf> {
-    let group = unified_group(own)?;
-    [root.to_owned(), root.join("unified")]
-        .iter()
-        .filter(|mount| mount.join("cgroup.controllers").is_file())
-        .find_map(|mount| visible(mount, group))
 }
 
 /// The group's folder; in a container the mount may begin with the group itself.

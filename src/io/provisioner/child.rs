@@ -1,11 +1,6 @@
 //! One provider's process: leads its own session, and is ended when it is let go of.
 
-use super::{
-    Env,
-    end::Run,
-    group::{Group, Groups},
-    pipes::Pipes,
-};
+use super::{Env, end::Run, pipes::Pipes};
 use crate::io::{
     find, life_mark,
     pidfd::{Pidfd, dead_within},
@@ -44,15 +39,12 @@ pub(super) struct Leader(Option<Process>);
 struct Process {
     pidfd: Pidfd,
     mark: String,
-    /// Held until it is reaped; whatever is still in it then is left alone.
-    group: Option<Group>,
 }
 
 impl Process {
     fn run(&self) -> io::Result<Run> {
         let (leader, mark) = (self.pidfd.id().pid, self.mark.clone());
-        let group = self.group.as_ref().map(|group| group.path().to_owned());
-        Ok(Run { leader, pidfd: self.pidfd.as_fd().try_clone_to_owned()?, mark, group })
+        Ok(Run { leader, pidfd: self.pidfd.as_fd().try_clone_to_owned()?, mark })
     }
 }
 
@@ -61,12 +53,11 @@ pub(super) fn start(
     command: &ProvisionCommand,
     env: &Env,
     mark: String,
-    groups: Option<&Groups>,
     other_folder: &Path,
 ) -> Result<Child, ProvisionOutcome> {
     let program = program(&command.program, env)?;
     let folder = if command.cwd.is_dir() { &command.cwd } else { other_folder };
-    let child = launch(&program, command, env, mark, groups, folder);
+    let child = launch(&program, command, env, mark, folder);
     child.map_err(|error| {
         let errno = rustix::io::Errno::from_io_error(&error);
         let state = match errno {
@@ -101,14 +92,7 @@ fn program(program: &Program, env: &Env) -> Result<PathBuf, ProvisionOutcome> {
     found.ok_or_else(|| ProvisionOutcome::not_run(state, why))
 }
 
-fn launch(
-    program: &Path,
-    command: &ProvisionCommand,
-    env: &Env,
-    mark: String,
-    groups: Option<&Groups>,
-    folder: &Path,
-) -> io::Result<Child> {
+fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, folder: &Path) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let pipes = Pipes::new(receiver(stdout)?, receiver(stderr)?);
@@ -120,10 +104,8 @@ fn launch(
         spawn = spawn.env(name, value)?;
     }
     let pid = spawn.env(life_mark::VARIABLE, &mark)?.start()?;
-    // At once: who forks faster than this has a child outside, which is found in the other ways.
-    let group = groups.and_then(|groups| groups.enter(&mark, pid));
     match Pidfd::open(pid) {
-        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark, group })), pipes }),
+        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark })), pipes }),
         Err(error) => {
             // Nobody could hear of its end, or end it by a descriptor; it is ours and not reaped, so its number is too.
             abandon(pid);

@@ -1,9 +1,8 @@
 //! Ends all that is of one run: TERM, 2 s, KILL, and again for what was forked meanwhile (spec 03 §3).
 //!
-//! A group kill reaches what stayed in the process group. What made a session of its own is known by the run's mark in
-//! its environment, by its session, by its parent, or by its cgroup.
+//! A group kill reaches what stayed in the group. What made a session of its own is known by the run's mark in its
+//! environment, by its session, or by its parent.
 
-use super::group;
 use crate::io::{
     held::{self, Held},
     life_mark,
@@ -14,7 +13,7 @@ use rustix::{
     fd::OwnedFd,
     process::{Pid, Signal},
 };
-use std::{os::fd::AsFd, path::PathBuf, time::Duration};
+use std::{os::fd::AsFd, time::Duration};
 use tokio::time::Instant;
 
 /// How long a process has after TERM, and after KILL.
@@ -29,8 +28,6 @@ pub(super) struct Run {
     pub(super) leader: i32,
     pub(super) pidfd: OwnedFd,
     pub(super) mark: String,
-    /// Its cgroup, where it has one.
-    pub(super) group: Option<PathBuf>,
 }
 
 impl Run {
@@ -68,7 +65,6 @@ impl Run {
                     .collect();
             }
             self.signal_group(Signal::KILL);
-            self.group.as_deref().map(group::kill);
             held::signal(&family, Signal::KILL);
             dead_within(self.pidfd.as_fd(), KILL_GRACE);
             held::wait(&family, KILL_GRACE);
@@ -114,6 +110,5 @@ impl Run {
             // A dead parent's number may be another's by now.
             || family.iter().any(|known| known.pid == stat.ppid && known.lives())
             || life_mark::bears(pid, &self.mark, buffer)
-            || self.group.is_some() && group::holds(&self.mark, pid)
     }
 }

@@ -5,12 +5,10 @@
 //!   child.rs   started by posix_spawn, leader of its own session; let go of, it is ended
 //!   pipes.rs   both pipes drained, the tail of each kept
 //!   end.rs     TERM, 2 s, KILL: its group, then whatever else is of it
-//!   group.rs   its cgroup, where one may be made
 //! ```
 
 mod child;
 mod end;
-mod group;
 mod host_plugins;
 mod pipes;
 mod run;
@@ -19,7 +17,7 @@ mod slot_file;
 #[cfg(test)]
 mod tests;
 
-use super::{blocking, limits::LimitsHost};
+use super::blocking;
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
@@ -31,7 +29,6 @@ use coalmine_actors::{
         slot::{Slot, SlotFile},
     },
 };
-use group::Groups;
 use jiff::Timestamp;
 use std::{
     hash::{BuildHasher, RandomState},
@@ -55,8 +52,6 @@ pub struct Providers(Arc<Shared>);
 struct Shared {
     paths: Paths,
     env: RwLock<Env>,
-    /// Nothing where no cgroup may be made.
-    groups: Option<Groups>,
     /// Makes the mark of each run another one, also than those of earlier daemons.
     key: RandomState,
     runs: AtomicU64,
@@ -91,22 +86,15 @@ impl Shared {
     /// theirs end in a generation.
     fn mark(&self) -> String {
         let run = self.key.hash_one(self.runs.fetch_add(1, Ordering::Relaxed));
-        format!("{}{run:016x}", marks(&self.paths))
+        format!("{}-provision-{run:016x}", self.paths.root_hash())
     }
 }
 
-/// What the marks of all runs begin with.
-fn marks(paths: &Paths) -> String {
-    format!("{}-provision-", paths.root_hash())
-}
-
 impl Providers {
-    /// Providers of the fleet at `paths`, which get these variables of this process, each in a group of its own where
-    /// `host` lets us make one.
-    pub fn new(paths: Paths, pass: &[String], host: &LimitsHost) -> Self {
+    /// Providers of the fleet at `paths`, which get these variables of this process.
+    pub fn new(paths: Paths, pass: &[String]) -> Self {
         let env = RwLock::new(Env::passed(pass));
-        let groups = host.unified().map(|own| Groups::below(own, &marks(&paths)));
-        Self(Arc::new(Shared { paths, env, groups, key: RandomState::new(), runs: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { paths, env, key: RandomState::new(), runs: AtomicU64::new(0) }))
     }
 
     /// Passes these variables from now on.
@@ -144,9 +132,9 @@ impl ProviderHost for Providers {
         deadlines: Deadlines,
         cancel: watch::Receiver<bool>,
     ) -> BoxFuture<ProvisionOutcome> {
-        let (env, mark, groups) = (self.0.env(), self.0.mark(), self.0.groups.clone());
+        let (env, mark) = (self.0.env(), self.0.mark());
         let other_folder = self.0.paths.root().to_owned();
-        Box::pin(run::run(run::Order { command, env, mark, groups, other_folder }, deadlines, cancel))
+        Box::pin(run::run(run::Order { command, env, mark, other_folder }, deadlines, cancel))
     }
 
     fn set(&self, edit: Edit) -> Answer<()> {

@@ -3,7 +3,6 @@
 use super::{
     Env,
     child::{self, Child},
-    group::Groups,
 };
 use coalmine_actors::{
     ports::ProcessEnd,
@@ -24,7 +23,6 @@ pub(super) struct Order {
     pub(super) command: ProvisionCommand,
     pub(super) env: Env,
     pub(super) mark: String,
-    pub(super) groups: Option<Groups>,
     /// Where it starts if its own folder is not there.
     pub(super) other_folder: PathBuf,
 }
@@ -64,11 +62,10 @@ async fn go(
     mut cancel: watch::Receiver<bool>,
 ) -> ProvisionOutcome {
     let argv = order.command.argv();
-    let Order { command, env, mark, groups, other_folder } = order;
+    let Order { command, env, mark, other_folder } = order;
     // On a thread for it: a file system that hangs holds up nobody else. A child that is there too late finds nobody
     // to take it, and is ended by its drop.
-    let starting =
-        tokio::task::spawn_blocking(move || child::start(&command, &env, mark, groups.as_ref(), &other_folder));
+    let starting = tokio::task::spawn_blocking(move || child::start(&command, &env, mark, &other_folder));
     let mut child = match timeout_at(deadline, starting).await {
         Ok(Ok(Ok(child))) => child,
         Ok(Ok(Err(refused))) => return refused,

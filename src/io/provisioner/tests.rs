@@ -26,7 +26,7 @@ impl House {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path()).unwrap();
-        Self { providers: Providers::new(paths, &["PATH".into(), "HOME".into()], &LimitsHost::default()), root }
+        Self { providers: Providers::new(paths, &["PATH".into(), "HOME".into()]), root }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -194,33 +194,6 @@ async fn who_ignores_term_or_leaves_the_group_is_killed_after_two_seconds() {
         assert!((2_300..10_000).contains(&outcome.duration_ms), "{script}: {} ms", outcome.duration_ms);
         assert_eq!(house.left(), [0; 0], "{script}");
     }
-}
-
-#[tokio::test]
-async fn where_a_cgroup_may_be_made_nobody_escapes_and_none_is_left() {
-    let house = House::new();
-    let Some(own) = LimitsHost::default().unified() else {
-        let _unheard =
-            std::io::Write::write_all(&mut std::io::stderr(), b"\nNOT TESTED: no cgroup v2 may be written\n");
-        return;
-    };
-    // Another session, no mark, no parent.
-    let script = "(env -i setsid sh -c 'trap \"\" TERM; echo $$ >pid.new; mv pid.new pid; sleep 3600; sleep 1' &); \
-                  until test -e pid; do sleep 0.01; done; exec sleep 3600";
-    let outcome = house.run_for(house.sh(script), Duration::from_millis(1_500)).await;
-    let pid: i32 = fs::read_to_string(house.path("pid")).unwrap().trim().parse().unwrap();
-    let ended = fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    assert_eq!((outcome.state, outcome.escaped, ended), (State::Timeout, vec![], true));
-    let groups = || fs::read_dir(&own).unwrap().flatten().map(|file| file.file_name().into_string().unwrap());
-    let ours = || groups().filter(|name| name.starts_with(&group::name(&marks(&house.providers.0.paths)))).count();
-    house.run(house.sh("setsid sleep 3600 & true")).await;
-    assert_eq!(ours(), 1, "what a provider leaves behind is still in it");
-    held::signal(&bearers(&house.providers), Signal::KILL);
-    until("the next run removes it", || async {
-        house.run(house.sh("true")).await;
-        ours() == 0
-    })
-    .await;
 }
 
 #[tokio::test]
