@@ -12,6 +12,7 @@ use super::{
     manifest::Manifest,
     message::{AttachmentsMsg, SweepReply, Waiting},
     meta::Meta,
+    recover,
     session::SessionStore,
     store::{AttachmentStore, ByteRange, Page, Reading},
     sweep::{self, SweepOptions, SweepReport},
@@ -257,7 +258,15 @@ impl Attachments {
     /// [`AttachmentError::UnknownBlob`] for one that the session did not put; the manifest can not be written.
     pub async fn commit(&self, session: Session, owner: Owner, ids: Vec<AttachmentId>) -> Result<(), FleetError> {
         let at_ms = self.shared.now_ms();
-        self.shared.change(Change::Commit { session, owner, ids, at_ms }).await.map(drop)
+        let commit = Change::Commit { session, owner, ids: ids.clone(), at_ms };
+        match self.shared.change(commit.clone()).await {
+            // An actor that failed may have taken it along that they have landed: the bytes say so themselves.
+            Err(FleetError::Attachment(AttachmentError::UnknownBlob { .. })) => {
+                recover::look_again(&self.shared, &ids).await?;
+                self.shared.change(commit).await.map(drop)
+            }
+            done => done.map(drop),
+        }
     }
 
     /// These references end; how many there were.

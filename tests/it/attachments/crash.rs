@@ -82,16 +82,17 @@ async fn killed_at(point: FaultPoint, count: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_daemon_that_dies_at_any_step_loses_nothing_that_is_owned_and_leaves_no_orphan() {
-    let mut never = Vec::new();
+async fn a_daemon_that_dies_at_the_first_pass_of_any_step_loses_nothing_that_is_owned_and_leaves_no_orphan() {
     for point in points() {
-        let mut died = 0;
-        for count in [1, 4] {
-            died += u32::from(killed_at(point, count).await);
-        }
-        if died == 0 {
-            never.push(point.name());
-        }
+        assert!(killed_at(point, 1).await, "{} is never reached", point.name());
     }
-    assert_eq!(never, Vec::<&str>::new(), "these steps were never reached");
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_at_a_later_pass_of_any_step_loses_nothing_that_is_owned_and_leaves_no_orphan() {
+    let mut died = 0;
+    for point in points() {
+        died += u32::from(killed_at(point, 4).await);
+    }
+    assert!(died >= 6, "only {died} steps were passed so often");
 }

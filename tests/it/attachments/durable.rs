@@ -16,13 +16,25 @@ use coalmine::{
 };
 use coalmine_actors::{
     attachments::{
-        AttachmentError, AttachmentStore, CreateMeta, Owner, Session, SweepOptions,
-        change::Scope,
+        AttachmentError, AttachmentId, AttachmentStore, Attachments, AttachmentsParts, CreateMeta, Intent, Owner,
+        Session, SweepOptions,
+        book::BlobRow,
+        change::{BlobState, Change, Changed, Scope},
+        manifest::{Manifest, MemoryManifest, Orphans},
+        store::Page,
         tier::{DurabilityTier, Persistence},
     },
     error::FleetError,
+    ports::{Answer, BoxFuture},
 };
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 const NOW: SweepOptions = SweepOptions { grace: Duration::ZERO, dry_run: false };
 
@@ -103,6 +115,70 @@ async fn a_row_that_nobody_can_read_stops_removal_and_is_named() {
     stranger.execute("DELETE FROM refs WHERE session = 'live-x'", []).unwrap();
     assert_eq!(shop.attachments.sweep(NOW).await.unwrap().removed, 1);
     assert!(!blob(shop.folder.path(), id).exists());
+}
+
+/// A manifest whose next transaction panics in the actor that asks for it.
+#[derive(Default)]
+struct Panics(MemoryManifest, AtomicBool);
+
+impl Manifest for Panics {
+    fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>> {
+        assert!(!self.1.swap(false, Ordering::Relaxed), "as ordered: the transaction panics");
+        self.0.apply(changes)
+    }
+    fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool> {
+        self.0.holds(session, id)
+    }
+    fn row(&self, id: AttachmentId) -> Answer<Option<BlobRow>> {
+        self.0.row(id)
+    }
+    fn knows_length(&self, byte_len: u64) -> Answer<bool> {
+        self.0.knows_length(byte_len)
+    }
+    fn usage(&self, session: Session) -> Answer<(u64, u64)> {
+        self.0.usage(session)
+    }
+    fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page> {
+        self.0.list(session, after, limit)
+    }
+    fn uncommitted(&self, before_ms: i64, skip: usize, limit: usize) -> Answer<Vec<Intent>> {
+        self.0.uncommitted(before_ms, skip, limit)
+    }
+    fn orphans(&self, after: Option<AttachmentId>, limit: usize) -> Answer<Orphans> {
+        self.0.orphans(after, limit)
+    }
+    fn unfinished(&self, after: Option<AttachmentId>, limit: usize) -> Answer<Vec<(AttachmentId, BlobState)>> {
+        self.0.unfinished(after, limit)
+    }
+    fn unreadable(&self) -> Answer<Vec<String>> {
+        self.0.unreadable()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bug_in_the_actor_costs_whoever_met_it_an_error_and_nobody_else_anything() {
+    let manifest = Arc::new(Panics::default());
+    let parts = AttachmentsParts {
+        store: Arc::new(InMemory::new(Arc::new(HostClock), super::BYTES_MAX)),
+        manifest: Arc::clone(&manifest) as Arc<dyn Manifest>,
+        owners: Arc::new(super::ByName),
+        clock: Arc::new(HostClock),
+        journal: None,
+        quotas: Default::default(),
+        grace: Duration::ZERO,
+        sweep_every: None,
+    };
+    let attachments = Attachments::start(parts, None).await.unwrap();
+    let bob = attachments.session("live-bob".parse().unwrap(), Owner::whole());
+    let kept = bob.put(noise(1, 100), CreateMeta::default()).await.unwrap().id;
+    manifest.1.store(true, Ordering::Relaxed);
+    let failed = bob.put(noise(2, 100), CreateMeta::default()).await.unwrap_err();
+    assert!(matches!(failed, FleetError::Unavailable { .. }), "{failed:?}");
+    let again = || async { bob.put(noise(2, 100), CreateMeta::default()).await.ok() };
+    let put = crate::support::eventually("its successor serves", again).await;
+    bob.commit(vec![kept, put.id]).await.unwrap();
+    assert_eq!(attachments.sweep(NOW).await.unwrap().removed, 0);
+    assert_eq!(bob.list(None, 10).await.unwrap().items.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

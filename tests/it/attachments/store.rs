@@ -6,15 +6,17 @@ use super::{
     disk::{blob, files},
 };
 use bytes::Bytes;
+use coalmine::io::{attachments::InMemory, clock::HostClock};
 use coalmine_actors::{
     attachments::{
-        AttachmentError, AttachmentId, AttachmentStore, CreateMeta, Owner, SweepOptions,
+        AttachmentError, AttachmentId, AttachmentStore, Attachments, AttachmentsParts, CreateMeta, Owner, SweepOptions,
         change::{Quotas, Scope},
+        manifest::MemoryManifest,
         resolve::{RequestAttachment, resolve},
     },
     error::FleetError,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const NOW: SweepOptions = SweepOptions { grace: Duration::ZERO, dry_run: false };
 
@@ -100,38 +102,28 @@ async fn a_thousand_puts_at_once_of_a_hundred_blobs_leave_a_hundred() {
     assert_eq!(shop.attachments.list(None, None, 1_000).await.unwrap().items.len(), 100);
 }
 
-/// Rounds of put against sweep; all of them take half a minute.
-fn rounds() -> usize {
-    std::env::var("COALMINE_ATTACHMENT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
-}
-
-async fn race(rounds: usize) {
-    let shop = Shop::new().await;
+/// The last owner goes, a sweep begins, and somebody puts the same bytes: again and again.
+async fn race(attachments: &Attachments, rounds: usize) {
     let bytes = noise(1, 2_000);
     let id = AttachmentId::of(&bytes);
     let (mut swept, mut kept) = (0, 0);
     for round in 0..rounds {
-        let owner: Owner = format!("t{round}").parse().unwrap();
-        let store = shop.attachments.session("live".parse().unwrap(), owner.clone());
-        let (attachments, sweeper) = (shop.attachments.clone(), shop.attachments.clone());
-        // The last owner goes, a sweep begins, and somebody puts the same bytes.
-        let last = format!("t{}", round.wrapping_sub(1));
-        let put = tokio::spawn({
-            let bytes = bytes.clone();
-            async move { store.put(bytes, CreateMeta::default()).await }
-        });
+        let store = |round: usize| {
+            let owner: Owner = format!("t{round}").parse().unwrap();
+            attachments.session("live".parse().unwrap(), owner)
+        };
+        let (putter, sweeper, bytes_again) = (store(round), attachments.clone(), bytes.clone());
+        let put = tokio::spawn(async move { putter.put(bytes_again, CreateMeta::default()).await });
+        let last = Scope::Owner("live".parse().unwrap(), format!("t{}", round.wrapping_sub(1)).parse().unwrap());
         let sweep = tokio::spawn(async move {
-            if round > 0 {
-                let scope = Scope::Owner("live".parse().unwrap(), last.parse().unwrap());
-                attachments.release(scope).await.unwrap();
-            }
+            sweeper.release(last).await.unwrap();
             sweeper.sweep(NOW).await.unwrap().removed
         });
         put.await.unwrap().unwrap();
         let removed = sweep.await.unwrap();
         swept += removed;
         kept += u64::from(removed == 0);
-        let read = shop.session("live").get(id).await;
+        let read = store(round).get(id).await;
         assert_eq!(read.unwrap_or_else(|error| panic!("round {round}: {}", error.chain())).1, bytes);
     }
     assert!(swept > 0 && kept > 0, "they never met: {swept} swept, {kept} kept");
@@ -139,13 +131,23 @@ async fn race(rounds: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_put_that_races_with_a_sweep_of_the_same_bytes_keeps_them() {
-    race(rounds()).await;
+    let shop = Shop::new().await;
+    race(&shop.attachments, 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "10,000 rounds take minutes"]
 async fn ten_thousand_puts_that_race_with_a_sweep_keep_their_bytes() {
-    race(10_000).await;
+    let parts = AttachmentsParts {
+        store: Arc::new(InMemory::new(Arc::new(HostClock), super::BYTES_MAX)),
+        manifest: Arc::new(MemoryManifest::default()),
+        owners: Arc::new(super::ByName),
+        clock: Arc::new(HostClock),
+        journal: None,
+        quotas: Quotas::default(),
+        grace: Duration::ZERO,
+        sweep_every: None,
+    };
+    race(&Attachments::start(parts, None).await.unwrap(), 10_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
