@@ -93,6 +93,11 @@ impl ClientError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether one runs and does not listen, so that it has heard nothing of the request.
+    pub fn is_deaf(&self) -> bool {
+        matches!(self, Self::Deaf { .. })
+    }
+
     /// Whether one runs and gives no sign, so that files may be read instead.
     pub fn is_mute(&self) -> bool {
         matches!(self, Self::Deaf { .. } | Self::Stuck { .. })

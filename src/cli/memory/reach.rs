@@ -43,16 +43,41 @@ pub(super) async fn write<T>(
 ) -> Outcome<T> {
     let deadline = Instant::now() + writing.wait;
     loop {
-        let failure = match once(context, writing, &ask, &act).await {
+        match once(context, writing, &ask, &act).await {
             Ok(done) => return Ok(done),
-            Err(failure) => failure,
-        };
+            Err(miss) if miss.passes && Instant::now() < deadline => sleep(RETRY_PAUSE).await,
+            Err(miss) => return Err(miss.failure),
+        }
+    }
+}
+
+/// Why a try came to nothing.
+struct Miss {
+    failure: Failure,
+    /// Nothing was written, and the next try may succeed.
+    passes: bool,
+}
+
+impl From<Failure> for Miss {
+    fn from(failure: Failure) -> Self {
         let passes = matches!(&failure, Failure::Error(error)
             if matches!(error.code.as_str(), "memory-held" | "unavailable" | "busy"));
-        if !passes || Instant::now() >= deadline {
-            return Err(failure);
-        }
-        sleep(RETRY_PAUSE).await;
+        Self { failure, passes }
+    }
+}
+
+impl From<ClientError> for Miss {
+    fn from(error: ClientError) -> Self {
+        // A daemon that is starting holds the memory already, and does not listen yet.
+        let is_deaf = error.is_deaf();
+        let miss = Self::from(Failure::from(error));
+        Self { passes: miss.passes || is_deaf, ..miss }
+    }
+}
+
+impl From<FleetError> for Miss {
+    fn from(error: FleetError) -> Self {
+        Failure::from(error).into()
     }
 }
 
@@ -61,14 +86,14 @@ async fn once<T>(
     writing: Writing,
     ask: &impl AsyncFn(&Client) -> Result<T, ClientError>,
     act: &impl AsyncFn(&Memory) -> Result<T, FleetError>,
-) -> Outcome<T> {
+) -> Result<T, Miss> {
     match context.client() {
         Ok(client) => match ask(&client).await {
             Err(error) if error.is_unreachable() && context.place.socket.is_none() => {}
             result => return Ok(result?),
         },
         // Without a root there is no daemon; with --socket only the daemon is meant.
-        Err(failure) if context.place.socket.is_some() => return Err(failure),
+        Err(failure) if context.place.socket.is_some() => return Err(failure.into()),
         Err(_no_root_yet) => {}
     }
     let patience = LOCK_PATIENCE.min(writing.wait);
