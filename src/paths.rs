@@ -97,6 +97,16 @@ impl Paths {
         self.root.join("memory-index.sqlite")
     }
 
+    /// What the memory provider declares of itself.
+    pub fn memory_provider(&self) -> PathBuf {
+        self.root.join("memory-provider.json")
+    }
+
+    /// Who uses what providers installed once for the whole host.
+    pub fn host_plugins(&self) -> PathBuf {
+        self.root.join("host-plugins.json")
+    }
+
     /// The folder of the attachments.
     pub fn attachments(&self) -> PathBuf {
         self.root.join("attachments")

@@ -255,6 +255,9 @@ pub enum FleetError {
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
+    /// What the provisioner refuses.
+    #[error(transparent)]
+    Provision(#[from] crate::provisioner::ProvisionError),
     /// A fault of ours.
     #[error("internal fault: {0}")]
     Internal(String),
@@ -287,6 +290,7 @@ impl FleetError {
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::Attachment(error) => error.kind(),
             E::Memory(error) => error.kind(),
+            E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
             | E::StartFailed { .. }
             | E::Io { .. }
@@ -336,6 +340,7 @@ impl FleetError {
             E::Unsupported { .. } => "unsupported",
             E::Attachment(error) => error.code(),
             E::Memory(error) => error.code(),
+            E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
         }
     }
@@ -395,6 +400,7 @@ impl FleetError {
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Attachment(error) => error.hint(),
             E::Memory(error) => error.hint(),
+            E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),
         }
     }

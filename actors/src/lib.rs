@@ -5,6 +5,8 @@
 //! ├── Journal                the only writer of lifecycle.log; imports exits.log; fans events out
 //! ├── Keeper                 restarts the memory; its end is not the fleet's
 //! │   └── Store              the only writer of memory.jsonl; group commit
+//! ├── Keeper                 restarts the provisioner
+//! │   └── Provisioner        has the memory provider's commands run, peer by peer
 //! ├── Keeper                 restarts the attachments
 //! │   └── Clerk              the only writer of their manifest; who refers to what
 //! ├── Registry               the only writer of fleet.json
@@ -22,11 +24,13 @@ pub mod error;
 pub mod exit;
 pub mod fleet;
 pub mod journal;
+mod keeper;
 pub mod memory;
 pub mod names;
 pub mod outage;
 pub mod peer;
 pub mod ports;
+pub mod provisioner;
 pub mod registry;
 pub mod repeats;
 pub mod restart_budget;

@@ -1,5 +1,6 @@
 //! What a runtime is: data, not code. The built-in definitions are TOML files of the root package.
 
+use crate::provisioner::recipe::MemoryRecipe;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -40,6 +41,9 @@ pub struct RuntimeDef {
     /// How it is asked to end.
     #[serde(default)]
     pub stop: StopRecipe,
+    /// What it needs so that a memory can be provisioned for it.
+    #[serde(default, skip_serializing_if = "MemoryRecipe::is_empty")]
+    pub memory: MemoryRecipe,
 }
 
 fn default_boot_deadline() -> SignedDuration {

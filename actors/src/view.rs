@@ -8,6 +8,7 @@ use crate::{
         restart_policy::{RestartLimit, RestartPolicy},
     },
     ports::EndReport,
+    provisioner::view::SlotView,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -257,6 +258,9 @@ pub struct FleetStatus {
     /// The memory, where it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryView>,
+    /// The memory provider, where its declaration was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_slot: Option<SlotView>,
     /// Records that could not be written yet.
     pub records_owed: usize,
     /// Stores that can not serve now.

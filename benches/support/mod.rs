@@ -24,7 +24,7 @@ mod stats;
 pub use args::Args;
 pub use ballast::Ballast;
 pub use deaths::{Death, Deaths};
-pub use fleet::{BenchFleet, sleeper};
+pub use fleet::{BenchFleet, helper, sleeper};
 pub use hand::{Hand, Workshop};
 pub use host::Host;
 pub use marks::MarkFolder;

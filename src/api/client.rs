@@ -23,6 +23,7 @@ use tokio::{
 
 mod attachments;
 mod memory;
+mod provision;
 mod stream;
 pub use attachments::Download;
 pub use stream::EventStream;
@@ -199,10 +200,10 @@ impl Client {
         self.act(&peer(name, "/reset"), &(), Duration::ZERO).await
     }
 
-    /// `DELETE /v1/peers/{name}`
-    pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, ClientError> {
-        let target = peer(name, &format!("?force={force}"));
-        self.ask(Method::DELETE, &target, Bytes::new(), Duration::ZERO).await
+    /// `DELETE /v1/peers/{name}`; the wait is for the memory provider, which is called before the peer is gone.
+    pub async fn remove(&self, name: &str, force: bool, wait: Duration) -> Result<Removed, ClientError> {
+        let target = peer(name, &format!("?force={force}&wait_ms={}", wait.as_millis()));
+        self.ask(Method::DELETE, &target, Bytes::new(), wait).await
     }
 
     /// `POST /v1/peers/{identity}/ready`

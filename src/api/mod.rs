@@ -21,6 +21,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod peers;
+mod provision;
 mod serve;
 mod status;
 mod wait;
@@ -84,6 +85,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/deaths", get(deaths::list))
         .merge(attachments::routes())
         .merge(memory::routes())
+        .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })

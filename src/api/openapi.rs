@@ -22,7 +22,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every source that has routes: the router's, and those of resources that keep their own.
-    const SOURCES: [&str; 3] = [include_str!("mod.rs"), include_str!("attachments.rs"), include_str!("memory.rs")];
+    const SOURCES: [&str; 4] = [
+        include_str!("mod.rs"),
+        include_str!("attachments.rs"),
+        include_str!("memory.rs"),
+        include_str!("provision.rs"),
+    ];
 
     /// `get /v1/status` and so on, as the sources have them.
     fn routes() -> BTreeSet<String> {
@@ -32,7 +37,7 @@ mod tests {
     fn routes_of(source: &str) -> BTreeSet<String> {
         let routes = source.split(".route(\"").skip(1).flat_map(|route| {
             let (path, rest) = route.split_once('"').unwrap();
-            let handlers = rest.split_once("\n").unwrap().0;
+            let handlers = rest.lines().next().unwrap_or_default();
             let methods = ["get", "post", "delete", "put"].map(|method| (method, format!("{method}(")));
             let served = methods.into_iter().filter(move |(_, call)| handlers.contains(call.as_str()));
             served.map(move |(method, _)| format!("{method} {path}"))

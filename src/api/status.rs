@@ -8,10 +8,15 @@ use super::{
 use crate::fleet::EndOfAll;
 use axum::extract::State;
 use coalmine_actors::{error::FleetError, view::FleetStatus};
+use std::time::Duration;
+
+/// How long the provider's declaration may take to be read: this answer is also the daemon's sign of life.
+const SLOT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// `GET /v1/status`
 pub(super) async fn show(State(shared): State<Shared>) -> Envelope<FleetStatus> {
-    Envelope::new(shared.fleet.status())
+    let memory_slot = Some(shared.fleet.memory_slot(SLOT_TIME_MAX).await);
+    Envelope::new(FleetStatus { memory_slot, ..shared.fleet.status() })
 }
 
 /// `POST /v1/shutdown`: the peers are ended before the answer, the daemon after it.

@@ -11,6 +11,7 @@ use coalmine_actors::{
     error::{FleetError, Kind},
     memory::Added,
     names::{Generation, Identity},
+    provisioner::occasion::Direction,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -207,6 +208,20 @@ pub struct NotEnded {
     pub identity: Identity,
     /// Why.
     pub error: ErrorBody,
+}
+
+/// The body of `POST /v1/memory-plugin`: either one peer or all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepWanted {
+    /// On or off.
+    pub direction: Direction,
+    /// The one peer that is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// All are.
+    #[serde(default)]
+    pub all: bool,
 }
 
 /// The text on a peer's screen, made harmless.

@@ -3,7 +3,7 @@
 use super::{
     context::Context,
     failure::{Failure, Outcome},
-    output,
+    output, provisioned,
     restart_flags::RestartFlags,
 };
 use crate::config::parse_policy;
@@ -64,7 +64,7 @@ pub(super) struct Wish {
     /// Start it at once
     #[arg(long)]
     start: bool,
-    /// Longest wait for that start, as in 90s or 2m
+    /// Longest wait for all of it, as in 90s or 2m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait)]
     timeout: Duration,
     /// Do not start a daemon where none answers
@@ -101,8 +101,11 @@ impl Wish {
             start: self.start,
         };
         let client = context.client_or_start(self.no_daemon).await?;
-        let wait = if peer.start { self.timeout } else { Duration::ZERO };
-        let created = client.create(&peer, wait).await?;
+        // Also without a start: a memory provider is called, and takes its time.
+        let created = client.create(&peer, self.timeout).await?;
+        if !context.json {
+            provisioned::warn_of_birth(&created.peer.personality, &created.provision);
+        }
         context.answer(&created, |created| made(created, peer.start))
     }
 }

@@ -32,7 +32,9 @@ mod logs;
 mod man;
 mod many;
 mod memory;
+mod memory_plugin;
 mod output;
+mod provisioned;
 mod ready;
 mod remove;
 mod reset;
@@ -94,6 +96,7 @@ enum Verb {
     Events(events::Args),
     Deaths(deaths::Args),
     Memory(memory::Args),
+    MemoryPlugin(memory_plugin::Args),
     Attachment(attachment::Args),
     Ready(ready::Args),
     Up(up::Args),
@@ -151,6 +154,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,
         Verb::Memory(args) => memory::run(context, args).await,
+        Verb::MemoryPlugin(args) => memory_plugin::run(context, args).await,
         Verb::Attachment(args) => attachment::run(context, args).await,
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,

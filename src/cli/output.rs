@@ -33,7 +33,12 @@ pub(super) fn raw(bytes: &[u8]) -> Outcome {
 
 /// A word aside, to stderr.
 pub(super) fn note(text: &str) {
-    let _unheard = writeln!(anstream::stderr(), "{QUIET}{text}{QUIET:#}");
+    aside(&format!("{QUIET}{text}{QUIET:#}"));
+}
+
+/// The same, in a style of its own.
+pub(super) fn aside(text: &str) {
+    let _unheard = writeln!(anstream::stderr(), "{text}");
 }
 
 /// One value as JSON.

@@ -2,7 +2,10 @@
 
 use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
-use coalmine_actors::view::{FleetStatus, MemoryView, Unavailable, in_seconds};
+use coalmine_actors::{
+    provisioner::view::{HeartbeatView, SlotView},
+    view::{FleetStatus, MemoryView, Unavailable, in_seconds},
+};
 use comfy_table::Cell;
 use jiff::Timestamp;
 
@@ -45,6 +48,12 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     if let Some(memory) = &status.memory {
         row("memory", memory_line(memory).into());
     }
+    if let Some(slot) = &status.memory_slot {
+        row("memory slot", one_line(&slot_line(slot, now), LINE_CHARS_MAX).into());
+        for problem in &slot.problems {
+            row("problem", one_line(&format!("memory-provider.json: {problem}"), PROBLEM_CHARS_MAX).into());
+        }
+    }
     if status.records_owed > 0 {
         row("owed", format!("{} records that could not be written yet", status.records_owed).into());
     }
@@ -59,6 +68,17 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());
     }
     output::rendered(&mut card)
+}
+
+/// `mem 1.2.0, heartbeat 12 s ago`, or `none`.
+fn slot_line(slot: &SlotView, now: Timestamp) -> String {
+    let Some(provider) = &slot.provider else { return "none".into() };
+    let sign = match &provider.heartbeat {
+        None => String::new(),
+        Some(HeartbeatView { at: Some(at), .. }) => format!(", heartbeat {} ago", age::since(*at, now)),
+        Some(HeartbeatView { at: None, .. }) => "; daemon not running: no heartbeat file".into(),
+    };
+    format!("{} {}{sign}", provider.name, provider.version)
 }
 
 /// `3 items`, and what somebody should know of the file.

@@ -4,12 +4,14 @@ use super::{
     Overrides,
     attachments::{AttachmentsConfig, AttachmentsTable},
     check_runtime,
+    provision::{ProvisionConfig, ProvisionTable},
 };
 use coalmine_actors::{
     attachments::tier::DurabilityTier,
     memory::Durability,
     names::Runtime,
     peer::limits::Limits,
+    provisioner::recipe::MemoryRecipe,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
 };
 use jiff::SignedDuration;
@@ -36,6 +38,8 @@ struct ConfigFile {
     fleet: FleetTable,
     #[serde(default)]
     memory: MemoryTable,
+    #[serde(default)]
+    provision: ProvisionTable,
     #[serde(default)]
     attachments: AttachmentsTable,
     #[serde(default)]
@@ -102,6 +106,7 @@ struct RuntimePatch {
     boot_deadline: Option<SignedDuration>,
     idle_after: Option<SignedDuration>,
     stop: Option<StopRecipe>,
+    memory: Option<MemoryRecipe>,
 }
 
 impl RuntimePatch {
@@ -118,6 +123,7 @@ impl RuntimePatch {
             boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
             idle_after: self.idle_after.or(base.idle_after),
             stop: self.stop.unwrap_or(base.stop),
+            memory: self.memory.unwrap_or(base.memory),
         })
     }
 }
@@ -133,6 +139,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        memory: MemoryRecipe::default(),
     }
 }
 
@@ -142,6 +149,7 @@ pub(super) struct Parsed {
     pub(super) limits: Limits,
     pub(super) pass_env: Vec<String>,
     pub(super) memory_durability: Durability,
+    pub(super) provision: ProvisionConfig,
     pub(super) tier: DurabilityTier,
     pub(super) attachments: AttachmentsConfig,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
@@ -167,11 +175,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         memory_durability,
         tier: file.fleet.tier,
         attachments: file.attachments.checked()?,
+        provision: file.provision.checked()?,
         runtimes,
     })
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(super) fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')

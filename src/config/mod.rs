@@ -9,9 +9,11 @@ mod file;
 mod layer;
 pub mod place;
 pub mod project;
+mod provision;
 
 pub use check::check_runtime;
 pub use layer::{Overrides, parse_policy};
+pub use provision::ProvisionConfig;
 
 use crate::io::limits::fits_host;
 use attachments::AttachmentsConfig;
@@ -51,6 +53,8 @@ pub struct Config {
     pub pass_env: Vec<String>,
     /// When something that is to be remembered counts as kept.
     pub memory_durability: Durability,
+    /// How the memory provider's commands are run.
+    pub provision: ProvisionConfig,
     /// What must outlive the daemon: a part that does not keeps the fleet from starting.
     pub tier: DurabilityTier,
     /// How attachments are kept.
@@ -69,6 +73,7 @@ impl Default for Config {
             parallel: layer::PARALLEL,
             pass_env: Vec::new(),
             memory_durability: Durability::default(),
+            provision: ProvisionConfig::default(),
             tier: DurabilityTier::default(),
             attachments: AttachmentsConfig::default(),
             runtimes: crate::runtimes::built_in(),
@@ -83,7 +88,7 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, tier, attachments, runtimes } =
+    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, tier, attachments, runtimes } =
         file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
@@ -96,6 +101,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         parallel: restart.parallel().map_err(bad)?,
         pass_env,
         memory_durability,
+        provision,
         tier,
         attachments,
         runtimes,

@@ -87,3 +87,26 @@ fn a_wrong_variable_is_named() {
     let error = load_text("", &[("COALMINE_RESTART_WINDOW", "soon")], Overrides::default()).unwrap_err();
     assert!(error.to_string().contains("COALMINE_RESTART_WINDOW=\"soon\""), "{error}");
 }
+
+#[test]
+fn providers_are_run_as_the_file_says_and_get_nothing_of_the_fleets_own() {
+    let file = load_text(
+        "[provision]\ntimeout = \"5s\"\nidle = \"1s\"\nparallel = 2\nenv = [\"PATH\", \"KEY\"]",
+        &[],
+        Overrides::default(),
+    );
+    let provision = file.unwrap().provision;
+    assert_eq!((provision.rules.parallel, provision.rules.deadlines.total.as_secs()), (2, 5));
+    assert_eq!(provision.rules.deadlines.idle.unwrap().as_secs(), 1);
+    assert_eq!(provision.env, ["PATH", "KEY"]);
+    for (text, says) in [
+        ("timeout = \"0s\"", "provision.timeout must be 10ms to 1h"),
+        ("idle = \"2h\"", "provision.idle must be 10ms to 1h"),
+        ("parallel = 0", "provision.parallel is 0; it must be 1 to 64"),
+        ("env = [\"A B\"]", "provision.env: \"A B\" is not a variable's name"),
+        ("env = [\"PEER_TOKEN\"]", "provision.env: PEER_TOKEN is the fleet's own, and no provider gets it"),
+    ] {
+        let why = why(&format!("[provision]\n{text}"));
+        assert!(why.contains(says), "{text}: {why}");
+    }
+}

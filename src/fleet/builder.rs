@@ -23,6 +23,7 @@ use crate::{
         lock,
         peer_store::PeerFiles,
         private_dir, private_file,
+        provisioner::Providers,
         reaper::Reaper,
         registry_file::JsonRegistry,
         servers::{Programs, TmuxServers},
@@ -42,6 +43,7 @@ use coalmine_actors::{
         restart_policy::{RestartLimit, RestartPolicy},
     },
     ports::Ports,
+    provisioner::Provisioning,
     registry::RegistryHandle,
     runtime::RuntimeDef,
     turns::Turns,
@@ -175,11 +177,15 @@ impl FleetBuilder {
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
         let directory = Directory::default();
+        let providers = Providers::new(paths.clone(), &self.config.provision.env);
+        let host = Arc::new(providers.clone());
+        let provisioning = Provisioning::new(host, Some(journal.clone()), self.config.provision.rules);
         let actor = FleetActor {
             rules: rules.subscribe(),
             ports: ports.clone(),
             journal: journal.clone(),
             registry: registry.clone(),
+            provisioning: provisioning.clone(),
             directory: directory.clone(),
         };
         let (fleet, _) = Actor::spawn(None, actor, ())
@@ -201,6 +207,8 @@ impl FleetBuilder {
             directory,
             fleet,
             memory,
+            provisioning,
+            providers,
             attachments,
             since,
             gate: Gate::default(),

@@ -1,7 +1,11 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
 use super::{builder::rules, shutdown::Gate};
-use crate::{config::Config, io::servers::TmuxServers, paths::Paths};
+use crate::{
+    config::Config,
+    io::{provisioner::Providers, servers::TmuxServers},
+    paths::Paths,
+};
 use coalmine_actors::{
     attachments::Attachments,
     error::FleetError,
@@ -16,6 +20,7 @@ use coalmine_actors::{
         message::{PeerMsg, Reply},
     },
     ports::{LifeKey, Ports},
+    provisioner::Provisioning,
     registry::RegistryHandle,
     view::{Event, PeerView, Streamed},
 };
@@ -49,6 +54,8 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     pub(super) fleet: ActorRef<FleetMsg>,
     pub(super) memory: Memory,
+    pub(super) provisioning: Provisioning,
+    pub(super) providers: Providers,
     pub(super) attachments: Attachments,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
@@ -187,6 +194,8 @@ impl FleetHandle {
     pub async fn reload(&self, config: &Config) -> Result<(), FleetError> {
         self.0.rules.send_replace(Arc::new(rules(config)?));
         self.0.servers.pass_env(&config.pass_env);
+        self.0.providers.pass_env(&config.provision.env);
+        self.0.provisioning.configure(config.provision.rules);
         let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
         answered("reload", "fleet", CONDUCT_DEADLINE, reloaded)??;
         self.0.journal.record(Draft::new("reloaded"));
@@ -204,6 +213,7 @@ impl FleetHandle {
     pub async fn shutdown(self) -> usize {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
+        self.close_providers().await;
         tokio::join!(self.close_memory(), self.flush_attachments());
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);

@@ -7,6 +7,7 @@ pub(crate) mod goal;
 mod handle;
 mod memory;
 pub mod plan;
+mod provision;
 mod requests;
 mod shutdown;
 mod status;

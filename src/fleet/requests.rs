@@ -8,7 +8,7 @@ use super::{
 use coalmine_actors::{
     error::FleetError,
     fleet::{
-        message::FleetMsg,
+        message::{Born, FleetMsg},
         request::{CreatePeer, Created, Removed, Stopped},
         resolve,
     },
@@ -43,11 +43,14 @@ impl FleetHandle {
             view.phase.is_live().then_some(view.generation)
         };
         let lived = lives();
-        let changes = {
-            let _open = self.open().await?;
+        let Born { changes, provision } = {
+            // Not held meanwhile: the memory provider is called, and the fleet's end must not wait for it. What is made
+            // is not begun.
+            drop(self.open().await?);
+            let deadline = CONDUCT_DEADLINE + self.provisioning().patience(spec.runtimes.len());
             let create = |reply| FleetMsg::Create(Box::new(spec), reply);
-            let created = self.fleet().call(create, Some(CONDUCT_DEADLINE)).await;
-            answered("create", &name, CONDUCT_DEADLINE, created)??
+            let created = self.fleet().call(create, Some(deadline)).await;
+            answered("create", &name, deadline, created)??
         };
         let peer = if start {
             self.bring_up(&identity, "start", PeerMsg::Start, patience).await?
@@ -56,7 +59,7 @@ impl FleetHandle {
         };
         let changed: Vec<String> = changes.parts.iter().map(|part| (*part).to_owned()).collect();
         let from_next_life = !changed.is_empty() && lived == Some(peer.generation);
-        Ok(Created { peer, new: changes.new, changed, from_next_life })
+        Ok(Created { peer, new: changes.new, changed, from_next_life, provision })
     }
 
     /// Starts NAME (a personality's default runtime, or an identity) and waits until it is up or needs attention.
@@ -166,7 +169,8 @@ impl FleetHandle {
     pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, FleetError> {
         let document = self.inner().registry.snapshot();
         let Some(spec) = resolve::spec(&document, name) else {
-            return Ok(Removed { name: name.chars().take(64).collect(), existed: false, kept_folder: None });
+            let name = name.chars().take(64).collect();
+            return Ok(Removed { name, existed: false, kept_folder: None, unprovision: Vec::new() });
         };
         let personality = spec.personality.clone();
         if personality.as_str() != name && spec.runtimes.len() > 1 {
@@ -185,8 +189,9 @@ impl FleetHandle {
             }
         }
         self.bring_down(&identities, "remove", CONDUCT_DEADLINE).await?;
-        let removed = self.fleet().call(|reply| FleetMsg::Remove(personality, reply), Some(CONDUCT_DEADLINE)).await;
-        let removed = answered("remove", name, CONDUCT_DEADLINE, removed)??;
+        let deadline = CONDUCT_DEADLINE + self.provisioning().patience(identities.len());
+        let removed = self.fleet().call(|reply| FleetMsg::Remove(personality, reply), Some(deadline)).await;
+        let removed = answered("remove", name, deadline, removed)??;
         self.release_attachments(&identities).await;
         Ok(removed)
     }

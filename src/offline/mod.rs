@@ -15,7 +15,7 @@ use crate::{
         builder::rules,
         plan::{Plan, plan},
     },
-    io::traces,
+    io::{provisioner, traces},
     paths::Paths,
 };
 use coalmine_actors::{
@@ -23,6 +23,7 @@ use coalmine_actors::{
     fleet::request::CreatePeer,
     names::{BadName, Identity, Personality},
     peer::{config::FleetRules, file::PeerFile},
+    provisioner::view::SlotView,
     registry::{
         document::{Document, RegistryPhase},
         nearest::nearest,
@@ -45,6 +46,7 @@ pub struct Files {
     document: Document,
     peers: Vec<PeerView>,
     state_problems: Vec<String>,
+    slot: Option<SlotView>,
 }
 
 impl Files {
@@ -62,12 +64,19 @@ impl Files {
         };
         let document = registry::read(&paths.registry())?;
         let mut files = Self { root: paths.root().to_path_buf(), document, ..Self::empty(root) };
+        files.slot = Some(slot_view(&paths));
         files.look(&paths, &rules(config)?, &Host::now());
         Ok(files)
     }
 
     fn empty(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), document: Document::default(), peers: Vec::new(), state_problems: Vec::new() }
+        Self {
+            root: root.to_path_buf(),
+            document: Document::default(),
+            peers: Vec::new(),
+            state_problems: Vec::new(),
+            slot: None,
+        }
     }
 
     fn look(&mut self, paths: &Paths, rules: &FleetRules, host: &Host) {
@@ -170,6 +179,7 @@ impl Files {
             attention: attention.map(|peer| (peer.identity.clone(), peer.phase.to_string())).collect(),
             last_seq: 0,
             memory: None,
+            memory_slot: self.slot.clone(),
             records_owed: 0,
             unavailable: Vec::new(),
             problems: self.problems(),
@@ -180,6 +190,13 @@ impl Files {
 /// Refuses what can be neither a personality nor an identity.
 fn check(name: &str) -> Result<(), BadName> {
     name.parse::<Personality>().map(drop).or_else(|bad| name.parse::<Identity>().map(drop).map_err(|_| bad))
+}
+
+/// The memory slot, by its file.
+fn slot_view(paths: &Paths) -> SlotView {
+    let slot = provisioner::read_slot(paths);
+    let heartbeat = slot.provider.as_ref().and_then(|provider| provisioner::touched(provider.heartbeat.as_ref()?));
+    SlotView::of(slot, heartbeat)
 }
 
 /// A peer's `state.json`; a missing one is a peer that never lived.

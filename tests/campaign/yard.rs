@@ -206,7 +206,7 @@ impl Yard {
                 Verb::Start => client.start(name, WAIT).await.map(drop),
                 Verb::Stop => client.stop(name, WAIT).await.map(drop),
                 Verb::Restart => client.restart(name, WAIT).await.map(drop),
-                Verb::Remove => client.remove(name, true).await.map(drop),
+                Verb::Remove => client.remove(name, true, WAIT).await.map(drop),
             };
             ledger.borrow_mut().answered(peer, verb, answer);
         });

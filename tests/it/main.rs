@@ -13,5 +13,6 @@ mod daemon;
 mod fleet;
 mod helper;
 mod memory;
+mod provisioner;
 mod support;
 mod verbs;

@@ -16,6 +16,7 @@ use crate::{
         supervisor::{Peers, PeersMsg},
     },
     ports::Ports,
+    provisioner::Provisioning,
     registry::RegistryHandle,
     restart_budget::RestartBudget,
     turns::Turns,
@@ -39,6 +40,8 @@ pub struct FleetActor {
     pub journal: JournalHandle,
     /// The way to the registry.
     pub registry: RegistryHandle,
+    /// The way to the memory provider.
+    pub provisioning: Provisioning,
     /// The shared snapshot.
     pub directory: Directory,
 }
@@ -89,7 +92,8 @@ impl Actor for FleetActor {
     async fn pre_start(&self, myself: ActorRef<FleetMsg>, (): ()) -> Result<FleetMemory, ActorProcessingErr> {
         let supervisor = myself.get_cell();
         let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
-        let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor).await?;
+        let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor.clone()).await?;
+        self.provisioning.spawn(Some(supervisor)).await?;
         let in_flight = InFlight::default();
         let peers = self.spawn_peers(&myself, &in_flight).await?;
         let children = HashMap::from([
@@ -132,7 +136,7 @@ impl Actor for FleetActor {
                     let name = spec.personality.clone();
                     let _turn = births.of(&name).await;
                     let created = conductor.create(*spec).await;
-                    match &created {
+                    match created.as_ref().map(|born| &born.changes) {
                         Ok(changes) if changes.new => journal.record(Draft::new("created").with("personality", &name)),
                         Ok(changes) if !changes.parts.is_empty() => {
                             let parts = changes.parts.join(",");
@@ -227,6 +231,7 @@ impl FleetActor {
             rules: Arc::clone(&self.rules.borrow()),
             ports: self.ports.clone(),
             registry: self.registry.clone(),
+            provisioning: self.provisioning.clone(),
             peers: peers.clone(),
         }
     }

@@ -3,18 +3,18 @@
 //! Each is one task with the handles that it needs. Every step is durable before the next, so that whoever comes
 //! after a crash sees in the registry how far it went.
 
-use super::request::Removed;
+use super::{message::Born, request::Removed};
 use crate::{
     error::FleetError,
-    names::{Generation, Identity, Personality},
+    names::{Generation, Identity, Personality, Runtime},
     peer::{
         config::{self, FleetRules},
         supervisor::PeersMsg,
     },
     ports::Ports,
+    provisioner::{Provisioning, occasion::Occasion, outcome::RuntimeReport},
     registry::{
         RegistryHandle,
-        changes::Changes,
         document::{PeerSpec, RegistryPhase},
     },
 };
@@ -31,6 +31,7 @@ pub(super) struct Conductor {
     pub(super) rules: Arc<FleetRules>,
     pub(super) ports: Ports,
     pub(super) registry: RegistryHandle,
+    pub(super) provisioning: Provisioning,
     pub(super) peers: ActorRef<PeersMsg>,
 }
 
@@ -64,7 +65,7 @@ impl Conductor {
             let finished = match spec.phase {
                 // A newborn of now is being made by somebody.
                 None | Some(RegistryPhase::Newborn) => Ok(()),
-                Some(RegistryPhase::Leaving) => self.leave(spec).await,
+                Some(RegistryPhase::Leaving) => self.leave(spec).await.map(drop),
             };
             if let Err(error) = finished {
                 tracing::warn!(peer = %spec.personality, error = error.chain(), "left half removed");
@@ -72,34 +73,50 @@ impl Conductor {
         }
     }
 
-    /// Reserves the name, then announces it: a crash between the two leaves no half-made peer. Nobody else makes one of
-    /// this name meanwhile, so a newborn that is there already is one whose announcement failed: its maker was told so,
-    /// and nothing of it is inherited.
-    pub(super) async fn create(&self, spec: PeerSpec) -> Result<Changes, FleetError> {
-        let name = spec.personality.clone();
+    /// Reserves the name, has its memory provisioned, then announces it: a crash in between leaves no half-made peer.
+    /// Nobody else makes one of this name meanwhile, so a newborn that is there already is one whose announcement
+    /// failed: its maker was told so, and nothing of it is inherited.
+    pub(super) async fn create(&self, spec: PeerSpec) -> Result<Born, FleetError> {
+        let (name, wanted) = (spec.personality.clone(), spec.runtimes.clone());
         let known = self.registry.snapshot();
         if known.peer(&name).is_some_and(PeerSpec::is_newborn) {
             self.registry.forget(&name, Vec::new()).await?;
         }
         let reserved = self.registry.reserve(spec).await?;
+        let (changes, spec) = (reserved.changes, reserved.spec);
+        let mut provision = Vec::new();
+        if changes.new || changes.parts.contains(&"runtime") {
+            provision = self.call_provider(&spec, &wanted, Occasion::Birth).await?;
+        }
         self.registry.announce(&name).await?;
-        self.spawn(&reserved.spec).await?;
-        Ok(reserved.changes)
+        self.spawn(&spec).await?;
+        Ok(Born { changes, provision })
+    }
+
+    /// Calls the memory provider for those of the runtimes that are agents. Whatever becomes of it is told, and hinders
+    /// nothing; an error says that the fleet ends.
+    async fn call_provider(
+        &self,
+        spec: &PeerSpec,
+        runtimes: &[Runtime],
+        occasion: Occasion,
+    ) -> Result<Vec<RuntimeReport>, FleetError> {
+        self.provisioning.joint(self.rules.subject(spec, runtimes), occasion).await
     }
 
     /// A peer that was told to stop before is let go: state purged, name free, generations kept.
     pub(super) async fn remove(&self, name: &Personality) -> Result<Removed, FleetError> {
         let document = self.registry.snapshot();
         let Some(spec) = document.peers.iter().find(|spec| spec.personality == *name) else {
-            return Ok(Removed { name: name.to_string(), existed: false, kept_folder: None });
+            return Ok(Removed { name: name.to_string(), existed: false, kept_folder: None, unprovision: Vec::new() });
         };
         self.registry.leaving(name).await?;
-        self.leave(spec).await?;
-        Ok(Removed { name: name.to_string(), existed: true, kept_folder: Some(spec.cwd.clone()) })
+        let unprovision = self.leave(spec).await?;
+        Ok(Removed { name: name.to_string(), existed: true, kept_folder: Some(spec.cwd.clone()), unprovision })
     }
 
     /// May be asked for again after any of its steps.
-    async fn leave(&self, spec: &PeerSpec) -> Result<(), FleetError> {
+    async fn leave(&self, spec: &PeerSpec) -> Result<Vec<RuntimeReport>, FleetError> {
         self.spawn(spec).await?; // an earlier try may have let some of its identities go
         let identities: Vec<Identity> = spec.identities().collect();
         let mut retired = self.retire(&identities).await?;
@@ -110,10 +127,13 @@ impl Conductor {
         }
         // Durable before the purge: a namesake's lives must not repeat a number, whenever the daemon dies.
         self.registry.retire(retired).await?;
+        // Nothing of it runs any more, and all that it was is still there for the provider to see.
+        let unprovision = self.call_provider(spec, &spec.runtimes, Occasion::Remove).await?;
         for identity in &identities {
             self.ports.store.purge(identity).await?;
         }
-        self.registry.forget(&spec.personality, Vec::new()).await
+        self.registry.forget(&spec.personality, Vec::new()).await?;
+        Ok(unprovision)
     }
 
     /// An identity whose runtime is not defined any more has no actor that could end it.

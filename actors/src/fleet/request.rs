@@ -4,6 +4,7 @@ use crate::{
     names::Identity,
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
     ports::EndReport,
+    provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
 };
 use jiff::SignedDuration;
@@ -63,6 +64,9 @@ pub struct Created {
     /// It runs as it was, and what has changed holds from its next life on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_next_life: bool,
+    /// What the memory provider did for its new runtimes. The peer is made, whatever that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provision: Vec<RuntimeReport>,
 }
 
 /// What `stop` did with one identity.
@@ -87,4 +91,7 @@ pub struct Removed {
     pub existed: bool,
     /// The peer's folder, which is kept.
     pub kept_folder: Option<PathBuf>,
+    /// What the memory provider did. The peer is removed, whatever that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unprovision: Vec<RuntimeReport>,
 }

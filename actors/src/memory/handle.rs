@@ -7,7 +7,7 @@ use super::{
     compact::{CompactOptions, Compacted},
     error::MemoryError,
     item::{Item, NewItem},
-    keeper::Keeper,
+    keeper::KeptStore,
     ledger::{Ask, Done, Durability},
     message::{MemoryMsg, Waiting},
     port::{MemoryFile, MemorySearch, Shelf},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::FleetError,
     journal::{Draft, JournalHandle},
+    keeper::Keeper,
     outage::Outage,
     ports::Clock,
 };
@@ -189,7 +190,7 @@ impl Memory {
             status: watch::Sender::new(MemoryStatus::default()),
             changes: broadcast::Sender::new(FOLLOWERS_LAG_CHANGES_MAX),
         });
-        let keeper = Keeper { durability, shared: Arc::clone(&shared) };
+        let keeper = Keeper(KeptStore { durability, shared: Arc::clone(&shared) });
         let started = match supervisor {
             Some(supervisor) => Actor::spawn_linked(None, keeper, (), supervisor).await,
             None => Actor::spawn(None, keeper, ()).await,

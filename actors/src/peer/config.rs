@@ -8,8 +8,9 @@ use super::{
 use crate::{
     names::{Generation, Identity, Runtime},
     ports::{Program, ScreenRules},
+    provisioner::errand::{Agent, Subject},
     registry::document::PeerSpec,
-    runtime::{RuntimeDef, StopRecipe},
+    runtime::{RuntimeDef, RuntimeKind, StopRecipe},
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +33,17 @@ pub struct FleetRules {
     pub helper_version: String,
     /// What runs where neither the peer nor its runtime names a program.
     pub shell: String,
+}
+
+impl FleetRules {
+    /// What concerns a memory provider of this peer: those of `runtimes` that are agents.
+    pub fn subject(&self, spec: &PeerSpec, runtimes: &[Runtime]) -> Subject {
+        let agents = runtimes.iter().filter_map(|runtime| {
+            let def = self.runtimes.get(runtime).filter(|def| def.kind == RuntimeKind::Agent)?;
+            Some(Agent { runtime: runtime.clone(), recipe: def.memory.clone() })
+        });
+        Subject { personality: spec.personality.clone(), cwd: spec.cwd.clone(), agents: agents.collect() }
+    }
 }
 
 /// One identity, ready to be started.

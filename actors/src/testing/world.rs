@@ -1,8 +1,8 @@
 //! A whole world of fakes: what a fleet can see, and what a test can do to it.
 
 use super::{
-    FakeClock, FakeDice, FakeJournalFile, FakePeerStore, FakeRegistryFile, FakeServers, FakeWitness, Op, Script,
-    lives::Lives,
+    FakeClock, FakeDice, FakeJournalFile, FakePeerStore, FakeProviderHost, FakeRegistryFile, FakeServers, FakeWitness,
+    Op, Script, lives::Lives,
 };
 use crate::{
     error::FleetError,
@@ -33,6 +33,8 @@ pub struct FakeWorld {
     pub journal: FakeJournalFile,
     /// Chance.
     pub dice: FakeDice,
+    /// The memory provider.
+    pub provider: FakeProviderHost,
     clock: FakeClock,
     servers: FakeServers,
     witness: FakeWitness,
@@ -63,6 +65,7 @@ impl FakeWorld {
             registry,
             journal: FakeJournalFile::new(),
             dice: FakeDice::default(),
+            provider: FakeProviderHost::default(),
             clock: FakeClock::new(),
             script,
             store,

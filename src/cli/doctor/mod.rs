@@ -5,6 +5,7 @@ mod folders;
 mod helper;
 mod kernel;
 mod limits;
+mod provider;
 mod tmux;
 
 use super::{
@@ -25,6 +26,7 @@ pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
     found.push(helper::check());
     found.push(config(context));
     found.extend(folders::check(&context.place.root));
+    found.extend(provider::check(&context.place.root));
     found.push(daemon::check(context).await);
     findings::report(context, &found)
 }

@@ -7,7 +7,7 @@ use crate::{
         create,
         failure::{Failure, Outcome},
         many::{Summary, gather},
-        output,
+        output, provisioned,
     },
     config::{self, Overrides, project},
     fleet::plan::{Change, Plan, Step},
@@ -15,6 +15,7 @@ use crate::{
 use coalmine_actors::{
     error::Kind,
     fleet::request::CreatePeer,
+    provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
 };
 use serde::Serialize;
@@ -47,6 +48,8 @@ struct Done {
     parts: Vec<String>,
     started: bool,
     peer: PeerView,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    provision: Vec<RuntimeReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,6 +75,7 @@ pub(super) async fn run(context: &Context, file: &Path, dry_run: bool, patience:
     if context.json {
         output::document(&Carried { summary: &summary, not_declared: &plan.not_declared }, None)?;
     } else {
+        summary.done.iter().for_each(|done| provisioned::warn_of_birth(&done.peer.personality, &done.provision));
         output::print(&carried(&summary.done, &plan.not_declared))?;
     }
     let is_down = |done: &&Done| matches!(done.peer.phase, PhaseName::Quarantined | PhaseName::Blocked);
@@ -120,15 +124,17 @@ async fn carry_out(
 
 async fn follow(client: Client, wish: CreatePeer, step: Step, patience: Duration) -> Result<Done, ClientError> {
     let identity = step.identity.map_or_else(|| step.name.clone(), |identity| identity.to_string());
+    let mut provision = Vec::new();
     let peer = match (step.change, step.start) {
         (Change::Keep, false) => client.show(&identity).await?.swap_remove(0),
         (Change::Keep, true) => client.start(&identity, patience).await?,
         (_, start) => {
-            let wait = if start { patience } else { Duration::ZERO };
-            client.create(&CreatePeer { start, ..wish }, wait).await?.peer
+            let created = client.create(&CreatePeer { start, ..wish }, patience).await?;
+            provision = created.provision;
+            created.peer
         }
     };
-    Ok(Done { name: step.name, change: step.change, parts: step.parts, started: step.start, peer })
+    Ok(Done { name: step.name, change: step.change, parts: step.parts, started: step.start, peer, provision })
 }
 
 fn planned(plan: &Plan) -> String {

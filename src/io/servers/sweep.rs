@@ -2,13 +2,13 @@
 //! mark (spec 01 §4).
 
 use super::{Shared, confine};
-use crate::io::{life_mark, lock, lock_holder, pidfd::dead_within};
-use coalmine_actors::ports::{LifeKey, SweepReport};
-use rustix::{
-    fd::OwnedFd,
-    process::{Pid, PidfdFlags, Signal},
+use crate::io::{
+    held::{self, Held},
+    life_mark, lock, lock_holder,
 };
-use std::{collections::BTreeSet, os::fd::AsFd, path::Path, time::Duration};
+use coalmine_actors::ports::{LifeKey, SweepReport};
+use rustix::process::Signal;
+use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::time::Instant;
 
 /// How often it is looked whether a process still holds the lock.
@@ -51,18 +51,18 @@ fn blocking(mark: &str, helper: &Path, lock: &Path) -> SweepReport {
     let mut left = look(mark, helper, lock, &mut spared);
     for _ in 0..ROUNDS_MAX {
         let (tools, mut others): (Vec<_>, Vec<_>) = left.into_iter().partition(|bearer| bearer.tool);
-        signal(&others, Signal::TERM);
-        wait(&tools, TOOL_GRACE);
-        let lingering: Vec<_> = tools.into_iter().filter(Bearer::lives).collect();
-        signal(&lingering, Signal::TERM);
+        held::signal(&others, Signal::TERM);
+        held::wait(&tools, TOOL_GRACE);
+        let lingering: Vec<_> = tools.into_iter().filter(|bearer| bearer.held.lives()).collect();
+        held::signal(&lingering, Signal::TERM);
         others.extend(lingering);
         if others.is_empty() {
             return report(swept, spared);
         }
-        wait(&others, term_grace);
-        signal(&others, Signal::KILL);
-        wait(&others, KILL_GRACE);
-        swept.extend(others.iter().map(|bearer| bearer.pid));
+        held::wait(&others, term_grace);
+        held::signal(&others, Signal::KILL);
+        held::wait(&others, KILL_GRACE);
+        swept.extend(others.iter().map(|bearer| bearer.held.pid));
         left = look(mark, helper, lock, &mut spared);
         // What was forked meanwhile has had its warning.
         term_grace = Duration::ZERO;
@@ -70,7 +70,7 @@ fn blocking(mark: &str, helper: &Path, lock: &Path) -> SweepReport {
             break;
         }
     }
-    spared.extend(left.iter().map(|bearer| bearer.pid));
+    spared.extend(left.iter().map(|bearer| bearer.held.pid));
     report(swept, spared)
 }
 
@@ -87,71 +87,44 @@ fn look(mark: &str, helper: &Path, lock: &Path, spared: &mut BTreeSet<i32>) -> V
     let deadline = Instant::now() + TOOL_GRACE;
     loop {
         let (servers, left): (Vec<_>, Vec<_>) =
-            bearers(mark, helper).into_iter().partition(|bearer| lock_holder::is_server(bearer.pid, lock));
+            bearers(mark, helper).into_iter().partition(|bearer| lock_holder::is_server(bearer.held.pid, lock));
         if servers.is_empty() || Instant::now() >= deadline {
-            spared.extend(servers.iter().map(|server| server.pid));
+            spared.extend(servers.iter().map(|server| server.held.pid));
             return left;
         }
-        wait(&servers, LOCK_LOOK);
+        held::wait(&servers, LOCK_LOOK);
     }
 }
 
 /// A living process that carries the mark.
 struct Bearer {
-    pid: i32,
-    pidfd: OwnedFd,
+    held: Held,
     /// One of ours.
     tool: bool,
 }
 
-impl Bearer {
-    fn lives(&self) -> bool {
-        !dead_within(self.pidfd.as_fd(), Duration::ZERO)
+impl AsRef<Held> for Bearer {
+    fn as_ref(&self) -> &Held {
+        &self.held
     }
 }
 
-/// Signals all that live.
-fn signal(bearers: &[Bearer], signal: Signal) {
-    for bearer in bearers.iter().filter(|bearer| bearer.lives()) {
-        let _ = rustix::process::pidfd_send_signal(&bearer.pidfd, signal); // ended meanwhile
-    }
-}
-
-/// Waits until all have ended, at most this long together.
-fn wait(bearers: &[Bearer], grace: Duration) {
-    let deadline = Instant::now() + grace;
-    for bearer in bearers {
-        dead_within(bearer.pidfd.as_fd(), deadline.saturating_duration_since(Instant::now()));
-    }
-}
-
-/// Living processes that carry the mark. Each pidfd was opened before the environment was read that proves it:
-/// what is signalled is what was read.
+/// Living processes that carry the mark.
 fn bearers(mark: &str, helper: &Path) -> Vec<Bearer> {
-    let Ok(proc_folder) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let own = std::process::id();
     let mut buffer = Vec::with_capacity(8 * 1024);
-    proc_folder
-        .filter_map(|file| file.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| *pid != own)
-        .filter_map(|number| {
-            // A cheap look first; only what bears the mark is opened and read again.
-            let pid = i32::try_from(number).ok()?;
-            life_mark::bears(pid, mark, &mut buffer).then_some(())?;
-            let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-            life_mark::bears(pid, mark, &mut buffer).then_some(())?;
-            let tool = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == helper);
-            let bearer = Bearer { pid, pidfd, tool };
-            bearer.lives().then_some(bearer)
-        })
-        .collect()
+    let bearers = held::find(|pid| life_mark::bears(pid, mark, &mut buffer)).into_iter().map(|held| {
+        let tool = std::fs::read_link(format!("/proc/{}/exe", held.pid)).is_ok_and(|program| program == helper);
+        Bearer { held, tool }
+    });
+    bearers.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::io::{life_mark::tests::until_it_bears, spawn::Spawn};
-    use std::process::Command;
+    use rustix::process::Pid;
+    use std::{os::fd::AsFd, process::Command};
 
     #[test]
     fn a_process_that_ignores_term_is_ended_and_named_and_a_stranger_is_left_alone() {

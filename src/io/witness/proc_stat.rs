@@ -14,6 +14,10 @@ pub struct ProcStat {
     pub state: char,
     /// The parent (field 4).
     pub ppid: i32,
+    /// The process group (field 5).
+    pub group: i32,
+    /// The session (field 6).
+    pub session: i32,
     /// Page faults that needed no disk (field 10).
     pub minor_faults: u64,
     /// Page faults that did (field 12).
@@ -46,6 +50,8 @@ fn parse(line: &str) -> Option<ProcStat> {
         comm: comm.to_owned(),
         state: field(3)?.chars().next()?,
         ppid: field(4)?.parse().ok()?,
+        group: field(5)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
         minor_faults: count(10)?,
         major_faults: count(12)?,
         user_ticks: count(14)?,

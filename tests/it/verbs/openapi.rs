@@ -1,6 +1,6 @@
 //! `/v1/openapi.json`: a daemon answers as its own document says.
 
-use crate::support::{Daemon, http, kill};
+use crate::support::{Daemon, Root, http, kill};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -117,6 +117,30 @@ async fn the_memory_answers_as_the_document_says_on_every_route_of_it() {
         }
         answers_as_documented(&socket, &document, method, path, target, body);
     }
+}
+
+#[tokio::test]
+async fn the_memory_provider_answers_as_the_document_says() {
+    let agent = "[runtime.agent]\nkind = \"agent\"\nargv = [\"sleep\", \"60\"]\n";
+    let daemon = Daemon::on(Root::with(&[("home/.config/coalmine/config.toml", agent)])).await;
+    let socket = daemon.paths().daemon_socket();
+    let document = document_of(&socket);
+    let command = json!({ "command": "/bin/sh", "args": ["-c", "echo x >&2; kill -9 $$", "{cwd}"] });
+    crate::provisioner::declare(&daemon, json!({ "provision": command, "unprovision": 7, "heartbeat": "/no/beat" }));
+    let bob = json!({ "name": "bob", "cwd": daemon.folder(), "runtime": "agent" });
+    let (sweep, name) = ("/v1/memory-plugin/{id}", "/v1/peers/{name}");
+    for (method, path, target, body) in [
+        ("get", "/v1/status", "/v1/status", Value::Null),
+        ("post", "/v1/peers", "/v1/peers", bob),
+        ("post", "/v1/memory-plugin", "/v1/memory-plugin", json!({ "direction": "on", "peer": "bob" })),
+        ("get", sweep, "/v1/memory-plugin/1?known=0&wait_ms=20000", Value::Null),
+        ("delete", sweep, "/v1/memory-plugin/1", Value::Null),
+        ("delete", name, "/v1/peers/bob", Value::Null),
+    ] {
+        answers_as_documented(&socket, &document, method, path, target, body);
+    }
+    let (status, _) = ask(&socket, "POST", "/v1/memory-plugin", &json!({ "direction": "on" }));
+    assert_eq!(status, 400, "neither one peer nor all");
 }
 
 #[tokio::test]

@@ -2,7 +2,11 @@
 
 use crate::{
     error::FleetError,
-    fleet::{actor::FleetActor, message::FleetMsg, request::Removed},
+    fleet::{
+        actor::FleetActor,
+        message::{Born, FleetMsg},
+        request::Removed,
+    },
     journal::JournalHandle,
     names::{Identity, Runtime},
     peer::{
@@ -12,6 +16,7 @@ use crate::{
         message::{PeerMsg, Reply},
         restart_policy::{RestartLimit, RestartPolicy},
     },
+    provisioner::{ProvisionRules, Provisioning},
     registry::{
         RegistryHandle,
         document::{Document, Intelligence, PeerSpec, RegistryPhase},
@@ -79,6 +84,7 @@ fn rules() -> FleetRules {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        memory: Default::default(),
     };
     let agent = RuntimeDef {
         kind: RuntimeKind::Agent,
@@ -113,9 +119,12 @@ impl House {
     pub(super) async fn start(world: FakeWorld) -> Self {
         let ports = world.ports();
         let (directory, registry) = (Directory::default(), RegistryHandle::new());
+        let journal = JournalHandle::new(Arc::clone(&ports.clock));
+        let host = Arc::new(world.provider.clone());
         let fleet = FleetActor {
+            provisioning: Provisioning::new(host, Some(journal.clone()), ProvisionRules::default()),
             rules: tokio::sync::watch::Sender::new(Arc::new(rules())).subscribe(),
-            journal: JournalHandle::new(Arc::clone(&ports.clock)),
+            journal,
             registry: registry.clone(),
             directory: directory.clone(),
             ports,
@@ -158,7 +167,11 @@ impl House {
 
     /// Makes a peer; says whether it is new.
     pub(super) async fn create_as(&self, spec: PeerSpec) -> Result<bool, FleetError> {
-        self.call(|reply| FleetMsg::Create(Box::new(spec), reply)).await.map(|changes| changes.new)
+        self.make(spec).await.map(|born| born.changes.new)
+    }
+
+    pub(super) async fn make(&self, spec: PeerSpec) -> Result<Born, FleetError> {
+        self.call(|reply| FleetMsg::Create(Box::new(spec), reply)).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<Removed, FleetError> {

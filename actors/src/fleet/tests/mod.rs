@@ -4,6 +4,7 @@ mod crashes;
 mod house;
 mod lives;
 mod loading;
+mod memory;
 mod removal;
 mod root;
 mod survival;
