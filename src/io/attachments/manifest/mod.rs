@@ -38,7 +38,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(500);
 /// The adapter of the port [`Manifest`] for one file.
 #[derive(Debug)]
 pub struct SqliteManifest {
-    path: PathBuf,
+    place: Arc<Place>,
     /// Opened by the first transaction; the readers' follows it, so that there is something to read.
     writing: Arc<Mutex<Option<Connection>>>,
     reading: Arc<Mutex<Option<Connection>>>,
@@ -46,11 +46,19 @@ pub struct SqliteManifest {
     reader: Worker,
 }
 
+/// Where it is.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    /// One thread at a time opens it: the first one makes the tables.
+    opening: Mutex<()>,
+}
+
 impl SqliteManifest {
     /// The manifest in this file, which need not exist; its folder must.
     pub fn new(path: PathBuf) -> Self {
         Self {
-            path,
+            place: Arc::new(Place { path, opening: Mutex::new(()) }),
             writing: Arc::default(),
             reading: Arc::default(),
             writer: Worker::new("manifest-writer", WAITING_MAX),
@@ -62,8 +70,8 @@ impl SqliteManifest {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<T> {
-        let open = |path: &Path| connect(path).or_else(|error| connect_frozen(path).ok_or(error));
-        on(&self.reader, &self.reading, self.path.clone(), open, |connection| question(connection))
+        let open = |place: &Place| connect(place).or_else(|error| connect_frozen(&place.path).ok_or(error));
+        on(&self.reader, &self.reading, Arc::clone(&self.place), open, |connection| question(connection))
     }
 }
 
@@ -71,15 +79,15 @@ impl SqliteManifest {
 fn on<T: Send + 'static>(
     worker: &Worker,
     connection: &Arc<Mutex<Option<Connection>>>,
-    path: PathBuf,
-    connect: impl FnOnce(&Path) -> rusqlite::Result<Connection> + Send + 'static,
+    place: Arc<Place>,
+    connect: impl FnOnce(&Place) -> rusqlite::Result<Connection> + Send + 'static,
     work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
 ) -> Answer<T> {
     let connection = Arc::clone(connection);
     let begun = worker.run(move || {
         let mut open = connection.lock().unwrap_or_else(PoisonError::into_inner);
         if open.is_none() {
-            *open = Some(connect(&path)?);
+            *open = Some(connect(&place)?);
         }
         let connection = open.as_mut().expect("it was opened just now");
         let result = work(connection);
@@ -105,7 +113,8 @@ fn unavailable(error: rusqlite::Error) -> FleetError {
 }
 
 /// Opens the file for a process that already holds the fleet's lock.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(Place { path, opening }: &Place) -> rusqlite::Result<Connection> {
+    let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
     // Made here, so that it is private from its first byte on.
     let made = std::fs::File::options().append(true).create(true).mode(0o600).open(path);
     made.map_err(|error| rusqlite::Error::InvalidPath(format!("{}: {error}", path.display()).into()))?;
@@ -133,7 +142,7 @@ fn connect_frozen(path: &Path) -> Option<Connection> {
 impl Manifest for SqliteManifest {
     fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>> {
         let work = move |connection: &mut Connection| write::apply(connection, &changes);
-        on(&self.writer, &self.writing, self.path.clone(), connect, work)
+        on(&self.writer, &self.writing, Arc::clone(&self.place), connect, work)
     }
 
     fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool> {
