@@ -31,6 +31,9 @@ use std::{
 };
 use tokio_stream::{Stream, StreamExt};
 
+/// How long a sender that was refused may go on sending.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
 type Answer<T> = Result<Envelope<T>, ApiError>;
 
 pub(super) fn routes() -> Router<Shared> {
@@ -71,21 +74,37 @@ async fn put(
     Params(asked): Params<PutParams>,
     request: Request,
 ) -> Answer<AttachmentRef> {
-    let media_type = declared(request.headers())?;
+    let media_type = declared(request.headers());
     let announced = length_of(request.headers());
     let session = asked.session.unwrap_or_else(Session::operator);
     let store = shared.fleet.attachments().session(session, asked.owner.unwrap_or_else(Owner::whole));
     let PutParams { label, width, height, .. } = asked;
-    let mut upload = store.upload(announced, CreateMeta { media_type, width, height, label }).await?;
     let mut pieces = request.into_body().into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        upload.write(piece.map_err(|_hung_up| ApiError::BodyCut)?).await?;
-    }
-    let put = upload.finish().await?;
+    let stored = async {
+        let mut upload = store.upload(announced, CreateMeta { media_type: media_type?, width, height, label }).await?;
+        while let Some(piece) = pieces.next().await {
+            upload.write(piece.map_err(|_hung_up| ApiError::BodyCut)?).await?;
+        }
+        Ok::<_, ApiError>(upload.finish().await?)
+    };
+    let put = match stored.await {
+        Ok(put) => put,
+        Err(refusal) => {
+            drain(pieces).await;
+            return Err(refusal);
+        }
+    };
     if asked.commit != Some(false) {
         store.commit(vec![put.id]).await?;
     }
     Ok(Envelope::new(put))
+}
+
+/// Takes the rest of a body that is refused, and keeps nothing of it: whoever is still sending reads no answer, and a
+/// connection that is closed on him takes the answer away.
+async fn drain(mut rest: impl Stream + Unpin) {
+    let all = async { while rest.next().await.is_some() {} };
+    let _too_slow = tokio::time::timeout(DRAIN_TIME_MAX, all).await;
 }
 
 fn length_of(headers: &HeaderMap) -> Option<u64> {

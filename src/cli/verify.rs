@@ -26,7 +26,7 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Bad lines of one file that are named one by one.
 const BAD_LINES_NAMED_MAX: usize = 5;
 
-/// Check every file of the fleet; changes nothing
+/// Check every file of the fleet but the attachments, which have a `verify` of their own; changes nothing
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 

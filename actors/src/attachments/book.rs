@@ -50,6 +50,11 @@ impl Book {
         self.refs.keys().any(|claim| claim.id == id)
     }
 
+    /// Whether anybody refers to it for good.
+    pub fn owes(&self, id: AttachmentId) -> bool {
+        self.refs.iter().any(|(claim, row)| claim.id == id && row.committed_at_ms.is_some())
+    }
+
     /// Whether a session refers to it.
     pub fn holds(&self, session: &Session, id: AttachmentId) -> bool {
         self.refs.keys().any(|claim| claim.id == id && claim.session == *session)

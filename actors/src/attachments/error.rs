@@ -17,6 +17,9 @@ pub enum AttachmentError {
     /// There is no such attachment, or the session holds no reference to it.
     #[error("there is no attachment {0}")]
     NotFound(AttachmentId),
+    /// It is referred to for good, and its bytes are gone, or were damaged and put aside.
+    #[error("the bytes of the attachment {0} are lost")]
+    Lost(AttachmentId),
     /// The bytes are there, and nothing that says what they are.
     #[error("the attachment {0} has lost its metadata")]
     MissingMeta(AttachmentId),
@@ -84,7 +87,7 @@ impl AttachmentError {
             E::NotFound(_) | E::UnknownBlob { .. } => Kind::NotFound,
             E::OverQuota { .. } => Kind::Refused,
             E::ManifestRecordFailed { .. } => Kind::Held,
-            E::MissingMeta(_) | E::Corrupt { .. } => Kind::Failed,
+            E::Lost(_) | E::MissingMeta(_) | E::Corrupt { .. } => Kind::Failed,
         }
     }
 
@@ -94,6 +97,7 @@ impl AttachmentError {
         match self {
             E::BadId { .. } => "bad-attachment-id",
             E::NotFound(_) => "no-attachment",
+            E::Lost(_) => "lost",
             E::MissingMeta(_) => "missing-meta",
             E::ManifestRecordFailed { .. } => "manifest-record-failed",
             E::Corrupt { .. } => "corrupt",
@@ -111,7 +115,7 @@ impl AttachmentError {
         match self {
             E::BadId { .. } => "an id is 64 hex digits in lower case; `coalmine attachment list` shows them".into(),
             E::NotFound(_) => "`coalmine attachment list` shows what is there".into(),
-            E::MissingMeta(_) | E::Corrupt { .. } => {
+            E::Lost(_) | E::MissingMeta(_) | E::Corrupt { .. } => {
                 "put the true bytes again: that heals it; `coalmine attachment verify` looks at all of them".into()
             }
             E::ManifestRecordFailed { .. } => "nothing was stored; try again when the manifest can be written".into(),

@@ -146,8 +146,30 @@ impl Shared {
         range: Option<ByteRange>,
     ) -> Result<Reading, FleetError> {
         let shared = Arc::clone(self);
-        let opened = self.store.open(id, range).await.inspect_err(|error| self.heard(id, error))?;
-        Ok(opened.with_alarm(move |error| shared.heard(id, error)))
+        match self.store.open(id, range).await {
+            Ok(opened) => Ok(opened.with_alarm(move |error| shared.heard(id, error))),
+            Err(error) => {
+                self.heard(id, &error);
+                Err(self.or_lost(id, error).await)
+            }
+        }
+    }
+
+    /// What is known of it.
+    pub(super) async fn stat(&self, id: AttachmentId) -> Result<Meta, FleetError> {
+        match self.store.stat(id).await {
+            Err(error) => Err(self.or_lost(id, error).await),
+            found => found,
+        }
+    }
+
+    /// Bytes that somebody counts on and that are not there are lost, which is more than that there are none.
+    async fn or_lost(&self, id: AttachmentId, error: FleetError) -> FleetError {
+        let absent = matches!(error, FleetError::Attachment(AttachmentError::NotFound(_)));
+        match absent && self.manifest.owes(id).await.unwrap_or(false) {
+            true => AttachmentError::Lost(id).into(),
+            false => error,
+        }
     }
 
     /// Notes that bytes are lost, so that the next put of them writes them again.
@@ -235,7 +257,7 @@ impl Attachments {
     /// # Errors
     /// There is none, or it can not be read.
     pub async fn stat(&self, id: AttachmentId) -> Result<Meta, FleetError> {
-        self.shared.store.stat(id).await
+        self.shared.stat(id).await
     }
 
     /// Records by id: of one session, or of all.

@@ -29,13 +29,16 @@ pub trait Manifest: Send + Sync + 'static {
     fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>>;
     /// Whether a session refers to an attachment.
     fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool>;
+    /// Whether anybody refers to an attachment for good.
+    fn owes(&self, id: AttachmentId) -> Answer<bool>;
     /// What it knows of a blob.
     fn row(&self, id: AttachmentId) -> Answer<Option<BlobRow>>;
     /// Whether a blob of this length is known: then bytes of it may well be the same.
     fn knows_length(&self, byte_len: u64) -> Answer<bool>;
     /// Bytes that a session refers to, and bytes of all.
     fn usage(&self, session: Session) -> Answer<(u64, u64)>;
-    /// What a session refers to, or all, by id.
+    /// What a session refers to, or all, by id: what is stored, and what ought to be because somebody refers to it for
+    /// good.
     fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page>;
     /// Intents that began before `before_ms`, the oldest first, `limit` of them after the first `skip`.
     fn uncommitted(&self, before_ms: i64, skip: usize, limit: usize) -> Answer<Vec<Intent>>;
@@ -76,6 +79,10 @@ impl Manifest for MemoryManifest {
         self.ask(move |book| book.holds(&session, id))
     }
 
+    fn owes(&self, id: AttachmentId) -> Answer<bool> {
+        self.ask(move |book| book.owes(id))
+    }
+
     fn row(&self, id: AttachmentId) -> Answer<Option<BlobRow>> {
         self.ask(move |book| book.blobs().get(&id).cloned())
     }
@@ -98,7 +105,7 @@ impl Manifest for MemoryManifest {
         let limit = limit.clamp(1, PAGE_MAX);
         self.ask(move |book| {
             let held = book.blobs().iter().filter(|(id, row)| {
-                row.state == BlobState::Live
+                (row.state == BlobState::Live || book.owes(**id))
                     && after.is_none_or(|after| **id > after)
                     && session.as_ref().is_none_or(|session| book.holds(session, **id))
             });

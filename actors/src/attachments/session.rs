@@ -131,7 +131,7 @@ impl AttachmentStore for SessionStore {
         let this = self.clone();
         Box::pin(async move {
             this.guard(id).await?;
-            this.shared().store.stat(id).await
+            this.shared().stat(id).await
         })
     }
 

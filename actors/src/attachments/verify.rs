@@ -89,7 +89,12 @@ async fn missing(shared: &Arc<Shared>, found: &mut Verified) -> Result<(), Fleet
         for meta in page.items {
             let gone =
                 matches!(shared.store.stat(meta.id).await, Err(FleetError::Attachment(AttachmentError::NotFound(_))));
-            let still = shared.manifest.row(meta.id).await?.is_some_and(|row| row.state == BlobState::Live);
+            let still = match shared.manifest.row(meta.id).await?.map(|row| row.state) {
+                Some(BlobState::Live) => true,
+                // Damaged, and put aside; or being put again, until when it is lost.
+                Some(BlobState::Staged) => shared.manifest.owes(meta.id).await?,
+                Some(BlobState::Condemned) | None => false,
+            };
             if gone && still && !found.corrupt.contains(&meta.id) {
                 found.missing.push(meta.id);
             }

@@ -21,7 +21,7 @@ use std::{
 pub(super) struct Args {
     /// Its id
     id: String,
-    /// Where to; it appears there whole or not at all [default: stdout]
+    /// Where to; it appears there whole or not at all, in place of a file of that name [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let id = id(&args.id)?;
     let mut download = context.client()?.attachment_get(id).await?;
     let byte_len = download.left();
-    let Some(path) = args.output else {
+    let Some(path) = args.output.filter(|path| path.as_os_str() != "-") else {
         let mut out = std::io::stdout().lock();
         // A bar would be mixed with the bytes on one terminal, so there is none.
         while let Some(piece) = download.next().await.map_err(cut)? {
@@ -49,6 +49,16 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 /// Under another name first: what is cut short must not look like the whole.
 async fn to_file(download: &mut Download, path: &Path, mut came: impl FnMut(u64)) -> Outcome {
     let cannot = |error: std::io::Error| Failure::failed(&format!("can not write {}", path.display()), error);
+    // A device, a link or a folder is something else to everybody, and would be taken away from them.
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        let what = format!("{} is there, and is no regular file", path.display());
+        return Err(Failure::new(
+            Kind::Usage,
+            "not-a-file",
+            what,
+            "name a file; to write into a pipe or a device: `coalmine attachment get ID >FILE`",
+        ));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(cannot)?;
     while let Some(piece) = download.next().await.map_err(cut)? {

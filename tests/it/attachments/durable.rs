@@ -129,6 +129,9 @@ impl Manifest for Panics {
     fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool> {
         self.0.holds(session, id)
     }
+    fn owes(&self, id: AttachmentId) -> Answer<bool> {
+        self.0.owes(id)
+    }
     fn row(&self, id: AttachmentId) -> Answer<Option<BlobRow>> {
         self.0.row(id)
     }

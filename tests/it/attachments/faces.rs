@@ -114,6 +114,51 @@ async fn damage_is_told_to_whoever_reads_and_no_half_of_a_file_is_left() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_lost_stay_known_as_lost_until_they_are_put_again() {
+    let daemon = daemon().await;
+    let bytes = noise(7, 5_000);
+    let id = AttachmentId::of(&bytes);
+    let file = daemon.folder().join("file");
+    fs::write(&file, &bytes).unwrap();
+    let (file, name) = (file.to_str().unwrap(), id.to_string());
+    let damage = || fs::write(blob(daemon.path(), id), "not these").unwrap();
+    let removal = || fs::remove_file(blob(daemon.path(), id)).unwrap();
+    for lose in [&damage as &dyn Fn(), &removal] {
+        daemon.coalmine(&["attachment", "put", file]).tells(&[]);
+        lose();
+        daemon.coalmine(&["attachment", "get", &name]);
+        for _ in 0..2 {
+            let lost = Refusal { code: "lost", exit: 1, message: "are lost", hint: "put the true bytes again" };
+            daemon.refuses(&["attachment", "get", &name], &lost);
+            daemon.refuses(&["attachment", "stat", &name], &lost);
+            let verified = daemon.coalmine(&["attachment", "verify"]);
+            assert!(verified.code == 6 && verified.out.contains("its bytes are gone"), "{verified:?}");
+            daemon.coalmine(&["attachment", "list"]).tells(&[&name]);
+        }
+        daemon.coalmine(&["attachment", "put", file]).tells(&[]);
+        daemon.coalmine(&["attachment", "verify"]).tells(&["1 attachments of 5000 bytes are as they should be"]);
+    }
+}
+
+#[tokio::test]
+async fn only_a_file_is_replaced_by_what_is_read() {
+    let daemon = daemon().await;
+    let file = daemon.folder().join("file");
+    fs::write(&file, "words").unwrap();
+    let name = AttachmentId::of(b"words").to_string();
+    daemon.coalmine(&["attachment", "put", file.to_str().unwrap()]).tells(&[]);
+    let (link, folder) = (daemon.folder().join("link"), daemon.folder().join("folder"));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    fs::create_dir(&folder).unwrap();
+    for other in [&link, &folder] {
+        let refusal = Refusal { code: "not-a-file", exit: 2, message: "no regular file", hint: "name a file" };
+        daemon.refuses(&["attachment", "get", &name, "-o", other.to_str().unwrap()], &refusal);
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    daemon.coalmine(&["attachment", "get", &name, "-o", file.to_str().unwrap()]).tells(&["5 bytes written"]);
+}
+
+#[tokio::test]
 async fn any_http_client_can_put_and_read_a_part() {
     let daemon = daemon().await;
     let socket = daemon.paths().daemon_socket();

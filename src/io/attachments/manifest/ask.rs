@@ -19,6 +19,12 @@ pub(super) fn holds(connection: &Connection, session: &Session, id: AttachmentId
         .exists(params![session.as_str(), id.digest()])
 }
 
+pub(super) fn owes(connection: &Connection, id: AttachmentId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM refs WHERE blob = ? AND committed_at IS NOT NULL LIMIT 1")?
+        .exists([id.digest()])
+}
+
 pub(super) fn row(connection: &Connection, id: AttachmentId) -> rusqlite::Result<Option<BlobRow>> {
     connection
         .prepare_cached(&format!("SELECT {BLOB} FROM blobs WHERE id = ?"))?
@@ -56,7 +62,9 @@ pub(super) fn list(
     } else {
         "AND ?3 IS NULL"
     };
-    let text = format!("SELECT {BLOB} FROM blobs WHERE id > ?1 AND state = 'live' {of} ORDER BY id LIMIT ?2");
+    let owed = "EXISTS (SELECT 1 FROM refs WHERE blob = blobs.id AND committed_at IS NOT NULL)";
+    let text =
+        format!("SELECT {BLOB} FROM blobs WHERE id > ?1 AND (state = 'live' OR {owed}) {of} ORDER BY id LIMIT ?2");
     let mut rows = connection.prepare_cached(&text)?;
     let asked = params![behind(after), rows::signed(limit as u64 + 1), session.map(Session::as_str)];
     let found = rows.query_map(asked, rows::blob)?;

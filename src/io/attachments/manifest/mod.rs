@@ -149,6 +149,10 @@ impl Manifest for SqliteManifest {
         self.ask(move |connection| ask::holds(connection, &session, id))
     }
 
+    fn owes(&self, id: AttachmentId) -> Answer<bool> {
+        self.ask(move |connection| ask::owes(connection, id))
+    }
+
     fn row(&self, id: AttachmentId) -> Answer<Option<BlobRow>> {
         self.ask(move |connection| ask::row(connection, id))
     }
