@@ -40,7 +40,7 @@ fn a_short_campaign_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
-#[ignore = "takes an hour: COALMINE_CAMPAIGN_COUNT schedules from COALMINE_CAMPAIGN_SEED on"]
+#[ignore = "takes ten minutes with a release build: COALMINE_CAMPAIGN_COUNT schedules from COALMINE_CAMPAIGN_SEED on"]
 fn a_long_campaign_loses_nothing_and_doubles_nothing() {
     campaign::run(campaign::number("COALMINE_CAMPAIGN_COUNT", 2_000), campaign::number("COALMINE_CAMPAIGN_SEED", 1));
 }

@@ -8,7 +8,7 @@ use super::{
     desk::{Input, Swept},
     error::AttachmentError,
     id::AttachmentId,
-    keeper::Keeper,
+    keeper::KeptClerk,
     manifest::Manifest,
     message::{AttachmentsMsg, SweepReply, Waiting},
     meta::Meta,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::FleetError,
     journal::{Draft, JournalHandle},
+    keeper::Keeper,
     ports::Clock,
 };
 use ractor::{Actor, ActorCell, ActorRef};
@@ -219,7 +220,7 @@ impl Attachments {
             unlinking: Arc::default(),
             sweeping: Mutex::default(),
         });
-        let keeper = Keeper { shared: Arc::clone(&shared) };
+        let keeper = Keeper(KeptClerk(Arc::clone(&shared)));
         let started = match supervisor {
             Some(supervisor) => Actor::spawn_linked(None, keeper, (), supervisor).await,
             None => Actor::spawn(None, keeper, ()).await,
