@@ -2,11 +2,17 @@
 //!
 //! A family that is not here answers `effect-unsupported`, which is the port's own answer.
 
+pub mod audit;
 mod chance;
 mod environment;
+pub mod policies;
+mod sinks;
 
+pub use audit::AuditLog;
 pub use chance::OsChance;
 pub use environment::HostEnvironment;
+pub use policies::{PeerPolicies, Policies};
+pub use sinks::PeerSinks;
 
 use coalmine_actors::effects::port::EffectHost;
 
