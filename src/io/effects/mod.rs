@@ -7,6 +7,7 @@ mod chance;
 mod environment;
 pub mod policies;
 mod sinks;
+pub mod tail;
 
 pub use audit::AuditLog;
 pub use chance::OsChance;
