@@ -80,7 +80,7 @@ async fn go(
             let _grandchildren_hold_them = timeout(REST_MAX, child.pipes.rest()).await;
             let end = child.leader.reap();
             told(&child);
-            ProvisionOutcome::ended(argv, end, signal_name(end), child.pipes.stderr.tail())
+            ProvisionOutcome::ended(argv, end, signal_name(end), child.pipes.stderr.kept.last())
         }
         Some(why) => {
             let escaped = end(&mut child).await;
@@ -88,7 +88,7 @@ async fn go(
             child.leader.reap();
             told(&child);
             let (state, why) = why.outcome(limits);
-            ProvisionOutcome::stopped(state, argv, &why, child.pipes.stderr.tail(), escaped)
+            ProvisionOutcome::stopped(state, argv, &why, child.pipes.stderr.kept.last(), escaped)
         }
     }
 }
@@ -149,7 +149,7 @@ async fn end(child: &mut Child) -> Vec<i32> {
 /// What it said, for whoever reads the daemon's notes in full.
 fn told(child: &Child) {
     let text = |bytes| coalmine_actors::provisioner::outcome::said(bytes, 2_000);
-    let (stdout, stderr) = (child.pipes.stdout.tail(), child.pipes.stderr.tail());
+    let (stdout, stderr) = (child.pipes.stdout.kept.last(), child.pipes.stderr.kept.last());
     tracing::debug!(stdout = text(stdout), stderr = text(stderr), "a provider's command is over");
 }
 

@@ -1,0 +1,31 @@
+//! Programs that run for somebody and are to leave nothing behind: what providers' commands and effects share.
+//!
+//! ```text
+//! leader.rs  the process that leads the run; let go of, all of the run is ended
+//! pipes.rs   both of its pipes drained, a bounded part of each kept
+//! end.rs     TERM, 2 s, KILL: its group, then whatever else is of it
+//! ```
+
+mod end;
+mod leader;
+mod pipes;
+
+pub(super) use leader::Leader;
+pub(super) use pipes::{Drain, Keep, Pipes, Tail, receiver};
+
+/// What tells all runs of this process from those of every other: `<root hash>-<kind>-<16 hex digits>`, borne in the
+/// environment by whatever a run starts, unless it takes it off. No life has it: theirs end in a generation.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    key: std::hash::RandomState,
+    runs: std::sync::atomic::AtomicU64,
+}
+
+impl Marks {
+    /// The next mark.
+    pub(super) fn next(&self, root_hash: &str, kind: &str) -> String {
+        use std::{hash::BuildHasher, sync::atomic::Ordering};
+        let run = self.key.hash_one(self.runs.fetch_add(1, Ordering::Relaxed));
+        format!("{root_hash}-{kind}-{run:016x}")
+    }
+}
