@@ -20,6 +20,7 @@
 pub mod admission;
 pub mod attachments;
 pub mod backoff;
+pub mod effects;
 pub mod error;
 pub mod exit;
 pub mod fleet;

@@ -11,7 +11,28 @@ mod leader;
 mod pipes;
 
 pub(super) use leader::Leader;
-pub(super) use pipes::{Drain, Keep, Pipes, Tail, receiver};
+pub(super) use pipes::{Drain, Keep, Pipes, Tail, grow, receiver};
+
+use std::pin::pin;
+
+/// Ends everything that `leader` leads, and reads on meanwhile: whoever wants to say something on TERM must not block on
+/// a full pipe. Gives those that could not be ended.
+pub(super) async fn end<K: Keep>(leader: &Leader, pipes: &mut Pipes<K>) -> Vec<i32> {
+    let run = match leader.run() {
+        Ok(run) => run,
+        Err(error) => {
+            tracing::error!(%error, "a command can not be ended");
+            return Vec::new();
+        }
+    };
+    let mut ending = pin!(tokio::task::spawn_blocking(move || run.end()));
+    loop {
+        tokio::select! {
+            ended = &mut ending => return ended.unwrap_or_default(),
+            () = pipes.some() => {}
+        }
+    }
+}
 
 /// What tells all runs of this process from those of every other: `<root hash>-<kind>-<16 hex digits>`, borne in the
 /// environment by whatever a run starts, unless it takes it off. No life has it: theirs end in a generation.

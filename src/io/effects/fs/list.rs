@@ -1,12 +1,12 @@
 //! Looking around below a granted root: what is there, what a folder holds, what lies below it.
 
 use super::{
-    fs_remove::known_kind,
+    remove::known_kind,
     roots::{Place, Root, kind_of, refusal},
 };
 use crate::io::sandbox::hidden::Id;
 use coalmine_actors::effects::error::EffectError;
-use globset::GlobMatcher;
+use globset::{GlobBuilder, GlobMatcher};
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{AtFlags, Dir, FileType, OFlags, statat},
@@ -15,14 +15,15 @@ use rustix::{
 use std::{
     ffi::{OsStr, OsString},
     io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
+    os::unix::ffi::OsStringExt,
+    path::{Component, Path, PathBuf},
 };
 
 /// Most entries of one folder, and most that one call looks at.
 pub const ENTRIES_MAX: u64 = 100_000;
-/// Most paths in one answer.
-pub const PAGE_MAX: usize = 1_000;
+/// Paths in one answer where the caller does not say, and most that it can ask for.
+pub const PAGE_PATHS: usize = 1_000;
+const PAGE_PATHS_MAX: usize = 10_000;
 /// Deepest folder below the one that is walked.
 const DEPTH_MAX: u64 = 128;
 
@@ -208,7 +209,7 @@ struct Paging {
 
 impl Paging {
     fn new(after: Option<&Path>, count: usize) -> Self {
-        Self { after: after.map(Path::to_owned), count: count.clamp(1, PAGE_MAX), page: Page::default() }
+        Self { after: after.map(Path::to_owned), count: count.clamp(1, PAGE_PATHS_MAX), page: Page::default() }
     }
 
     /// Takes the next path; `false` when the page is full.
@@ -234,24 +235,18 @@ impl Paging {
     }
 }
 
-/// A pattern taken apart: the folder that holds all that it can fit, and what fits below that.
+/// A pattern of paths below a folder: `*` and `?` stay within a name, `**` goes through folders.
 ///
 /// # Errors
 /// What is wrong with the pattern.
-pub fn pattern(text: &str) -> Result<(PathBuf, GlobMatcher), EffectError> {
-    let is_plain = |part: &&str| !part.contains(['*', '?', '[', ']', '{', '}', '\\']);
-    let parts: Vec<&str> = text.split('/').collect();
-    // The last part is what is looked for, also where it is a plain name.
-    let plain = parts.iter().take_while(is_plain).count().min(parts.len() - 1);
-    let (folder, rest) = (parts[..plain].join("/"), parts[plain..].join("/"));
+pub fn pattern(text: &Path) -> Result<GlobMatcher, EffectError> {
     let bad = |why: String| EffectError::bad("pattern", why);
-    if Path::new(OsStr::from_bytes(rest.as_bytes())).components().any(|part| part.as_os_str() == "..") {
+    if text.components().any(|part| part == Component::ParentDir) {
         return Err(bad("it holds `..` behind a wildcard".into()));
     }
-    let glob = globset::GlobBuilder::new(&rest).literal_separator(true).build();
-    let glob = glob.map_err(|error| bad(error.kind().to_string()))?;
-    let folder = if text.starts_with('/') && folder.is_empty() { "/".to_owned() } else { folder };
-    Ok((folder.into(), glob.compile_matcher()))
+    let text = text.to_str().ok_or_else(|| bad("it is not UTF-8".into()))?;
+    let glob = GlobBuilder::new(text).literal_separator(true).build();
+    Ok(glob.map_err(|error| bad(error.kind().to_string()))?.compile_matcher())
 }
 
 #[cfg(test)]
@@ -259,20 +254,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_has_a_folder_and_what_fits_below_it() {
-        for (text, folder, fits, does_not) in [
-            ("/a/b/*.rs", "/a/b", "x.rs", "c/x.rs"),
-            ("/a/**/x", "/a", "b/c/x", "b/y"),
-            ("/a/b", "/a", "b", "c"),
-            ("/*", "/", "etc", "etc/passwd"),
-            ("/a/{b,c}/?", "/a", "c/x", "d/x"),
+    fn a_wildcard_stays_within_a_name() {
+        for (text, fits, does_not) in [
+            ("*.rs", "x.rs", "c/x.rs"),
+            ("**/x", "b/c/x", "b/y"),
+            ("**/x", "x", "xx"),
+            ("*", "etc", "etc/passwd"),
+            ("{b,c}/?", "c/x", "d/x"),
+            ("[a-c]", "b", "d"),
         ] {
-            let (found, glob) = pattern(text).unwrap();
-            assert_eq!(found, Path::new(folder), "{text}");
+            let glob = pattern(Path::new(text)).unwrap();
             assert!(glob.is_match(fits) && !glob.is_match(does_not), "{text}");
         }
-        for bad in ["/a/*/../b", "/a/[", "/a/{b"] {
-            assert_eq!(pattern(bad).unwrap_err().code(), "bad-args", "{bad}");
+        for bad in ["*/../b", "[", "{b"] {
+            assert_eq!(pattern(Path::new(bad)).unwrap_err().code(), "bad-args", "{bad}");
         }
     }
 }

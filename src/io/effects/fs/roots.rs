@@ -224,6 +224,11 @@ impl<'r> Place<'r> {
         Ok(self.open(OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK)?.0)
     }
 
+    /// Opens the folder that is meant, for whatever starts in it.
+    pub(in crate::io::effects) fn open_folder(&self) -> Result<OwnedFd, EffectError> {
+        Ok(self.open(FOLDER)?.0)
+    }
+
     /// The path below the root.
     pub(super) fn rest(&self) -> &Path {
         &self.rest

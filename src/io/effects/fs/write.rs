@@ -1,7 +1,7 @@
 //! Writing below a granted root: a file is replaced as a whole, or not at all.
 
 use super::{
-    fs_read::{TEXT_BYTES_MAX, regular},
+    read::{TEXT_BYTES_MAX, regular},
     roots::{Held, Place, denied, kind_of, refusal},
 };
 use coalmine_actors::effects::{error::EffectError, rule::Never};

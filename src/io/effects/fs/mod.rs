@@ -1,0 +1,169 @@
+//! The family of files: a request and its plan become what is done beneath a root, and its result what is answered.
+//!
+//! ```text
+//! roots.rs   the one way in: openat2 from a root's handle
+//! read.rs list.rs write.rs remove.rs     what is done there
+//! ```
+
+pub mod list;
+mod read;
+mod remove;
+pub mod roots;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use super::grants::Grants;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use coalmine_actors::effects::{
+    argument::{Short, Upto},
+    error::EffectError,
+    op::Request,
+    output::{Done, Output},
+    plan::{Beneath, Plan},
+    port::{Call, Opened, Outcome},
+};
+use list::{Facts, PAGE_PATHS, Page};
+use serde_json::{Value, json};
+use std::{
+    ffi::OsString,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+};
+
+/// What a policy grants, as this host opened it.
+pub(super) fn grants(opened: &Opened) -> Result<&Grants, EffectError> {
+    opened.downcast_ref().ok_or_else(|| EffectError::Internal("roots that another host opened".into()))
+}
+
+/// Carries one operation out. Blocks as long as the file system does.
+pub(super) fn perform(call: Call) -> Outcome {
+    let grants = grants(&call.opened)?;
+    match (&call.request, &call.plan) {
+        (Request::FsCopy { .. }, Plan::Copy { from, to }) => {
+            let copied = grants.place(to)?.copy_from(&grants.place(from)?)?;
+            Ok(Done { bytes_in: copied, bytes_out: Some(copied), ..Output::Null.into() })
+        }
+        (Request::FsGlob { cursor, limit, .. }, Plan::Glob { within, pattern }) => {
+            let wish = Wish::of(cursor.as_ref(), *limit)?;
+            let place = grants.place(within)?;
+            if pattern.as_os_str().is_empty() {
+                // A plain name: it fits itself, where it is there.
+                let paths = place.look()?.map(|_| PathBuf::new()).into_iter().collect();
+                return answer(&call, within, Page { paths, more: false });
+            }
+            answer(&call, within, place.glob(&list::pattern(pattern)?, wish.after.as_deref(), wish.count)?)
+        }
+        (request, Plan::File(at)) => on_one(&call, request, at, grants),
+        (request, _) => Err(EffectError::Internal(format!("{} with a plan of something else", request.op()))),
+    }
+}
+
+fn on_one(call: &Call, request: &Request, at: &Beneath, grants: &Grants) -> Outcome {
+    let place = grants.place(at)?;
+    let output = match request {
+        Request::IoRead { .. } => Output::Text(place.read()?),
+        Request::IoWrite { contents, .. } => {
+            place.write(&contents.0)?;
+            Output::Null
+        }
+        Request::FsExists { .. } => Output::Bool(place.look()?.is_some()),
+        Request::FsIsFile { .. } => Output::Bool(place.look()?.is_some_and(|facts| facts.is_file)),
+        Request::FsIsDir { .. } => Output::Bool(place.look()?.is_some_and(|facts| facts.is_dir)),
+        Request::FsStat { .. } => told(place.stat()?),
+        Request::FsListDir { cursor, limit, .. } => {
+            let wish = Wish::of(cursor.as_ref(), *limit)?;
+            return answer(call, at, place.list_dir(wish.after.as_deref(), wish.count)?);
+        }
+        Request::FsWalk { cursor, limit, .. } => {
+            let wish = Wish::of(cursor.as_ref(), *limit)?;
+            return answer(call, at, place.walk(wish.after.as_deref(), wish.count)?);
+        }
+        Request::FsMkdirP { .. } => {
+            place.mkdir_p()?;
+            Output::Null
+        }
+        Request::FsRemove { .. } => {
+            place.remove()?;
+            Output::Null
+        }
+        other => return Err(EffectError::Internal(format!("{} is nothing that is done to one file", other.op()))),
+    };
+    Ok(output.into())
+}
+
+/// Which part of a long answer is wanted.
+struct Wish {
+    after: Option<PathBuf>,
+    count: usize,
+}
+
+impl Wish {
+    fn of<const MAX: u64>(cursor: Option<&Short>, limit: Option<Upto<MAX>>) -> Result<Self, EffectError> {
+        let after = cursor.map(|cursor| from_cursor(cursor)).transpose()?;
+        let count = limit.map_or(PAGE_PATHS, |limit| usize::try_from(limit.0).unwrap_or(PAGE_PATHS));
+        Ok(Self { after, count })
+    }
+}
+
+fn told(facts: Facts) -> Output {
+    #[allow(clippy::cast_precision_loss, reason = "a double holds microseconds of our time, as JSON's numbers do")]
+    let mtime = facts.mtime_ns as f64 / 1e9;
+    Output::Json(json!({ "size": facts.size, "mtime": mtime, "is_dir": facts.is_dir, "is_file": facts.is_file }))
+}
+
+/// Paths as callers name them: beneath the folder of the policy, absolute.
+fn answer(call: &Call, at: &Beneath, page: Page) -> Outcome {
+    let root = call.policy.roots(at.access).get(at.root).map_or(Path::new("/"), |folder| folder.path());
+    let base = if at.path.as_os_str().is_empty() { root.to_owned() } else { root.join(&at.path) };
+    let cursor = page.paths.last().filter(|_| page.more).map(|last| to_cursor(last));
+    let full = |path: PathBuf| if path.as_os_str().is_empty() { base.clone() } else { base.join(path) };
+    let paths: Vec<Value> = page.paths.into_iter().map(|path| text(full(path))).collect();
+    Ok(Output::Json(json!({ "paths": paths, "cursor": cursor })).into())
+}
+
+/// A name of a file need not be text: then it is bytes.
+fn text(path: PathBuf) -> Value {
+    match path.into_os_string().into_string() {
+        Ok(text) => text.into(),
+        Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
+    }
+}
+
+/// A path as a text that says it exactly: what is no text, and `%`, is written as `%FF`.
+fn to_cursor(path: &Path) -> String {
+    let mut cursor = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        cursor.push_str(&chunk.valid().replace('%', "%25"));
+        chunk.invalid().iter().for_each(|byte| cursor.push_str(&format!("%{byte:02X}")));
+    }
+    cursor
+}
+
+fn from_cursor(cursor: &str) -> Result<PathBuf, EffectError> {
+    let bad = || EffectError::bad("cursor", "it is none that was given");
+    let mut parts = cursor.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2).ok_or_else(bad)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_no_number| bad())?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Ok(OsString::from_vec(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_says_any_path_exactly() {
+        for path in [&b"a/b"[..], b"100%", b"\xFF\xFE/%41", "ä/ö".as_bytes(), b""] {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            assert_eq!(from_cursor(&to_cursor(&path)).unwrap(), path);
+        }
+        for bad in ["%", "%4", "%zz", "a%ä"] {
+            assert!(from_cursor(bad).is_err(), "{bad}");
+        }
+    }
+}
