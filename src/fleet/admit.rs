@@ -51,6 +51,7 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
         idle_after: wanted.idle_after,
         limits: wanted.limits,
         policy: wanted.policy,
+        sandbox: wanted.sandbox,
         phase: None,
         extra: serde_json::Map::new(),
     };

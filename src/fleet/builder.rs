@@ -235,6 +235,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         restart: config.restart,
         limit: config.limit,
         limits: config.limits,
+        held_by: sandbox::abi().map(|abi| sandbox::name_of(Some(abi))),
         parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),

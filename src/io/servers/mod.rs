@@ -11,6 +11,7 @@ mod pane;
 mod screen;
 mod start;
 mod sweep;
+mod walls;
 
 use super::{
     limits::{LimitsHost, Mechanism},
