@@ -56,8 +56,8 @@ impl Budget {
 pub struct Usage {
     /// Calls, weighted by their cost.
     pub calls: u64,
-    /// Time spent in effects, milliseconds.
-    pub wall_ms: u64,
+    /// Time spent in effects, microseconds.
+    pub wall_us: u64,
     /// Bytes that left.
     pub bytes_out: u64,
     /// Tokens of models.

@@ -45,6 +45,11 @@ pub struct ArgRow {
     pub schema: fn() -> Value,
 }
 
+/// What is pure costs nothing; everything else one call, where a policy does not say more.
+const fn cost_of(needs: &[Kind]) -> u64 {
+    if needs.is_empty() { 0 } else { 1 }
+}
+
 macro_rules! operations {
     ($($op:ident $name:literal [$($need:ident),*] ($($arg:ident: $shape:ty),*) -> $gives:literal;)*) => {
         /// An operation.
@@ -63,7 +68,7 @@ macro_rules! operations {
                     $(Self::$op => &Row {
                         name: $name,
                         needs: &[$(Kind::$need),*],
-                        cost: 1,
+                        cost: cost_of(&[$(Kind::$need),*]),
                         args: &[$(ArgRow {
                             name: stringify!($arg),
                             shape: <$shape as Argument>::SHAPE,

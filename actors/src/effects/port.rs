@@ -11,13 +11,16 @@ use super::{
     plan::Plan,
     policy::Policy,
 };
-use crate::{names::Identity, ports::BoxFuture};
+use crate::{
+    names::{Identity, Personality},
+    ports::{Answer, BoxFuture},
+};
 use std::{
     any::Any,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What became of a call.
 pub type Outcome = Result<Done, EffectError>;
@@ -287,6 +290,24 @@ pub trait Chance: Send + Sync + 'static {
 pub trait Environment: Send + Sync + 'static {
     /// One of them, where it is set and is text.
     fn get(&self, name: &str) -> Option<String>;
+}
+
+/// Where a session's lines go where nobody says otherwise.
+pub trait Sinks: Send + Sync + 'static {
+    /// What a peer prints.
+    fn print(&self, peer: &Identity) -> Arc<dyn Sink>;
+    /// What a peer logs.
+    fn log(&self, peer: &Identity) -> Arc<dyn Sink>;
+}
+
+/// Which policies there are, and which peer has which.
+pub trait PolicySource: Send + Sync + 'static {
+    /// The policy that a peer names; nothing where it names none, or is not there.
+    fn name_of(&self, peer: &Personality) -> Option<String>;
+    /// The policy of this name, checked.
+    fn load(&self, name: String) -> Answer<Arc<Policy>>;
+    /// Comes each time that policies may have changed.
+    fn changes(&self) -> mpsc::Receiver<()>;
 }
 
 /// An operation that an embedder adds, by its own name: `shop.order`.
