@@ -1,11 +1,11 @@
 //! Checks what `create` was given, against the host, before anything is made.
 
-use crate::io::{find, limits};
+use crate::io::{find, limits, servers::walls};
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
     names::{Identity, Personality, Runtime},
-    peer::config::FleetRules,
+    peer::{config::FleetRules, sandbox::Sandbox},
     registry::document::{Intelligence, PeerSpec},
     runtime::{RuntimeDef, RuntimeKind},
 };
@@ -27,6 +27,9 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
     variables(&wanted.env)?;
     limits::fits_host(&wanted.limits)?;
     policy(wanted.policy.as_deref())?;
+    if wanted.sandbox == Some(Sandbox::Required) {
+        walls::required(rules.held_by.is_some())?;
+    }
     let program = wanted.command.first().or(def.argv.first());
     if let Some(program) = program {
         command(program, &wanted)?;
@@ -165,6 +168,27 @@ mod tests {
         }
         for good in ["A", "_a1", "PATH", "TMUX_TMPDIR", "PEERS"] {
             set(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_must_be_held_is_refused_where_nothing_holds_it() {
+        let rules = |held_by: Option<&str>| FleetRules {
+            held_by: held_by.map(str::to_owned),
+            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
+        };
+        let wanted = |sandbox| CreatePeer {
+            name: "bob".into(),
+            cwd: "/".into(),
+            command: vec!["/bin/true".into()],
+            sandbox,
+            ..CreatePeer::default()
+        };
+        let refused = spec(wanted(Some(Sandbox::Required)), &rules(None)).unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().contains("no Landlock")), ("unsupported", true), "{refused}");
+        spec(wanted(Some(Sandbox::Required)), &rules(Some("landlock-abi7"))).unwrap();
+        for unheld in [Some(Sandbox::BestEffort), Some(Sandbox::Off), None] {
+            spec(wanted(unheld), &rules(None)).unwrap();
         }
     }
 

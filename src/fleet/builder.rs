@@ -26,7 +26,8 @@ use crate::{
         provisioner::Providers,
         reaper::Reaper,
         registry_file::JsonRegistry,
-        servers::{Programs, TmuxServers},
+        sandbox,
+        servers::{Bounds, Programs, TmuxServers},
         socket_folder, tmux,
     },
     paths::Paths,
@@ -172,7 +173,8 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        let bounds = Bounds { limits: self.limits_host, policies: Arc::new(NoPolicies) };
+        let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
@@ -271,7 +273,7 @@ fn adapters(
     paths: &Paths,
     tmux: PathBuf,
     helper: PathBuf,
-    limits_host: LimitsHost,
+    bounds: Bounds,
     pass_env: &[String],
 ) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
@@ -279,7 +281,7 @@ fn adapters(
     let programs = Programs { tmux: tmux::Tmux::new(tmux), helper: helper.clone() };
     let turns = Turns::default();
     let servers =
-        TmuxServers::new(paths.clone(), programs, limits_host, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
+        TmuxServers::new(paths.clone(), programs, bounds, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),
@@ -290,4 +292,21 @@ fn adapters(
         journal: Arc::new(JournalFolder::new(paths.journal())),
     };
     Ok((ports, servers))
+}
+
+/// Until there are some.
+struct NoPolicies;
+
+impl coalmine_actors::effects::port::PolicySource for NoPolicies {
+    fn name_of(&self, _: &coalmine_actors::names::Personality) -> Option<String> {
+        None
+    }
+
+    fn load(&self, name: String) -> coalmine_actors::ports::Answer<Arc<coalmine_actors::effects::Policy>> {
+        Box::pin(async move { Err(FleetError::UnknownPolicy { name }) })
+    }
+
+    fn changes(&self) -> tokio::sync::mpsc::Receiver<()> {
+        tokio::sync::mpsc::channel(1).1
+    }
 }

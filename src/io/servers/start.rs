@@ -145,7 +145,7 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let deadline = Instant::now() + START_DEADLINE;
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
-    let walls = walls::rules(shared, program)?;
+    let walls = walls::rules(shared, program).await?;
     let pane_file = folder.join(format!("pane-g{}", life.generation));
     private_file::write(&pane_file, &environment::pane_file(shared, life, program, walls.as_ref()))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;

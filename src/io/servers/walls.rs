@@ -8,22 +8,25 @@ use crate::io::{
         rules::{Rules, Without},
     },
 };
-use coalmine_actors::{error::FleetError, peer::sandbox::Sandbox, ports::Program};
+use coalmine_actors::{effects::Policy, error::FleetError, peer::sandbox::Sandbox, ports::Program};
 
 /// The rules for `program`; nothing where it is to run freely.
 ///
 /// # Errors
 /// Its policy can not be read; this kernel can not hold it, and it must be held.
-pub(super) fn rules(shared: &Shared, program: &Program) -> Result<Option<(Rules, Without)>, FleetError> {
+pub(super) async fn rules(shared: &Shared, program: &Program) -> Result<Option<(Rules, Without)>, FleetError> {
     let without = match program.sandbox {
         Sandbox::Off => return Ok(None),
         Sandbox::BestEffort => Without::GoOn,
         Sandbox::Required => Without::Refuse,
     };
     if without == Without::Refuse {
-        required(sandbox::abi())?;
+        required(sandbox::abi().is_some())?;
     }
-    let policy = (shared.policies)(program.policy.as_deref())?;
+    let policy = match &program.policy {
+        Some(name) => shared.policies.load(name.clone()).await?,
+        None => Policy::none(),
+    };
     Ok(Some((grants::rules(&policy), without)))
 }
 
@@ -31,8 +34,8 @@ pub(super) fn rules(shared: &Shared, program: &Program) -> Result<Option<(Rules,
 ///
 /// # Errors
 /// [`FleetError::Unsupported`].
-pub(crate) fn required(abi: Option<u32>) -> Result<(), FleetError> {
-    abi.map(drop).ok_or_else(|| FleetError::Unsupported {
+pub fn required(can_be: bool) -> Result<(), FleetError> {
+    can_be.then_some(()).ok_or_else(|| FleetError::Unsupported {
         what: "a sandbox: this kernel has no Landlock (Linux 5.13 has it, unless it is left out of `lsm=`)".into(),
         hint: "use `--sandbox=best-effort` to let it run unheld here, or leave --sandbox out".into(),
     })

@@ -32,7 +32,7 @@ use held::{Running, Stream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use start::{Order, Started};
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
 /// Runs programs for effects. Clones share it.
@@ -66,7 +66,7 @@ impl Programs {
             (Request::ProcSpawn { args, .. } | Request::ProcessRun { args, .. }, Plan::Program(plan)) => {
                 let deadline = deadline(&plan);
                 let started = self.start(*plan, args, BTreeMap::new(), false, opened).await?;
-                run::to_its_end(started, deadline, &seat).await
+                run::to_its_end(started, deadline).await
             }
             (Request::ProcessSpawn { args, env, stdin, .. }, Plan::Program(plan)) => {
                 // Before anything is started that would have to be ended again.
@@ -117,11 +117,11 @@ impl Programs {
 async fn on_handle(seat: &Seat, request: &Request) -> Outcome {
     let held = |handle| seat.held::<Running>(handle, HandleKind::Process);
     let output = match request {
-        Request::ProcessReadStdoutLine { handle } => line(seat, &*held(*handle)?, Stream::Stdout).await?,
-        Request::ProcessReadStderrLine { handle } => line(seat, &*held(*handle)?, Stream::Stderr).await?,
+        Request::ProcessReadStdoutLine { handle } => line(&*held(*handle)?, Stream::Stdout).await,
+        Request::ProcessReadStderrLine { handle } => line(&*held(*handle)?, Stream::Stderr).await,
         Request::ProcessWait { handle } => {
             let running = held(*handle)?;
-            let (end, truncated) = unless_ended(seat, running.wait()).await?;
+            let (end, truncated) = running.wait().await;
             let (code, signal) = told(end);
             let signaled = matches!(end, ProcessEnd::Signaled { .. });
             Output::Json(json!({ "code": code, "signaled": signaled, "signal": signal, "truncated": truncated }))
@@ -135,16 +135,8 @@ async fn on_handle(seat: &Seat, request: &Request) -> Outcome {
     Ok(output.into())
 }
 
-async fn line(seat: &Seat, running: &Running, stream: Stream) -> Result<Output, EffectError> {
-    Ok(unless_ended(seat, running.line(stream)).await?.map_or(Output::Null, Output::Text))
-}
-
-/// Waits, unless the session ends meanwhile.
-async fn unless_ended<T>(seat: &Seat, work: impl Future<Output = T>) -> Result<T, EffectError> {
-    tokio::select! {
-        () = seat.ended() => Err(EffectError::Cancelled),
-        done = work => Ok(done),
-    }
+async fn line(running: &Running, stream: Stream) -> Output {
+    running.line(stream).await.map_or(Output::Null, Output::Text)
 }
 
 fn number_of(signal: argument::Signal) -> Signal {

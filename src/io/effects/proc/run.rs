@@ -6,7 +6,7 @@ use coalmine_actors::{
     effects::{
         error::EffectError,
         output::{Done, Output, Sandbox},
-        port::{Outcome, Seat},
+        port::Outcome,
     },
     ports::ProcessEnd,
 };
@@ -40,7 +40,7 @@ impl Keep for Head {
 }
 
 /// Waits for its end and gives what it said. Dropped, it ends the program.
-pub(super) async fn to_its_end(started: Started, deadline: Instant, seat: &Seat) -> Outcome {
+pub(super) async fn to_its_end(started: Started, deadline: Instant) -> Outcome {
     let Started { mut leader, stdout, stderr, sandbox, .. } = started;
     let mut pipes = Pipes::new(Drain::new(stdout, Head::default()), Drain::new(stderr, Head::default()));
     loop {
@@ -54,7 +54,6 @@ pub(super) async fn to_its_end(started: Started, deadline: Instant, seat: &Seat)
                 leader.reap();
                 return Err(EffectError::Timeout { phase: "run" });
             }
-            () = seat.ended() => return Err(EffectError::Cancelled),
             () = pipes.some() => {}
         }
     }
