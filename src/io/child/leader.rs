@@ -4,7 +4,7 @@ use super::end::Run;
 use crate::io::pidfd::{Pidfd, dead_within};
 use coalmine_actors::ports::ProcessEnd;
 use rustix::process::Signal;
-use std::{io, os::fd::AsFd, time::Duration};
+use std::{io, time::Duration};
 
 /// The process itself; nothing once it is reaped.
 pub(crate) struct Leader(Option<Process>);

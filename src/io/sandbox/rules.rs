@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::ffi::OsStringExt,
     path::PathBuf,
 };
 
@@ -139,6 +139,7 @@ impl Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     fn read(entries: &[(&'static str, OsString)]) -> io::Result<Option<(Rules, Without)>> {
         let mut reading = Reading::default();

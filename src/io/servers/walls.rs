@@ -34,7 +34,7 @@ pub(super) async fn rules(shared: &Shared, program: &Program) -> Result<Option<(
 ///
 /// # Errors
 /// [`FleetError::Unsupported`].
-pub fn required(can_be: bool) -> Result<(), FleetError> {
+pub(crate) fn required(can_be: bool) -> Result<(), FleetError> {
     can_be.then_some(()).ok_or_else(|| FleetError::Unsupported {
         what: "a sandbox: this kernel has no Landlock (Linux 5.13 has it, unless it is left out of `lsm=`)".into(),
         hint: "use `--sandbox=best-effort` to let it run unheld here, or leave --sandbox out".into(),

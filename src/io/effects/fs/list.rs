@@ -138,7 +138,7 @@ fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<(OsString, FileType)>, Eff
         let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
         names.push((name, known_kind(folder, &entry)?));
     }
-    names.sort_unstable();
+    names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     if root.holds_hidden(Id::open(folder)?) {
         names.retain(|(name, _)| is_shown(root, folder, name));
     }

@@ -5,6 +5,7 @@
 //! read.rs list.rs write.rs remove.rs     what is done there
 //! ```
 
+mod cursor;
 pub mod list;
 mod read;
 mod remove;
@@ -14,7 +15,6 @@ mod tests;
 mod write;
 
 use super::grants::Grants;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use coalmine_actors::effects::{
     argument::{Short, Upto},
     error::EffectError,
@@ -26,8 +26,7 @@ use coalmine_actors::effects::{
 use list::{Facts, PAGE_PATHS, Page};
 use serde_json::{Value, json};
 use std::{
-    ffi::OsString,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
 
@@ -100,7 +99,7 @@ struct Wish {
 
 impl Wish {
     fn of<const MAX: u64>(cursor: Option<&Short>, limit: Option<Upto<MAX>>) -> Result<Self, EffectError> {
-        let after = cursor.map(|cursor| from_cursor(cursor)).transpose()?;
+        let after = cursor.map(|cursor| cursor::read(cursor)).transpose()?;
         let count = limit.map_or(PAGE_PATHS, |limit| usize::try_from(limit.0).unwrap_or(PAGE_PATHS));
         Ok(Self { after, count })
     }
@@ -116,7 +115,7 @@ fn told(facts: Facts) -> Output {
 fn answer(call: &Call, at: &Beneath, page: Page) -> Outcome {
     let root = call.policy.roots(at.access).get(at.root).map_or(Path::new("/"), |folder| folder.path());
     let base = if at.path.as_os_str().is_empty() { root.to_owned() } else { root.join(&at.path) };
-    let cursor = page.paths.last().filter(|_| page.more).map(|last| to_cursor(last));
+    let cursor = page.paths.last().filter(|_| page.more).map(|last| cursor::write(last));
     let full = |path: PathBuf| if path.as_os_str().is_empty() { base.clone() } else { base.join(path) };
     let paths: Vec<Value> = page.paths.into_iter().map(|path| text(full(path))).collect();
     Ok(Output::Json(json!({ "paths": paths, "cursor": cursor })).into())
@@ -126,44 +125,6 @@ fn answer(call: &Call, at: &Beneath, page: Page) -> Outcome {
 fn text(path: PathBuf) -> Value {
     match path.into_os_string().into_string() {
         Ok(text) => text.into(),
-        Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
-    }
-}
-
-/// A path as a text that says it exactly: what is no text, and `%`, is written as `%FF`.
-fn to_cursor(path: &Path) -> String {
-    let mut cursor = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        cursor.push_str(&chunk.valid().replace('%', "%25"));
-        chunk.invalid().iter().for_each(|byte| cursor.push_str(&format!("%{byte:02X}")));
-    }
-    cursor
-}
-
-fn from_cursor(cursor: &str) -> Result<PathBuf, EffectError> {
-    let bad = || EffectError::bad("cursor", "it is none that was given");
-    let mut parts = cursor.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (hex, rest) = part.split_at_checked(2).ok_or_else(bad)?;
-        bytes.push(u8::from_str_radix(hex, 16).map_err(|_no_number| bad())?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    Ok(OsString::from_vec(bytes).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_says_any_path_exactly() {
-        for path in [&b"a/b"[..], b"100%", b"\xFF\xFE/%41", "ä/ö".as_bytes(), b""] {
-            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
-            assert_eq!(from_cursor(&to_cursor(&path)).unwrap(), path);
-        }
-        for bad in ["%", "%4", "%zz", "a%ä"] {
-            assert!(from_cursor(bad).is_err(), "{bad}");
-        }
+        Err(bytes) => Output::Bytes(bytes.into_vec().into()).into_json(),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Largest file that is read or written as one text, bytes.
-pub const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(super) const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl Place<'_> {
     /// The text of a regular file.

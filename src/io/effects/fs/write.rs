@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Largest file that is copied, bytes.
-pub const COPY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+pub(super) const COPY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most folders that are made at once.
 const FOLDERS_MAX: usize = 128;
 /// What a new file and a new folder may be used for, less what the umask takes.

@@ -37,7 +37,7 @@ use tokio::time::Instant;
 
 /// Runs programs for effects. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Programs(Arc<Shared>);
+pub(super) struct Programs(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -47,7 +47,7 @@ struct Shared {
 
 impl Programs {
     /// Those of the fleet whose root has this hash: all that they start bears it in its mark.
-    pub fn new(root_hash: String) -> Self {
+    pub(super) fn new(root_hash: String) -> Self {
         Self(Arc::new(Shared { root_hash, marks: Marks::default() }))
     }
 
