@@ -7,6 +7,7 @@ use crate::{
     peer::{
         limits::Limits,
         restart_policy::{RestartLimit, RestartPolicy},
+        sandbox::SandboxView,
     },
     ports::EndReport,
     provisioner::view::SlotView,
@@ -120,6 +121,9 @@ pub struct PeerView {
     /// What it may use of the host.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
+    /// By what the kernel holds its program, and why where by nothing.
+    #[serde(default)]
+    pub sandbox: SandboxView,
     /// Its folder.
     pub cwd: PathBuf,
     /// What runs in its pane.

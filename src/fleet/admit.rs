@@ -1,12 +1,11 @@
 //! Checks what `create` was given, against the host, before anything is made.
 
-use crate::io::{effects::Policies, find, limits};
+use crate::io::{effects::Policies, find, limits, servers::walls};
 use coalmine_actors::{
-    effects::policy::NONE,
     error::FleetError,
     fleet::request::CreatePeer,
     names::{Identity, Personality, Runtime},
-    peer::config::FleetRules,
+    peer::{config::FleetRules, sandbox::Sandbox},
     registry::document::{Intelligence, PeerSpec},
     runtime::{RuntimeDef, RuntimeKind},
 };
@@ -32,6 +31,9 @@ pub(super) fn spec(
     variables(&wanted.env)?;
     limits::fits_host(&wanted.limits)?;
     policy(wanted.policy.as_deref(), policies)?;
+    if wanted.sandbox == Some(Sandbox::Required) {
+        walls::required(rules.held_by.is_some())?;
+    }
     let program = wanted.command.first().or(def.argv.first());
     if let Some(program) = program {
         command(program, &wanted)?;
@@ -56,6 +58,7 @@ pub(super) fn spec(
         idle_after: wanted.idle_after,
         limits: wanted.limits,
         policy: wanted.policy,
+        sandbox: wanted.sandbox,
         phase: None,
         extra: serde_json::Map::new(),
     };
@@ -135,7 +138,7 @@ fn is_ours(key: &str) -> bool {
 
 /// One that is named must be there, and can be read: nobody is held by a policy that is not.
 fn policy(name: Option<&str>, policies: &Policies) -> Result<(), FleetError> {
-    name.filter(|name| *name != NONE).map_or(Ok(()), |name| policies.read(name).map(drop))
+    name.map_or(Ok(()), |name| policies.read(name).map(drop))
 }
 
 fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
@@ -190,5 +193,27 @@ mod tests {
             assert_eq!(policy(name, &policies).err().map(|error| error.code()), code, "{name:?}");
         }
         assert!(policy(Some("strcit"), &policies).unwrap_err().hint().contains("strict"));
+    }
+
+    #[test]
+    fn what_must_be_held_is_refused_where_nothing_holds_it() {
+        let rules = |held_by: Option<&str>| FleetRules {
+            held_by: held_by.map(str::to_owned),
+            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
+        };
+        let wanted = |sandbox| CreatePeer {
+            name: "bob".into(),
+            cwd: "/".into(),
+            command: vec!["/bin/true".into()],
+            sandbox,
+            ..CreatePeer::default()
+        };
+        let nowhere = Policies::of_root(std::path::Path::new("/nowhere"));
+        let refused = spec(wanted(Some(Sandbox::Required)), &rules(None), &nowhere).unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().contains("no Landlock")), ("unsupported", true), "{refused}");
+        spec(wanted(Some(Sandbox::Required)), &rules(Some("landlock-abi7")), &nowhere).unwrap();
+        for unheld in [Some(Sandbox::BestEffort), Some(Sandbox::Off), None] {
+            spec(wanted(unheld), &rules(None), &nowhere).unwrap();
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         canary::Canaries,
         clock::HostClock,
         dice::HostDice,
+        effects::{PeerPolicies, Policies},
         find,
         journal::JournalFolder,
         limits::LimitsHost,
@@ -26,14 +27,15 @@ use crate::{
         provisioner::Providers,
         reaper::Reaper,
         registry_file::JsonRegistry,
-        servers::{Programs, TmuxServers},
+        sandbox,
+        servers::{Bounds, Programs, TmuxServers},
         socket_folder, tmux,
     },
     paths::Paths,
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
-    effects::port::{Added, EffectHost},
+    effects::port::{Added, EffectHost, PolicySource},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -188,10 +190,13 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        let registry = RegistryHandle::new();
+        let policies: Arc<dyn PolicySource> =
+            Arc::new(PeerPolicies { policies: Policies::new(&paths), registry: registry.clone() });
+        let bounds = Bounds { limits: self.limits_host, policies: Arc::clone(&policies) };
+        let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
-        let registry = RegistryHandle::new();
         let directory = Directory::default();
         let providers = Providers::new(paths.clone(), &self.config.provision.env);
         let host = Arc::new(providers.clone());
@@ -211,8 +216,7 @@ impl FleetBuilder {
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
-        let wiring =
-            effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), registry: registry.clone() };
+        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
@@ -255,6 +259,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         restart: config.restart,
         limit: config.limit,
         limits: config.limits,
+        held_by: sandbox::abi().map(|abi| sandbox::name_of(Some(abi))),
         parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),
@@ -290,7 +295,7 @@ fn adapters(
     paths: &Paths,
     tmux: PathBuf,
     helper: PathBuf,
-    limits_host: LimitsHost,
+    bounds: Bounds,
     pass_env: &[String],
 ) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
@@ -298,7 +303,7 @@ fn adapters(
     let programs = Programs { tmux: tmux::Tmux::new(tmux), helper: helper.clone() };
     let turns = Turns::default();
     let servers =
-        TmuxServers::new(paths.clone(), programs, limits_host, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
+        TmuxServers::new(paths.clone(), programs, bounds, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),

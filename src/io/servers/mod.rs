@@ -11,6 +11,7 @@ mod pane;
 mod screen;
 mod start;
 mod sweep;
+pub(crate) mod walls;
 
 use super::{
     limits::{LimitsHost, Mechanism},
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::paths::Paths;
 use coalmine_actors::{
+    effects::port::PolicySource,
     error::FleetError,
     names::Identity,
     peer::{
@@ -58,11 +60,21 @@ pub struct Programs {
     pub helper: PathBuf,
 }
 
+/// Who says how far servers and what runs in them may go.
+pub struct Bounds {
+    /// Memory and tasks.
+    pub limits: LimitsHost,
+    /// Policies, for programs behind walls.
+    pub policies: Arc<dyn PolicySource>,
+}
+
 struct Shared {
     paths: Paths,
     tmux: Tmux,
     helper: PathBuf,
     limits_host: LimitsHost,
+    /// What programs behind walls may reach.
+    policies: Arc<dyn PolicySource>,
     reaper: Reaper,
     files: PeerFiles,
     /// What every server's environment begins with.
@@ -85,7 +97,7 @@ impl TmuxServers {
     pub fn new(
         paths: Paths,
         Programs { tmux, helper }: Programs,
-        limits_host: LimitsHost,
+        Bounds { limits, policies }: Bounds,
         reaper: Reaper,
         files: PeerFiles,
         turns: Turns<Identity>,
@@ -97,7 +109,8 @@ impl TmuxServers {
             paths,
             tmux,
             helper,
-            limits_host,
+            limits_host: limits,
+            policies,
             reaper,
             files,
             turns,
