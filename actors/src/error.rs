@@ -65,6 +65,16 @@ pub enum FleetError {
     UnknownPolicy {
         /// What was asked for.
         name: String,
+        /// The nearest names that exist.
+        nearest: Vec<String>,
+    },
+    /// A policy can not be used.
+    #[error("{}: {why}", path.display())]
+    BadPolicy {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        why: String,
     },
     /// No runtime was named, and none follows.
     #[error("which runtime? {why}")]
@@ -290,7 +300,7 @@ impl FleetError {
                 Kind::Held
             }
             E::ShuttingDown => Kind::Unreachable,
-            E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::BadConfig { .. } | E::BadPolicy { .. } | E::Damaged { .. } => Kind::Config,
             E::Attachment(error) => error.kind(),
             E::Effect(error) => error.kind(),
             E::Memory(error) => error.kind(),
@@ -319,6 +329,7 @@ impl FleetError {
             E::UnknownRuntime { .. } => "unknown-runtime",
             E::RuntimeUnclear { .. } => "runtime-unclear",
             E::UnknownPolicy { .. } => "unknown-policy",
+            E::BadPolicy { .. } => "bad-policy",
             E::BadCwd { .. } => "bad-cwd",
             E::BadCommand { .. } => "bad-command",
             E::Usage { .. } => "usage",
@@ -364,7 +375,11 @@ impl FleetError {
             E::UnknownRuntime { known, .. } => {
                 format!("use one of {}, or define it under [runtime.NAME] in config.toml", known.join(", "))
             }
-            E::UnknownPolicy { .. } => "no policies can be defined yet: leave it out".into(),
+            E::UnknownPolicy { nearest, .. } if nearest.is_empty() => {
+                "policies lie in the state folder as policies/NAME.toml; `none` is the one without a file".into()
+            }
+            E::UnknownPolicy { nearest, .. } => format!("did you mean {}?", nearest.join(" or ")),
+            E::BadPolicy { .. } => "correct the file; `coalmine policy check FILE` says when it is right".into(),
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),

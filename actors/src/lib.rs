@@ -38,5 +38,6 @@ pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod toml_error;
 pub mod turns;
 pub mod view;

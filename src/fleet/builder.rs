@@ -17,6 +17,7 @@ use crate::{
         canary::Canaries,
         clock::HostClock,
         dice::HostDice,
+        effects::Policies,
         find,
         journal::JournalFolder,
         limits::LimitsHost,
@@ -173,7 +174,7 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let bounds = Bounds { limits: self.limits_host, policies: Arc::new(NoPolicies) };
+        let bounds = Bounds { limits: self.limits_host, policies: Policies::new(&paths) };
         let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
@@ -292,21 +293,4 @@ fn adapters(
         journal: Arc::new(JournalFolder::new(paths.journal())),
     };
     Ok((ports, servers))
-}
-
-/// Until there are some.
-struct NoPolicies;
-
-impl coalmine_actors::effects::port::PolicySource for NoPolicies {
-    fn name_of(&self, _: &coalmine_actors::names::Personality) -> Option<String> {
-        None
-    }
-
-    fn load(&self, name: String) -> coalmine_actors::ports::Answer<Arc<coalmine_actors::effects::Policy>> {
-        Box::pin(async move { Err(FleetError::UnknownPolicy { name }) })
-    }
-
-    fn changes(&self) -> tokio::sync::mpsc::Receiver<()> {
-        tokio::sync::mpsc::channel(1).1
-    }
 }

@@ -112,8 +112,7 @@ impl Inner {
         let give_back = || self.account.ledger.settle(reserved, Usage::default());
         let decided = Decided { about: about.clone(), calls, bytes_out, outcome: None };
         let call = self.shared.audit.enter(Entry::Decision(decided)).inspect_err(|_| give_back())?;
-        let begun =
-            Begun { session: Arc::clone(self), about, call, reserved, since: Instant::now(), is_over: false };
+        let begun = Begun { session: Arc::clone(self), about, call, reserved, since: Instant::now(), is_over: false };
         if durable && let Err(error) = self.shared.audit.sync(call) {
             return begun.end(Err(error)).map(|_| unreachable!("an error stays one"));
         }

@@ -192,8 +192,22 @@ fn variable(policy: &Policy, name: &str) -> Ruling {
 /// Whether a variable's name says that it holds what nobody is to see: a part of it is one of these words.
 pub fn is_secret(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "CREDS", "KEY", "KEYS", "PASS", "PASSPHRASE", "PASSWD",
-        "PASSWORD", "PAT", "SECRET", "SECRETS", "TOKEN", "TOKENS",
+        "APIKEY",
+        "AUTH",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "CREDS",
+        "KEY",
+        "KEYS",
+        "PASS",
+        "PASSPHRASE",
+        "PASSWD",
+        "PASSWORD",
+        "PAT",
+        "SECRET",
+        "SECRETS",
+        "TOKEN",
+        "TOKENS",
     ];
     let name = name.to_ascii_uppercase();
     name.starts_with("COALMINE_") || name.split('_').any(|part| WORDS.contains(&part))
@@ -202,8 +216,25 @@ pub fn is_secret(name: &str) -> bool {
 /// Whether a loader or an interpreter obeys it: with it a caller would choose what a granted program does.
 pub fn is_obeyed(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "BASH_ENV", "CDPATH", "CLASSPATH", "EDITOR", "ENV", "GLIBC_TUNABLES", "HOME", "IFS", "JAVA_TOOL_OPTIONS",
-        "LESSOPEN", "LESSCLOSE", "PAGER", "PATH", "PROMPT_COMMAND", "PS4", "SHELL", "SHELLOPTS", "TMPDIR", "VISUAL",
+        "BASH_ENV",
+        "CDPATH",
+        "CLASSPATH",
+        "EDITOR",
+        "ENV",
+        "GLIBC_TUNABLES",
+        "HOME",
+        "IFS",
+        "JAVA_TOOL_OPTIONS",
+        "LESSOPEN",
+        "LESSCLOSE",
+        "PAGER",
+        "PATH",
+        "PROMPT_COMMAND",
+        "PS4",
+        "SHELL",
+        "SHELLOPTS",
+        "TMPDIR",
+        "VISUAL",
     ];
     const PREFIXES: &[&str] =
         &["BASH_FUNC", "DYLD_", "GCONV_", "GIT_", "LD_", "MALLOC_", "NODE_", "NPM_", "PERL", "PYTHON", "RUBY", "SSH_"];

@@ -2,10 +2,7 @@
 
 use super::{
     account::{Account, Authority, Narrowed},
-    audit::{
-        Audit, AuditFile,
-        entry::Entry,
-    },
+    audit::{Audit, AuditFile, entry::Entry},
     error::EffectError,
     keeper::KeptBroker,
     ledger::Ledger,
@@ -125,7 +122,7 @@ impl Shared {
         let inner = Arc::new(Inner {
             shared: Arc::clone(self),
             account,
-            peer_text: peer.to_string().into(),
+            peer_text: peer.to_string(),
             log: SessionLog::new(self.sinks.log(&peer)),
             seat: Arc::new(Seat::new(peer, number, Arc::clone(&self.chance))),
             narrowed,

@@ -5,8 +5,8 @@
 
 use super::{
     argument::{
-        Argument, Argv, Contents, Handler, Headers, Json, Level, LogFormat, Long, Message, Method, Name, Object, Parameters,
-        PathArg, Pattern, Peer, Place, Port, Short, Signal, Upto, UrlArg, Variable, Variables, take,
+        Argument, Argv, Contents, Handler, Headers, Json, Level, LogFormat, Long, Message, Method, Name, Object,
+        Parameters, PathArg, Pattern, Peer, Place, Port, Short, Signal, Upto, UrlArg, Variable, Variables, take,
     },
     error::EffectError,
     handles::HandleId,
@@ -65,18 +65,21 @@ macro_rules! operations {
             /// Its row.
             pub fn row(self) -> &'static Row {
                 match self {
-                    $(Self::$op => &Row {
-                        name: $name,
-                        needs: &[$(Kind::$need),*],
-                        cost: cost_of(&[$(Kind::$need),*]),
-                        args: &[$(ArgRow {
-                            name: stringify!($arg),
-                            shape: <$shape as Argument>::SHAPE,
-                            optional: <$shape as Argument>::OPTIONAL,
-                            schema: <$shape as Argument>::schema,
-                        }),*],
-                        gives: $gives,
-                    },)*
+                    $(Self::$op => {
+                        static ROW: Row = Row {
+                            name: $name,
+                            needs: &[$(Kind::$need),*],
+                            cost: cost_of(&[$(Kind::$need),*]),
+                            args: &[$(ArgRow {
+                                name: stringify!($arg),
+                                shape: <$shape as Argument>::SHAPE,
+                                optional: <$shape as Argument>::OPTIONAL,
+                                schema: <$shape as Argument>::schema,
+                            }),*],
+                            gives: $gives,
+                        };
+                        &ROW
+                    })*
                 }
             }
         }

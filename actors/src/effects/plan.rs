@@ -1,6 +1,8 @@
 //! What a decision hands over: the capability that was checked, so that whoever acts decides nothing again.
 
-use super::{argument::Handler, handles::HandleKind, origin::Target, policy::Access, program::ProgramGrant, rule::Rule};
+use super::{
+    argument::Handler, handles::HandleKind, origin::Target, policy::Access, program::ProgramGrant, rule::Rule,
+};
 use std::{net::IpAddr, path::PathBuf};
 
 /// What [`decide`](super::decide::decide) says of a request.

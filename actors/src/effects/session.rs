@@ -8,10 +8,11 @@ use super::{
     call::Begun,
     error::EffectError,
     handle::Shared,
+    handles::Held,
     op::{Op, Request},
     output::Output,
     policy::Policy,
-    port::{Call, Family, Held, Outcome, Seat, Sink},
+    port::{Call, Family, Outcome, Seat, Sink},
     session_log::SessionLog,
 };
 use serde_json::Value;
@@ -26,12 +27,18 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     pub(super) account: Arc<Account>,
     pub(super) seat: Arc<Seat>,
-    pub(super) peer_text: Arc<str>,
+    pub(super) peer_text: String,
     pub(super) narrowed: Option<Narrowed>,
     pub(super) print: Arc<dyn Sink>,
     pub(super) log: SessionLog,
     /// The numbers of the policy's seed, from its first on.
     pub(super) seeded: Mutex<Option<fastrand::Rng>>,
+}
+
+impl std::fmt::Debug for EffectSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EffectSession({} of {})", self.id(), self.peer())
+    }
 }
 
 impl Drop for Inner {

@@ -3,7 +3,7 @@
 use crate::registry::nearest::nearest;
 
 /// `; did you mean "fs.read"?`, or nothing where no name is near.
-pub fn did_you_mean<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn did_you_mean<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(asked, names).first() {
         Some(name) => format!("; did you mean {name:?}?"),
         None => String::new(),

@@ -25,7 +25,8 @@ mod tests {
 
     fn draw(lo: i64, hi: i64, from: &[u64]) -> i64 {
         let mut from = from.iter().copied();
-        between(lo, hi, || Ok::<_, Infallible>(from.next().expect("a draw is left"))).unwrap_or_else(|never| match never {})
+        between(lo, hi, || Ok::<_, Infallible>(from.next().expect("a draw is left")))
+            .unwrap_or_else(|never| match never {})
     }
 
     #[test]

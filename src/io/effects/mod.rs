@@ -8,24 +8,31 @@
 //! proc/      programs, by the descriptor that was checked, behind walls
 //! ```
 
+pub mod audit;
 mod chance;
 mod environment;
 mod fs;
 pub mod grants;
+pub mod policies;
 mod proc;
+mod sinks;
 
+pub use audit::AuditLog;
 pub use chance::OsChance;
 pub use environment::HostEnvironment;
+pub use fs::{list, roots};
+pub use policies::{PeerPolicies, Policies};
+pub use sinks::PeerSinks;
 
-use coalmine_actors::effects::{
-    policy::Policy,
-    port::{Call, EffectHost, Opened, Outcome},
+use coalmine_actors::{
+    effects::{
+        policy::Policy,
+        port::{Call, EffectHost, Opened, Outcome},
+    },
+    ports::BoxFuture,
 };
-use coalmine_actors::ports::BoxFuture;
 use grants::Grants;
 use std::sync::Arc;
-
-pub use fs::{list, roots};
 
 /// This host, as far as its families are built.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::io::{
+    blocking,
     effects::grants,
     sandbox::{
         self,
@@ -23,10 +24,9 @@ pub(super) async fn rules(shared: &Shared, program: &Program) -> Result<Option<(
     if without == Without::Refuse {
         required(sandbox::abi().is_some())?;
     }
-    let policy = match &program.policy {
-        Some(name) => shared.policies.load(name.clone()).await?,
-        None => Policy::none(),
-    };
+    let Some(name) = program.policy.clone() else { return Ok(Some((grants::rules(&Policy::none()), without))) };
+    let policies = shared.policies.clone();
+    let policy = blocking::answer(move || policies.read(&name)).await?;
     Ok(Some((grants::rules(&policy), without)))
 }
 

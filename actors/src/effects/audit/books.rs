@@ -85,14 +85,20 @@ impl Books {
 
 /// The budget belongs to the peer, under whatever runtime it called.
 fn account(about: &About<'_>) -> String {
-    about.peer.parse::<Identity>().map_or_else(|_| about.peer.to_string(), |identity| identity.personality().to_string())
+    about
+        .peer
+        .parse::<Identity>()
+        .map_or_else(|_| about.peer.to_string(), |identity| identity.personality().to_string())
 }
 
 /// Reads the log back: the newest file, and older ones until a checkpoint is found. The last number, and the sum.
 ///
 /// # Errors
 /// A file is there and can not be read.
-pub fn recover<E>(mut file: impl FnMut(usize) -> Result<Option<Vec<u8>>, E>, kept_max: usize) -> Result<(u64, Books), E> {
+pub fn recover<E>(
+    mut file: impl FnMut(usize) -> Result<Option<Vec<u8>>, E>,
+    kept_max: usize,
+) -> Result<(u64, Books), E> {
     let mut texts = Vec::new();
     for age in 0..=kept_max {
         let Some(text) = file(age)? else { continue };

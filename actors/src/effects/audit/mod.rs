@@ -154,7 +154,9 @@ impl Audit {
     fn turn_over(&self, written: &mut Written) {
         let turned = self.file.turn_over().map_err(|error| self.failed(written, &error));
         if turned.is_ok() && self.write_checkpoint(written).is_err() {
-            tracing::warn!("the audit log was turned over without a checkpoint: the next start reads the older file too");
+            tracing::warn!(
+                "the audit log was turned over without a checkpoint: the next start reads the older file too"
+            );
         }
     }
 

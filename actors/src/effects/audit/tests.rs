@@ -136,7 +136,9 @@ async fn a_file_that_is_full_is_followed_by_one_that_begins_with_all_that_is_use
     assert_eq!(first.used(&bob()).unwrap(), used);
     let files = file.files.lock().unwrap().clone();
     assert!(files.len() > 3, "{}", files.len());
-    assert!(files[1..].iter().all(|file| file.starts_with(b"{\"ts\":") && file.windows(10).any(|w| w == b"checkpoint")));
+    assert!(
+        files[1..].iter().all(|file| file.starts_with(b"{\"ts\":") && file.windows(10).any(|w| w == b"checkpoint"))
+    );
     // The newest two are enough.
     let (last, books) = recover(|age| Ok::<_, io::Error>(files.iter().rev().take(2).nth(age).cloned()), 1).unwrap();
     assert_eq!((last, books.used("bob")), (first.last_seq(), used));
