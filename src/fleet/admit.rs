@@ -134,7 +134,7 @@ fn is_ours(key: &str) -> bool {
 
 /// None are defined yet: one that is named and not enforced would be worse than none.
 fn policy(name: Option<&str>) -> Result<(), FleetError> {
-    name.map_or(Ok(()), |name| Err(FleetError::UnknownPolicy { name: name.chars().take(64).collect() }))
+    name.map_or(Ok(()), |name| Err(FleetError::UnknownPolicy { name: name.chars().take(64).collect(), nearest: Vec::new() }))
 }
 
 fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
