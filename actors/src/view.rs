@@ -1,6 +1,7 @@
 //! What people and programs are shown: plain values, the same in the API, in `--json` and in the terminal.
 
 use crate::{
+    effects::view::EffectsView,
     error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
     peer::{
@@ -262,6 +263,9 @@ pub struct FleetStatus {
     /// The memory, where it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryView>,
+    /// What peers do to the world, where a daemon runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<EffectsView>,
     /// The memory provider, where its declaration was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_slot: Option<SlotView>,
@@ -276,7 +280,7 @@ pub struct FleetStatus {
 /// A store that can not serve now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unavailable {
-    /// Which: `journal`, `registry`, `memory`.
+    /// Which: `journal`, `registry`, `memory`, `effects`.
     pub store: String,
     /// Why.
     pub why: String,

@@ -1,7 +1,7 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
 
 use super::{
-    attachments,
+    attachments, effects,
     handle::{FleetHandle, Inner},
     memory,
     shutdown::Gate,
@@ -35,6 +35,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
+    effects::port::{Added, EffectHost},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -78,6 +79,7 @@ pub struct FleetBuilder {
     config: Config,
     limits_host: LimitsHost,
     attachments: Option<Arc<dyn AttachmentStore>>,
+    effects: effects::Said,
 }
 
 impl std::fmt::Debug for FleetBuilder {
@@ -157,6 +159,20 @@ impl FleetBuilder {
         self
     }
 
+    /// Who carries effects out, in place of this host.
+    #[must_use]
+    pub fn effect_host(mut self, host: Arc<dyn EffectHost>) -> Self {
+        self.effects.host = Some(host);
+        self
+    }
+
+    /// An operation that peers can call beside those of the table, by a name of its own: `shop.order`.
+    #[must_use]
+    pub fn effect(mut self, name: impl Into<String>, operation: Arc<dyn Added>) -> Self {
+        self.effects.added.insert(name.into(), operation);
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -198,6 +214,9 @@ impl FleetBuilder {
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
+        let wiring =
+            effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), registry: registry.clone() };
+        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {
@@ -213,6 +232,7 @@ impl FleetBuilder {
             provisioning,
             providers,
             attachments,
+            effects,
             since,
             gate: Gate::default(),
             lock,

@@ -16,6 +16,7 @@ pub mod grants;
 pub mod policies;
 mod proc;
 mod sinks;
+pub mod tail;
 
 pub use audit::AuditLog;
 pub use chance::OsChance;
@@ -26,8 +27,9 @@ pub use sinks::PeerSinks;
 
 use coalmine_actors::{
     effects::{
+        EffectError,
         policy::Policy,
-        port::{Call, EffectHost, Opened, Outcome},
+        port::{Call, EffectHost, Opened, Outcome, Sink},
     },
     ports::BoxFuture,
 };
@@ -54,6 +56,10 @@ impl EffectHost for Host {
 
     fn files(&self, call: Call) -> Outcome {
         fs::perform(call)
+    }
+
+    fn log_sink(&self, call: Call) -> Result<Arc<dyn Sink>, EffectError> {
+        Ok(Arc::new(fs::log_file(&call)?))
     }
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {

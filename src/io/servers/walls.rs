@@ -9,7 +9,12 @@ use crate::io::{
         rules::{Rules, Without},
     },
 };
-use coalmine_actors::{effects::Policy, error::FleetError, peer::sandbox::Sandbox, ports::Program};
+use coalmine_actors::{
+    effects::policy::{NONE, Policy},
+    error::FleetError,
+    peer::sandbox::Sandbox,
+    ports::Program,
+};
 
 /// The rules for `program`; nothing where it is to run freely.
 ///
@@ -24,9 +29,13 @@ pub(super) async fn rules(shared: &Shared, program: &Program) -> Result<Option<(
     if without == Without::Refuse {
         required(sandbox::abi().is_some())?;
     }
-    let Some(name) = program.policy.clone() else { return Ok(Some((grants::rules(&Policy::none()), without))) };
-    let policies = shared.policies.clone();
-    let policy = blocking::answer(move || policies.read(&name)).await?;
+    let policy = match program.policy.clone().filter(|name| name != NONE) {
+        Some(name) => {
+            let policies = shared.policies.clone();
+            blocking::answer(move || policies.read(&name)).await?
+        }
+        None => Policy::default(),
+    };
     Ok(Some((grants::rules(&policy), without)))
 }
 

@@ -25,7 +25,7 @@ pub(super) const COPY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most folders that are made at once.
 const FOLDERS_MAX: usize = 128;
 /// What a new file and a new folder may be used for, less what the umask takes.
-const FILE_MODE: u32 = 0o666;
+pub(super) const FILE_MODE: u32 = 0o666;
 const FOLDER_MODE: u32 = 0o777;
 /// Of an older file's mode, what its successor keeps: no set-user-id.
 const MODE_KEPT: u32 = 0o777;
@@ -107,7 +107,7 @@ impl Place<'_> {
 }
 
 /// What is there under this name, where it may be replaced; nothing where nothing is.
-fn replaceable(folder: &Held<'_>, name: &OsStr) -> Result<Option<Stat>, EffectError> {
+pub(super) fn replaceable(folder: &Held<'_>, name: &OsStr) -> Result<Option<Stat>, EffectError> {
     let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(None),
