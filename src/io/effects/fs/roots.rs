@@ -98,13 +98,13 @@ impl Root {
     }
 
     /// A folder below the root, which is neither hidden nor lies in what is hidden.
-    pub(super) fn folder(&self, path: &Path) -> Result<Held<'_>, EffectError> {
+    pub(super) fn folder(&self, path: &Path) -> Result<Footing<'_>, EffectError> {
         if path.as_os_str().is_empty() {
-            return Ok(Held::Root(&self.handle));
+            return Ok(Footing::Root(&self.handle));
         }
         let folder = self.beneath(self.handle.as_fd(), path, FOLDER).map_err(refusal)?;
         self.check(&folder)?;
-        Ok(Held::Below(folder))
+        Ok(Footing::Below(folder))
     }
 
     /// Refuses a folder that is hidden, lies in what is hidden, or has been moved out of the root meanwhile.
@@ -155,12 +155,12 @@ impl Root {
 }
 
 /// A folder on the way: the root itself, or one that was opened for this.
-pub(super) enum Held<'r> {
+pub(super) enum Footing<'r> {
     Root(&'r OwnedFd),
     Below(OwnedFd),
 }
 
-impl AsFd for Held<'_> {
+impl AsFd for Footing<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Root(root) => root.as_fd(),
@@ -179,7 +179,7 @@ pub struct Place<'r> {
 impl<'r> Place<'r> {
     /// The folder that holds what is meant, and its name there; nothing where the path names no entry of a folder: the
     /// root, or a path that ends in `..`.
-    pub(super) fn entry(&self) -> Result<Option<(Held<'r>, OsString)>, EffectError> {
+    pub(super) fn entry(&self) -> Result<Option<(Footing<'r>, OsString)>, EffectError> {
         let (folder, name) = split(&self.rest);
         name.map(|name| Ok((self.root.folder(folder)?, name.to_owned()))).transpose()
     }

@@ -95,7 +95,7 @@ impl Shop {
 
     /// All that bears a mark of this shop.
     fn family(&self) -> Vec<i32> {
-        let prefix = format!("{}-effect-", self.programs.0.root_hash);
+        let prefix = format!("{}-{}-", self.programs.0.root_hash, super::KIND);
         let mut buffer = Vec::new();
         held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer)).iter().map(|held| held.pid).collect()
     }
@@ -153,7 +153,7 @@ async fn what_was_checked_runs_whatever_its_path_leads_to_by_then() {
     let checked = open_granted(&grant(&path)).unwrap();
     fs::rename(&path, shop.path("moved")).unwrap();
     fs::copy("/bin/false", &path).unwrap();
-    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, "effect");
+    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, super::KIND);
     let order = start::Order {
         name: "tool".into(),
         file: checked,
@@ -312,6 +312,23 @@ async fn a_program_that_nobody_holds_any_more_is_ended() {
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("up"));
     assert!(!shop.family().is_empty());
     drop(held);
+    shop.until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_daemon_left_is_ended_by_the_next_one() {
+    let shop = Shop::new();
+    // As if nobody was there any more: it is let go of and not dropped.
+    let started = shop.start(grant("/bin/sh"), &["-c", "setsid sleep 600 & sleep 600"], false).await.unwrap();
+    let mut leader = std::mem::ManuallyDrop::new(started.leader);
+    let deadline = Instant::now() + LONG;
+    while shop.family().len() < 3 {
+        assert!(Instant::now() < deadline, "{:?}", shop.family());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    super::end_leftovers(&shop.programs.0.root_hash);
+    leader.ended().await;
+    leader.reap();
     shop.until_nothing_is_left().await;
 }
 
