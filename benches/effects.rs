@@ -4,7 +4,7 @@
 
 mod support;
 
-use coalmine::{FleetHandle, io::spawn::Spawn, io::pidfd::dead_within};
+use coalmine::{FleetHandle, io::pidfd::dead_within, io::spawn::Spawn};
 use coalmine_actors::effects::{EffectSession, Op, Request};
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags, fstat, open, openat2},

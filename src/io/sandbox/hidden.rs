@@ -202,7 +202,9 @@ mod tests {
         let granted = grantable(&base, &hidden).unwrap();
         let expected = ["state/other", "project", "notes"].map(|name| base.join(name));
         assert_eq!(names(&granted), BTreeSet::from(expected));
-        for (path, count) in [("state/fleet", 0), ("state/fleet/run", 0), ("way-in", 0), ("project", 1), ("not-there", 0)] {
+        for (path, count) in
+            [("state/fleet", 0), ("state/fleet/run", 0), ("way-in", 0), ("project", 1), ("not-there", 0)]
+        {
             assert_eq!(grantable(&base.join(path), &hidden).unwrap().len(), count, "{path}");
         }
         assert!(hidden.lies_in(Id::open(fs::File::open("/").unwrap()).unwrap()));

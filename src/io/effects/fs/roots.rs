@@ -81,7 +81,12 @@ impl Root {
     }
 
     /// Opens beneath: the one way in.
-    pub(super) fn beneath(&self, from: BorrowedFd<'_>, path: impl rustix::path::Arg + Copy, flags: OFlags) -> Result<OwnedFd, Errno> {
+    pub(super) fn beneath(
+        &self,
+        from: BorrowedFd<'_>,
+        path: impl rustix::path::Arg + Copy,
+        flags: OFlags,
+    ) -> Result<OwnedFd, Errno> {
         let resolve = if self.is_whole() {
             ResolveFlags::NO_MAGICLINKS
         } else {
@@ -199,7 +204,9 @@ impl<'r> Place<'r> {
                 return Ok(done);
             }
             rest = match readlinkat(&folder, name, Vec::new()) {
-                Ok(target) => Cow::Owned(self.root.led(folder_path, &PathBuf::from(OsString::from_vec(target.into_bytes())))?),
+                Ok(target) => {
+                    Cow::Owned(self.root.led(folder_path, &PathBuf::from(OsString::from_vec(target.into_bytes())))?)
+                }
                 // It is no link any more: looked at again.
                 Err(Errno::INVAL) => rest,
                 Err(error) => return Err(refusal(error)),

@@ -363,7 +363,10 @@ fn pages_hold_every_entry_once_whatever_their_size() {
     }
     let names = |after: Option<&str>, count| yard.at("").list_dir(after.map(Path::new), count).unwrap();
     assert_eq!(names(None, 2).paths, ["a", "a-b"].map(PathBuf::from));
-    assert_eq!((names(Some("a-b"), 2).paths, names(Some("a-b"), 2).more), (["a.c", "z"].map(PathBuf::from).into(), false));
+    assert_eq!(
+        (names(Some("a-b"), 2).paths, names(Some("a-b"), 2).more),
+        (["a.c", "z"].map(PathBuf::from).into(), false)
+    );
 }
 
 #[test]
