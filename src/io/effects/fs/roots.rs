@@ -16,7 +16,7 @@ use coalmine_actors::effects::{
 };
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat},
     io::Errno,
 };
 use std::{
@@ -219,6 +219,8 @@ impl<'r> Place<'r> {
     pub(super) fn open(&self, flags: OFlags) -> Result<(OwnedFd, Stat), EffectError> {
         let opened = self.follow(|folder, name| match self.root.beneath(folder, name, flags | OFlags::NOFOLLOW) {
             Err(Errno::LOOP) => Ok(None),
+            // Where a folder is wanted a link is no folder, before it is a link.
+            Err(Errno::NOTDIR) if is_link(folder, name) => Ok(None),
             opened => opened.map(Some),
         })?;
         let stat = rustix::fs::fstat(&opened).map_err(refusal)?;
@@ -240,6 +242,11 @@ impl<'r> Place<'r> {
     pub(super) fn rest(&self) -> &Path {
         &self.rest
     }
+}
+
+/// Whether this is a link now.
+fn is_link(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| kind_of(&stat) == FileType::Symlink)
 }
 
 /// The folder of a path and its last name; no name where the last part is none.

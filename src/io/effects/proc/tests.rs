@@ -284,7 +284,8 @@ async fn a_kill_waits_for_no_reader() {
 #[tokio::test]
 async fn lines_are_read_as_they_come_and_end_with_the_program() {
     let shop = Shop::new();
-    let held = shop.hold("trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
+    let held =
+        shop.hold("exec 2>&-; trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("one"));
     held.signal(Signal::USR1).unwrap();
     assert_eq!(timeout(LONG, held.line(super::Stream::Stdout)).await.unwrap().as_deref(), Some("caught"));
