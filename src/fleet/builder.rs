@@ -191,9 +191,9 @@ impl FleetBuilder {
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
         let registry = RegistryHandle::new();
-        let policies: Arc<dyn PolicySource> =
-            Arc::new(PeerPolicies { policies: Policies::new(&paths), registry: registry.clone() });
-        let bounds = Bounds { limits: self.limits_host, policies: Arc::clone(&policies) };
+        let policies = Policies::new(&paths);
+        let bounds = Bounds { limits: self.limits_host, policies: policies.clone() };
+        let policies: Arc<dyn PolicySource> = Arc::new(PeerPolicies { policies, registry: registry.clone() });
         let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));

@@ -2,7 +2,10 @@
 
 use super::handle::FleetHandle;
 use crate::{
-    io::effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+    io::{
+        blocking,
+        effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+    },
     paths::Paths,
 };
 use coalmine_actors::{
@@ -44,8 +47,15 @@ pub(super) struct Wiring {
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
     let Wiring { clock, journal, policies } = wiring;
+    let host: Arc<dyn EffectHost> = match said.host {
+        Some(host) => host,
+        None => {
+            let root_hash = paths.root_hash();
+            blocking::answer(move || Ok(Arc::new(Host::new(root_hash)))).await?
+        }
+    };
     let parts = EffectsParts {
-        host: said.host.unwrap_or_else(|| Arc::new(Host::new(paths.root_hash()))),
+        host,
         source: policies,
         audit: Arc::new(AuditLog::new(paths.effects())),
         clock,

@@ -21,20 +21,20 @@ pub mod tail;
 pub use audit::AuditLog;
 pub use chance::OsChance;
 pub use environment::HostEnvironment;
+pub use fs::{list, roots};
 pub use policies::{PeerPolicies, Policies};
 pub use sinks::PeerSinks;
 
 use coalmine_actors::{
     effects::{
+        EffectError,
         policy::Policy,
-        port::{Call, EffectHost, Opened, Outcome},
+        port::{Call, EffectHost, Opened, Outcome, Sink},
     },
     ports::BoxFuture,
 };
 use grants::Grants;
 use std::sync::Arc;
-
-pub use fs::{list, roots};
 
 /// This host, as far as its families are built.
 #[derive(Debug)]
@@ -43,8 +43,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]).
+    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]), for whoever holds that root's
+    /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
+        proc::end_leftovers(&root_hash);
         Self { programs: proc::Programs::new(root_hash) }
     }
 }
@@ -56,6 +58,10 @@ impl EffectHost for Host {
 
     fn files(&self, call: Call) -> Outcome {
         fs::perform(call)
+    }
+
+    fn log_sink(&self, call: Call) -> Result<Arc<dyn Sink>, EffectError> {
+        Ok(Arc::new(fs::log_file(&call)?))
     }
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {

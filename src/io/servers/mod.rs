@@ -14,6 +14,7 @@ mod sweep;
 pub(crate) mod walls;
 
 use super::{
+    effects::Policies,
     limits::{LimitsHost, Mechanism},
     peer_store::PeerFiles,
     reaper::Reaper,
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::paths::Paths;
 use coalmine_actors::{
-    effects::port::PolicySource,
     error::FleetError,
     names::Identity,
     peer::{
@@ -61,11 +61,12 @@ pub struct Programs {
 }
 
 /// Who says how far servers and what runs in them may go.
+#[derive(Debug)]
 pub struct Bounds {
     /// Memory and tasks.
     pub limits: LimitsHost,
     /// Policies, for programs behind walls.
-    pub policies: Arc<dyn PolicySource>,
+    pub policies: Policies,
 }
 
 struct Shared {
@@ -74,7 +75,7 @@ struct Shared {
     helper: PathBuf,
     limits_host: LimitsHost,
     /// What programs behind walls may reach.
-    policies: Arc<dyn PolicySource>,
+    policies: Policies,
     reaper: Reaper,
     files: PeerFiles,
     /// What every server's environment begins with.

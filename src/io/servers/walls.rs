@@ -2,13 +2,19 @@
 
 use super::Shared;
 use crate::io::{
+    blocking,
     effects::grants,
     sandbox::{
         self,
         rules::{Rules, Without},
     },
 };
-use coalmine_actors::{effects::Policy, error::FleetError, peer::sandbox::Sandbox, ports::Program};
+use coalmine_actors::{
+    effects::policy::{NONE, Policy},
+    error::FleetError,
+    peer::sandbox::Sandbox,
+    ports::Program,
+};
 
 /// The rules for `program`; nothing where it is to run freely.
 ///
@@ -23,9 +29,12 @@ pub(super) async fn rules(shared: &Shared, program: &Program) -> Result<Option<(
     if without == Without::Refuse {
         required(sandbox::abi().is_some())?;
     }
-    let policy = match &program.policy {
-        Some(name) => shared.policies.load(name.clone()).await?,
-        None => Policy::none(),
+    let policy = match program.policy.clone().filter(|name| name != NONE) {
+        Some(name) => {
+            let policies = shared.policies.clone();
+            blocking::answer(move || policies.read(&name)).await?
+        }
+        None => Policy::default(),
     };
     Ok(Some((grants::rules(&policy), without)))
 }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! roots.rs   the one way in: openat2 from a root's handle
-//! read.rs list.rs write.rs remove.rs     what is done there
+//! read.rs list.rs write.rs append.rs remove.rs     what is done there
 //! ```
 
+mod append;
 mod cursor;
 pub mod list;
 mod read;
@@ -55,6 +56,14 @@ pub(super) fn perform(call: Call) -> Outcome {
         }
         (request, Plan::File(at)) => on_one(&call, request, at, grants),
         (request, _) => Err(EffectError::Internal(format!("{} with a plan of something else", request.op()))),
+    }
+}
+
+/// Opens the file that a session's log goes to from now on.
+pub(super) fn log_file(call: &Call) -> Result<append::LogFile, EffectError> {
+    match &call.plan {
+        Plan::File(at) => grants(&call.opened)?.place(at)?.append(),
+        _ => Err(EffectError::Internal("a log without a file".into())),
     }
 }
 

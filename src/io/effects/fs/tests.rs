@@ -380,6 +380,8 @@ fn facts_are_those_of_the_file_that_a_link_leads_to() {
     assert!(yard.at("a").stat().unwrap().is_dir);
     assert!(yard.at("").stat().unwrap().is_dir, "the root itself");
     assert_eq!(yard.at("a/f/g").look().unwrap(), None);
+    yard.link("a", "in-folder");
+    assert_eq!(yard.at("in-folder").list_dir(None, 10).unwrap().paths, ["b", "f"].map(PathBuf::from));
 }
 
 /// What a tree holds, links by what they say.

@@ -88,7 +88,7 @@ impl Shop {
 
     /// All that bears a mark of this shop.
     fn family(&self) -> Vec<i32> {
-        let prefix = format!("{}-effect-", self.programs.0.root_hash);
+        let prefix = format!("{}-{}-", self.programs.0.root_hash, super::KIND);
         let mut buffer = Vec::new();
         held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer)).iter().map(|held| held.pid).collect()
     }
@@ -104,10 +104,6 @@ impl Shop {
 
 fn grant(path: impl Into<PathBuf>) -> ProgramGrant {
     ProgramGrant { path: path.into(), sha256: None, args: Vec::new(), env: BTreeMap::new(), timeout: LONG }
-}
-
-fn is_held() -> bool {
-    sandbox::abi().is_some()
 }
 
 #[tokio::test]
@@ -146,7 +142,7 @@ async fn what_was_checked_runs_whatever_its_path_leads_to_by_then() {
     let checked = open_granted(&grant(&path)).unwrap();
     fs::rename(&path, shop.path("moved")).unwrap();
     fs::copy("/bin/false", &path).unwrap();
-    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, "effect");
+    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, super::KIND);
     let order = start::Order {
         name: "tool".into(),
         file: checked,
@@ -200,7 +196,7 @@ async fn what_is_no_program_is_told_apart() {
 
 #[tokio::test]
 async fn a_program_reaches_what_its_policy_says_and_no_more() {
-    if !is_held() {
+    if !sandbox::can_test("a program reaches what its policy says and no more", 6) {
         return;
     }
     let shop = Shop::new();
@@ -288,7 +284,8 @@ async fn a_kill_waits_for_no_reader() {
 #[tokio::test]
 async fn lines_are_read_as_they_come_and_end_with_the_program() {
     let shop = Shop::new();
-    let held = shop.hold("trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
+    let held =
+        shop.hold("exec 2>&-; trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("one"));
     held.signal(Signal::USR1).unwrap();
     assert_eq!(timeout(LONG, held.line(super::Stream::Stdout)).await.unwrap().as_deref(), Some("caught"));
@@ -308,6 +305,23 @@ async fn a_program_that_nobody_holds_any_more_is_ended() {
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("up"));
     assert!(!shop.family().is_empty());
     drop(held);
+    shop.until_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_daemon_left_is_ended_by_the_next_one() {
+    let shop = Shop::new();
+    // As if nobody was there any more: it is let go of and not dropped.
+    let started = shop.start(grant("/bin/sh"), &["-c", "setsid sleep 600 & sleep 600"], false).await.unwrap();
+    let mut leader = std::mem::ManuallyDrop::new(started.leader);
+    let deadline = Instant::now() + LONG;
+    while shop.family().len() < 3 {
+        assert!(Instant::now() < deadline, "{:?}", shop.family());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    super::end_leftovers(&shop.programs.0.root_hash);
+    leader.ended().await;
+    leader.reap();
     shop.until_nothing_is_left().await;
 }
 
