@@ -2,10 +2,13 @@
 //! sync at the end finds little left to do.
 //!
 //! ```text
-//! few bytes   kept ─▶ seal: hashed here ─▶ settle: written and synced ─▶ publish
-//! many        ├─▶ hasher ──────────────┐
-//!             └─▶ writer ─▶ staging/   ┴─▶ seal ─▶ settle: synced ─▶ publish
+//! few bytes   kept ─▶ seal: hashed ──────────────┬─▶ settle: written and synced ─▶ publish
+//! many        ├─▶ hasher ──────────────┐          │
+//!             └─▶ writer ─▶ staging/   ┴─▶ seal ──┘
 //! ```
+//!
+//! Bytes that the store may well have are in no hurry: the writer leaves their sync to settle, which is not reached
+//! where the store has them.
 
 use super::{Inner, folders::shard_of, record};
 use crate::io::{
@@ -16,7 +19,7 @@ use bytes::Bytes;
 use coalmine_actors::{
     attachments::{
         AttachmentId, Meta,
-        store::{CHUNKS_AHEAD, Expect, Lent, Sealed, Staging},
+        store::{CHUNKS_AHEAD, Expect, LIKELY_KEPT_BYTES_MAX, Lent, Sealed, Staging},
     },
     error::FleetError,
     ports::Answer,
@@ -30,7 +33,7 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// Bytes that are kept until they are sealed: two threads would cost more than they save.
+/// Bytes that are kept until they are sealed, and hashed by whoever seals them: threads would cost more than they save.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// How much is written before the disk is asked to begin with it, bytes.
 const PUSH_BYTES: u64 = 1024 * 1024;
@@ -61,18 +64,35 @@ pub(super) struct Temp {
     inner: Arc<Inner>,
     name: String,
     file: File,
+    /// Nothing was written since the disk has confirmed it.
+    durable: bool,
 }
 
 impl Temp {
     pub(super) fn new(inner: &Arc<Inner>) -> io::Result<Self> {
         let name = inner.active.enter();
         match inner.folders.stage(&name) {
-            Ok(file) => Ok(Self { inner: Arc::clone(inner), name, file }),
+            Ok(file) => Ok(Self { inner: Arc::clone(inner), name, file, durable: false }),
             Err(error) => {
                 inner.active.leave(&name);
                 Err(error)
             }
         }
+    }
+}
+
+impl Temp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.durable = false;
+        self.file.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if !self.durable {
+            self.file.sync_data()?;
+            self.durable = true;
+        }
+        Ok(())
     }
 }
 
@@ -94,8 +114,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    /// A store that may well have these bytes is in no hurry to write them.
-    fn start(inner: &Arc<Inner>, push: bool) -> Self {
+    fn start(inner: &Arc<Inner>, hurry: bool) -> Self {
         let (to_hasher, mut pieces) = mpsc::channel::<Bytes>(CHUNKS_AHEAD);
         let hashed = tokio::task::spawn_blocking(move || {
             let (mut hasher, mut byte_len) = (Sha256::new(), 0);
@@ -111,12 +130,15 @@ impl Pipe {
             let mut temp = Temp::new(&inner)?;
             let (mut at, mut pushed) = (0, 0);
             while let Some(piece) = pieces.blocking_recv() {
-                temp.file.write_all(&piece)?;
+                temp.write(&piece)?;
                 at += piece.len() as u64;
-                if push && at - pushed >= PUSH_BYTES {
+                if hurry && at - pushed >= PUSH_BYTES {
                     push_out(&temp.file, pushed, at - pushed);
                     pushed = at;
                 }
+            }
+            if hurry {
+                temp.sync()?; // while the hasher is still busy
             }
             Ok(temp)
         });
@@ -155,7 +177,8 @@ impl DiskStaging {
 
     async fn take(&mut self, piece: Bytes) -> Result<(), FleetError> {
         if let Phase::Kept(pieces, kept) = &mut self.phase {
-            if *kept + piece.len() <= KEPT_BYTES_MAX {
+            let kept_max = if self.expect.likely_known { LIKELY_KEPT_BYTES_MAX } else { KEPT_BYTES_MAX };
+            if *kept + piece.len() <= kept_max {
                 *kept += piece.len();
                 pieces.push(piece);
                 return Ok(());
@@ -194,9 +217,16 @@ impl Staging for DiskStaging {
         Box::pin(async move {
             let (pieces, temp, sealed) = match std::mem::replace(&mut self.phase, Phase::Spent) {
                 Phase::Kept(pieces, kept) => {
-                    let mut hasher = Sha256::new();
-                    pieces.iter().for_each(|piece| hasher.update(piece));
-                    let id = AttachmentId::from_digest(hasher.finalize().into());
+                    let (pieces, id) = if kept <= KEPT_BYTES_MAX {
+                        let id = hash(&pieces);
+                        (pieces, id)
+                    } else {
+                        blocking::answer(move || {
+                            let id = hash(&pieces);
+                            Ok((pieces, id))
+                        })
+                        .await?
+                    };
                     (pieces, None, Sealed { id, byte_len: kept as u64 })
                 }
                 Phase::Piped(pipe) => {
@@ -238,17 +268,23 @@ impl Staging for DiskStaging {
     }
 }
 
+fn hash(pieces: &[Bytes]) -> AttachmentId {
+    let mut hasher = Sha256::new();
+    pieces.iter().for_each(|piece| hasher.update(piece));
+    AttachmentId::from_digest(hasher.finalize().into())
+}
+
 /// Writes what was kept, and the record, and makes both durable.
 fn settle(inner: &Arc<Inner>, pieces: &[Bytes], temp: Option<Temp>, meta: &Meta) -> io::Result<(Temp, Temp)> {
     let mut bytes = temp.map_or_else(|| Temp::new(inner), Ok)?;
-    pieces.iter().try_for_each(|piece| bytes.file.write_all(piece))?;
+    pieces.iter().try_for_each(|piece| bytes.write(piece))?;
     let mut record = Temp::new(inner)?;
-    record.file.write_all(&record::write(meta))?;
+    record.write(&record::write(meta))?;
     // Begun before the first sync waits for its transaction, which then is the record's too: the second one finds
     // little to do.
     push_out(&record.file, 0, 0);
-    bytes.file.sync_data()?;
-    record.file.sync_data()?;
+    bytes.sync()?;
+    record.sync()?;
     reached(FaultPoint::AttachmentStaged);
     Ok((bytes, record))
 }
