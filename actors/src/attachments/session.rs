@@ -72,10 +72,11 @@ impl SessionStore {
         Ok(Expect { byte_len, likely_known })
     }
 
-    /// Whether the manifest has these bytes, as far as it can be read: the intent says it for certain.
-    async fn lives(&self, id: AttachmentId) -> bool {
+    /// Whether the store may well have these bytes. The intent says it for certain: that some have landed is written
+    /// down with it, and not before.
+    async fn may_have(&self, id: AttachmentId) -> bool {
         let row = self.shared().manifest.row(id).await.unwrap_or(None);
-        row.is_some_and(|row| row.state == BlobState::Live)
+        row.is_some_and(|row| row.state != BlobState::Condemned)
     }
 
     /// A reference to bytes that are there already, without writing them anywhere; nothing where they are not.
@@ -84,7 +85,7 @@ impl SessionStore {
         let hashed = bytes.clone();
         let id = tokio::task::spawn_blocking(move || AttachmentId::of(&hashed)).await;
         let id = id.map_err(|panic| FleetError::Internal(panic.to_string()))?;
-        if !self.lives(id).await {
+        if !self.may_have(id).await {
             return Ok(None);
         }
         let meta = create.clone().into_meta(id, bytes.len() as u64, media_type, self.now_ms());
@@ -250,7 +251,7 @@ impl Staging for Claimed {
     fn settle(&mut self, meta: Meta) -> Lent<'_, ()> {
         Box::pin(async move {
             let intent = Put::intend(self.store.clone(), &meta);
-            if self.likely_known && self.store.lives(meta.id).await {
+            if self.likely_known && self.store.may_have(meta.id).await {
                 let put = self.put.insert(intent.await?);
                 if !put.have {
                     self.inner()?.settle(meta).await?;

@@ -175,6 +175,15 @@ impl DiskStaging {
         FleetError::Internal("an upload was used after it had failed".into())
     }
 
+    /// Works on the store's files off the workers.
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Inner>) -> io::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let inner = Arc::clone(&self.inner);
+        blocking::answer(move || work(&inner).map_err(|error| inner.io("write", error)))
+    }
+
     async fn take(&mut self, piece: Bytes) -> Result<(), FleetError> {
         if let Phase::Kept(pieces, kept) = &mut self.phase {
             let kept_max = if self.expect.likely_known { LIKELY_KEPT_BYTES_MAX } else { KEPT_BYTES_MAX };
@@ -245,12 +254,13 @@ impl Staging for DiskStaging {
             let Phase::Sealed(pieces, temp, sealed) = std::mem::replace(&mut self.phase, Phase::Spent) else {
                 return Err(Self::spent());
             };
-            let inner = Arc::clone(&self.inner);
-            let settled = blocking::answer(move || {
-                let settled = settle(&inner, &pieces, temp, &meta);
-                settled.map_err(|error| inner.io("write", error))
-            });
-            let (bytes, record) = settled.await?;
+            // Two syncs side by side take little longer than one.
+            let (bytes, record) = tokio::join!(
+                self.blocking(move |inner| durable(inner, temp, &pieces)),
+                self.blocking(move |inner| durable(inner, None, &[record::write(&meta).into()])),
+            );
+            let (bytes, record) = (bytes?, record?);
+            reached(FaultPoint::AttachmentStaged);
             self.phase = Phase::Settled { bytes, record, sealed };
             Ok(())
         })
@@ -274,19 +284,12 @@ fn hash(pieces: &[Bytes]) -> AttachmentId {
     AttachmentId::from_digest(hasher.finalize().into())
 }
 
-/// Writes what was kept, and the record, and makes both durable.
-fn settle(inner: &Arc<Inner>, pieces: &[Bytes], temp: Option<Temp>, meta: &Meta) -> io::Result<(Temp, Temp)> {
-    let mut bytes = temp.map_or_else(|| Temp::new(inner), Ok)?;
-    pieces.iter().try_for_each(|piece| bytes.write(piece))?;
-    let mut record = Temp::new(inner)?;
-    record.write(&record::write(meta))?;
-    // Begun before the first sync waits for its transaction, which then is the record's too: the second one finds
-    // little to do.
-    push_out(&record.file, 0, 0);
-    bytes.sync()?;
-    record.sync()?;
-    reached(FaultPoint::AttachmentStaged);
-    Ok((bytes, record))
+/// Writes these behind what is staged already, and makes all of it durable.
+fn durable(inner: &Arc<Inner>, staged: Option<Temp>, pieces: &[Bytes]) -> io::Result<Temp> {
+    let mut temp = staged.map_or_else(|| Temp::new(inner), Ok)?;
+    pieces.iter().try_for_each(|piece| temp.write(piece))?;
+    temp.sync()?;
+    Ok(temp)
 }
 
 /// Names them, the record first: bytes that are visible can always be described.
