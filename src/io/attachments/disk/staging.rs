@@ -254,12 +254,17 @@ impl Staging for DiskStaging {
             let Phase::Sealed(pieces, temp, sealed) = std::mem::replace(&mut self.phase, Phase::Spent) else {
                 return Err(Self::spent());
             };
-            // Two syncs side by side take little longer than one.
-            let (bytes, record) = tokio::join!(
-                self.blocking(move |inner| durable(inner, temp, &pieces)),
-                self.blocking(move |inner| durable(inner, None, &[record::write(&meta).into()])),
-            );
-            let (bytes, record) = (bytes?, record?);
+            let record = [record::write(&meta).into()];
+            let (bytes, record) = if sealed.byte_len <= KEPT_BYTES_MAX as u64 {
+                // Where many put little, the syncs of all are side by side already.
+                self.blocking(move |inner| Ok((durable(inner, temp, &pieces)?, durable(inner, None, &record)?))).await?
+            } else {
+                // Two syncs side by side take little longer than one.
+                tokio::try_join!(
+                    self.blocking(move |inner| durable(inner, temp, &pieces)),
+                    self.blocking(move |inner| durable(inner, None, &record)),
+                )?
+            };
             reached(FaultPoint::AttachmentStaged);
             self.phase = Phase::Settled { bytes, record, sealed };
             Ok(())
