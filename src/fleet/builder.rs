@@ -178,6 +178,7 @@ impl FleetBuilder {
         let registry = RegistryHandle::new();
         let directory = Directory::default();
         let providers = Providers::new(paths.clone(), &self.config.provision.env);
+        providers.end_leftovers().await;
         let host = Arc::new(providers.clone());
         let provisioning = Provisioning::new(host, Some(journal.clone()), self.config.provision.rules);
         let actor = FleetActor {
