@@ -117,6 +117,11 @@ impl Paths {
         self.attachments().join("manifest.sqlite")
     }
 
+    /// Every message that is kept.
+    pub fn mail(&self) -> PathBuf {
+        self.root.join("mail.sqlite")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")

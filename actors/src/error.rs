@@ -252,6 +252,9 @@ pub enum FleetError {
     /// What the attachments refuse.
     #[error(transparent)]
     Attachment(#[from] crate::attachments::AttachmentError),
+    /// What the mailroom refuses.
+    #[error(transparent)]
+    Mail(#[from] crate::mail::MailError),
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -289,6 +292,7 @@ impl FleetError {
             E::ShuttingDown => Kind::Unreachable,
             E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
             E::Attachment(error) => error.kind(),
+            E::Mail(error) => error.kind(),
             E::Memory(error) => error.kind(),
             E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
@@ -339,6 +343,7 @@ impl FleetError {
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
             E::Attachment(error) => error.code(),
+            E::Mail(error) => error.code(),
             E::Memory(error) => error.code(),
             E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
@@ -399,6 +404,7 @@ impl FleetError {
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Attachment(error) => error.hint(),
+            E::Mail(error) => error.hint(),
             E::Memory(error) => error.hint(),
             E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),

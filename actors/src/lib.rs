@@ -9,6 +9,8 @@
 //! │   └── Provisioner        has the memory provider's commands run, peer by peer
 //! ├── Keeper                 restarts the attachments
 //! │   └── Clerk              the only writer of their manifest; who refers to what
+//! ├── Keeper                 restarts the mailroom
+//! │   └── Mailroom           the only writer of mail.sqlite; sends couriers to peers' terminals
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -25,6 +27,7 @@ pub mod exit;
 pub mod fleet;
 pub mod journal;
 mod keeper;
+pub mod mail;
 pub mod memory;
 pub mod names;
 pub mod outage;

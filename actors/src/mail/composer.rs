@@ -1,18 +1,20 @@
 //! The place where a program takes its input: how it looks, as data of a runtime, and what a look at it found.
 
 use super::id::MessageId;
+use crate::runtime::Attention;
 use serde::{Deserialize, Serialize};
 
 /// How something is typed into a program, and how its screen tells what became of it. The patterns are regular
-/// expressions over the last lines of the screen; text that is drawn faint, as hints are, is not there.
+/// expressions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Composer {
-    /// Matches where the composer is shown, whatever it holds.
+    /// Matches where the composer is on the screen, whatever it holds, and ends in its first line. The last match is
+    /// meant.
     pub shown: String,
-    /// Matches where it is shown and holds nothing.
+    /// Matches that line where it holds nothing. Text that is drawn faint, as hints are, is blank there.
     pub empty: String,
-    /// Matches while the program works, so that nothing may be typed.
+    /// Matches the last lines of the screen while the program works: nothing may be typed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
     /// The keys that hand over what it holds, in tmux's names.
@@ -21,6 +23,15 @@ pub struct Composer {
     /// The keys that interrupt the program's work; none where it can not be interrupted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupt: Vec<String>,
+}
+
+/// How something is typed into a peer, and what may stand before its composer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typing {
+    /// Where.
+    pub composer: Composer,
+    /// Screens on which it waits for a person.
+    pub dialogs: Vec<Attention>,
 }
 
 fn enter() -> Vec<String> {

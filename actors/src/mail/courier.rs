@@ -8,7 +8,7 @@
 //! ```
 
 use super::{
-    composer::Composer,
+    composer::Typing,
     delivery::{Delivery, Effect, Event},
     envelope::envelope,
     error::MailError,
@@ -79,12 +79,12 @@ impl Trip {
                 Ok(reached) => reached,
                 Err(step) => return Some(step),
             };
-            let Some(composer) = self.shared.parts.recipients.composer(&life.identity) else {
+            let Some(typing) = self.shared.parts.recipients.typing(&life.identity) else {
                 return Some(Step::Refuse(no_composer(&life.identity)));
             };
             let delivered = tokio::select! {
                 biased;
-                delivered = self.deliver(&life, composer) => delivered,
+                delivered = self.deliver(&life, typing) => delivered,
                 () = until_over(&mut view, &life) => Err(Stop::Life),
             };
             match delivered {
@@ -130,7 +130,7 @@ impl Trip {
     }
 
     /// Types the message into this life's terminal.
-    async fn deliver(&mut self, life: &LifeKey, composer: Arc<Composer>) -> Result<Step, Stop> {
+    async fn deliver(&mut self, life: &LifeKey, typing: Arc<Typing>) -> Result<Step, Stop> {
         let shared = Arc::clone(&self.shared);
         let terminals = &shared.parts.terminals;
         let (id, noted) = (self.record.message.id, self.record.progress.generation == Some(life.generation));
@@ -139,7 +139,7 @@ impl Trip {
         let mut effect = Effect::Look;
         loop {
             let event = match effect {
-                Effect::Look => Event::Seen(terminals.look(life, Arc::clone(&composer)).await.map_err(|_| Stop::Life)?),
+                Effect::Look => Event::Seen(terminals.look(life, Arc::clone(&typing)).await.map_err(|_| Stop::Life)?),
                 Effect::LookAgain { least_ms, most_ms, why } => {
                     self.listen(ear.as_mut(), least_ms, most_ms, why).await;
                     Event::Acted
@@ -154,7 +154,7 @@ impl Trip {
                     Event::Acted
                 }
                 Effect::Press => {
-                    logged(terminals.press(life, composer.submit.clone(), Some(id)).await);
+                    logged(terminals.press(life, typing.composer.submit.clone(), Some(id)).await);
                     Event::Acted
                 }
                 Effect::Submitted => return Ok(Step::Submit),

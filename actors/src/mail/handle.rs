@@ -141,14 +141,25 @@ impl Mail {
 
     /// These peers are gone: what waits for them will not be delivered, also not to a namesake.
     pub async fn removed(&self, identities: &[Identity]) {
-        for identity in identities {
-            let query = || MailQuery { to: vec![identity.clone()], ..MailQuery::default() };
-            for state in [State::Queued, State::Typed] {
-                let waiting = self.shared.parts.store.list(MailQuery { state: Some(state), ..query() }).await;
-                for record in waiting.unwrap_or_default() {
-                    // One that can not be told now is told by its courier.
-                    let _told_later =
-                        self.shared.step(record.message.id, Step::Fail(courier::removed(identity))).await;
+        for (identity, state) in identities.iter().flat_map(|one| [(one, State::Queued), (one, State::Typed)]) {
+            if let Err(error) = self.give_up(identity, state).await {
+                tracing::warn!(%identity, error = error.chain(), "its courier gives up what still waits");
+            }
+        }
+    }
+
+    /// Gives up all messages for a peer that stand there.
+    async fn give_up(&self, identity: &Identity, state: State) -> Result<(), FleetError> {
+        let mut query = MailQuery { to: vec![identity.clone()], state: Some(state), ..MailQuery::default() };
+        loop {
+            let page = self.shared.parts.store.list(query.clone()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            query.before = Some(last.message.id);
+            for record in page {
+                match self.shared.step(record.message.id, Step::Fail(courier::removed(identity))).await {
+                    // Somebody else has told what became of it.
+                    Ok(_) | Err(FleetError::Mail(_)) => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -213,7 +224,7 @@ async fn references(shared: &Shared, ids: &[AttachmentId]) -> Result<Vec<Attachm
 /// Why the recipient gets no mail now, where it does not. Whether what looks stopped stays so, only its actor knows.
 async fn refusal(shared: &Shared, to: &Identity) -> Result<Option<Reason>, FleetError> {
     let recipients = &shared.parts.recipients;
-    if recipients.composer(to).is_none() {
+    if recipients.typing(to).is_none() {
         return Ok(Some(courier::no_composer(to)));
     }
     let view = recipients.view(to).map(|view| view.borrow().clone());

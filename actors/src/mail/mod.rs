@@ -30,7 +30,7 @@ mod sweep;
 pub mod terminal;
 mod view;
 
-pub use composer::{Composer, Holds, Marks, Sight};
+pub use composer::{Composer, Holds, Marks, Sight, Typing};
 pub use error::MailError;
 pub use handle::Mail;
 pub use id::MessageId;

@@ -1,7 +1,7 @@
 //! What the mailroom needs of terminals, and of the peers behind them.
 
 use super::{
-    composer::{Composer, Sight},
+    composer::{Sight, Typing},
     id::MessageId,
 };
 use crate::{
@@ -22,7 +22,7 @@ pub trait Terminals: Send + Sync + 'static {
     /// It can not be heard.
     fn listen(&self, life: &LifeKey) -> Result<Box<dyn Ear>, FleetError>;
     /// Looks at it.
-    fn look(&self, life: &LifeKey, composer: Arc<Composer>) -> Answer<Sight>;
+    fn look(&self, life: &LifeKey, typing: Arc<Typing>) -> Answer<Sight>;
     /// Pastes a text, unless it was pasted for this message already: the terminal's server sees to that. After an error
     /// it may have been pasted; a look says so.
     fn paste(&self, life: &LifeKey, id: MessageId, text: String) -> Answer<()>;
@@ -43,7 +43,7 @@ pub trait Recipients: Send + Sync + 'static {
     /// Whether there is such a peer; also where that can not be said.
     fn exists(&self, identity: &Identity) -> bool;
     /// How something is typed into it; nothing where it has no composer.
-    fn composer(&self, identity: &Identity) -> Option<Arc<Composer>>;
+    fn typing(&self, identity: &Identity) -> Option<Arc<Typing>>;
     /// Wants it up, unless somebody stopped it: [`FleetError::WrongPhase`] has the verb that would change that.
     fn wake(&self, identity: &Identity) -> Answer<Accepted>;
     /// Something was delivered to this life.
