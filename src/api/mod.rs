@@ -17,6 +17,7 @@ mod events;
 mod extract;
 mod follow;
 mod guard;
+mod mail;
 mod memory;
 mod metrics;
 mod openapi;
@@ -84,6 +85,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .merge(attachments::routes())
+        .merge(mail::routes())
         .merge(memory::routes())
         .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))

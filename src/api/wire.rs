@@ -9,6 +9,7 @@ use axum::{
 use coalmine_actors::{
     attachments::{AttachmentError, AttachmentId, Owner, Session},
     error::{FleetError, Kind},
+    mail::{MailView, MessageId},
     memory::Added,
     names::{Generation, Identity},
     provisioner::occasion::Direction,
@@ -262,6 +263,15 @@ pub struct Releasing {
     /// Only this owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+}
+
+/// Some messages, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailPage {
+    /// Them.
+    pub messages: Vec<MailView>,
+    /// What to ask for as `before` next; nothing at the end.
+    pub next: Option<MessageId>,
 }
 
 /// References that ended.

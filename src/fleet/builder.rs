@@ -3,7 +3,7 @@
 use super::{
     attachments,
     handle::{FleetHandle, Inner},
-    memory,
+    mail, memory,
     shutdown::Gate,
 };
 use crate::{
@@ -195,6 +195,17 @@ impl FleetBuilder {
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
+        let gate = Gate::default();
+        let mail = mail::start(&paths, self.config.mail, mail::Wiring {
+            ports: ports.clone(),
+            servers: servers.clone(),
+            journal: journal.clone(),
+            registry: registry.clone(),
+            directory: directory.clone(),
+            rules: rules.subscribe(),
+            attachments: attachments.clone(),
+            gate: gate.clone(),
+        }, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {
@@ -210,8 +221,9 @@ impl FleetBuilder {
             provisioning,
             providers,
             attachments,
+            mail,
             since,
-            gate: Gate::default(),
+            gate,
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {

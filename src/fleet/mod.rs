@@ -5,6 +5,7 @@ pub(crate) mod builder;
 mod explain;
 pub(crate) mod goal;
 mod handle;
+mod mail;
 mod memory;
 pub mod plan;
 mod provision;

@@ -31,6 +31,7 @@ pub mod provisioner;
 pub mod reaper;
 pub mod registry_file;
 pub mod servers;
+pub mod session_token;
 pub mod socket_folder;
 pub mod spawn;
 mod sqlite;

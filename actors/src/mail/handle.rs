@@ -170,6 +170,7 @@ impl Mail {
 async fn accept(shared: &Shared, sender: Sender, session: Session, new: NewMessage) -> Result<Record, FleetError> {
     let now = shared.now();
     new.check(now)?;
+    attested(shared, &sender, new.from.as_deref())?;
     let to = recipient(shared, &new)?;
     let attachments = references(shared, &new.attachments).await?;
     let message = Message {
@@ -196,6 +197,16 @@ async fn accept(shared: &Shared, sender: Sender, session: Session, new: NewMessa
         _ => {}
     }
     if record.progress.state == State::Accepting { hand_over(shared, session, record).await } else { Ok(record) }
+}
+
+/// Whether the sender is who it says.
+fn attested(shared: &Shared, sender: &Sender, claimed: Option<&str>) -> Result<(), FleetError> {
+    let Some(claimed) = claimed.filter(|claimed| *claimed != sender.name) else { return Ok(()) };
+    let meant = resolve::all(&shared.parts.registry.snapshot(), claimed).unwrap_or_default();
+    if meant.iter().any(|identity| identity.to_string() == sender.name) {
+        return Ok(());
+    }
+    Err(MailError::NotAttested { claimed: claimed.chars().take(64).collect() }.into())
 }
 
 /// The recipient that is meant.

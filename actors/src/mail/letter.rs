@@ -28,6 +28,9 @@ pub struct NewMessage {
     /// As which of its runtimes; its default one where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+    /// Who the sender says it is; refused where that is not proved. Whoever it is proved to be where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// What is said.
     pub body: String,
     /// What it is about, one line.

@@ -8,7 +8,10 @@ mod list;
 mod progress;
 mod put;
 mod stat;
+mod upload;
 mod verify;
+
+pub(super) use upload::upload;
 
 use super::{context::Context, failure::Outcome};
 use coalmine_actors::attachments::{AttachmentError, AttachmentId, Session};

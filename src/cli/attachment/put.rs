@@ -1,22 +1,12 @@
 //! `coalmine attachment put`: stores a file.
 
-use super::{Of, progress};
-use crate::cli::{
-    context::Context,
-    failure::{Failure, Outcome},
+use super::{Of, upload::upload};
+use crate::{
+    api::client::PutAs,
+    cli::{context::Context, failure::Outcome},
 };
-use axum::body::Bytes;
-use coalmine_actors::attachments::{CreateMeta, MediaType, store::CHUNK_BYTES};
-use indicatif::ProgressBar;
-use std::{
-    io::{self, Read},
-    path::PathBuf,
-};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-
-/// Pieces that are read ahead of the daemon.
-const PIECES_AHEAD: usize = 2;
+use coalmine_actors::attachments::{CreateMeta, MediaType};
+use std::path::PathBuf;
 
 /// Store a file; it is on disk when this returns
 #[derive(Debug, clap::Args)]
@@ -36,60 +26,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let Args { file, label, media_type, of } = args;
-    let stdin = file.as_os_str() == "-";
-    let named = || file.file_name().filter(|_| !stdin).map(|name| name.to_string_lossy().into_owned());
-    let create = CreateMeta { media_type, label: label.or_else(named), ..CreateMeta::default() };
-    let (source, byte_len): (Box<dyn Read + Send>, _) = if stdin {
-        (Box::new(io::stdin()), None)
-    } else {
-        let cannot = |error| Failure::failed(&format!("can not read {}", file.display()), error);
-        let open = std::fs::File::open(&file).map_err(cannot)?;
-        let meta = open.metadata().map_err(cannot)?;
-        if meta.is_dir() {
-            return Err(Failure::usage(format!("{} is a folder", file.display()), "pack it first, as with tar"));
-        }
-        (Box::new(open), meta.is_file().then_some(meta.len()))
-    };
-    let bar = progress::bar(byte_len, context.json);
-    let (send, pieces) = mpsc::channel(PIECES_AHEAD);
-    let read = tokio::task::spawn_blocking({
-        let bar = bar.clone();
-        move || pass_on(source, byte_len, &bar, &send)
-    });
-    let put = context.client()?;
-    let put = put.attachment_put(of.session.as_ref(), &create, byte_len, ReceiverStream::new(pieces)).await;
-    bar.finish_and_clear();
-    let read = read.await;
-    let put = match (put, read) {
-        // What the daemon saw of a file that could not be read is only that it ended.
-        (Err(_), Ok(Err(error))) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(Failure::failed(&format!("can not read {}", file.display()), error));
-        }
-        (put, _) => put?,
-    };
+    let create = CreateMeta { media_type, label, ..CreateMeta::default() };
+    let put_as = PutAs { session: of.session.as_ref(), ..PutAs::default() };
+    let put = upload(context, &file, create, put_as).await?;
     context.answer(&put, |put| put.id.to_string())
-}
-
-/// Reads piece by piece, at most as many bytes as were announced.
-fn pass_on(
-    source: Box<dyn Read + Send>,
-    byte_len: Option<u64>,
-    bar: &ProgressBar,
-    to: &mpsc::Sender<io::Result<Bytes>>,
-) -> io::Result<()> {
-    let mut source = source.take(byte_len.unwrap_or(u64::MAX));
-    loop {
-        let mut piece = Vec::with_capacity(CHUNK_BYTES);
-        if let Err(error) = source.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut piece) {
-            let _hung_up = to.blocking_send(Err(io::Error::new(error.kind(), error.to_string())));
-            return Err(error);
-        }
-        if piece.is_empty() {
-            return Ok(());
-        }
-        bar.inc(piece.len() as u64);
-        if to.blocking_send(Ok(piece.into())).is_err() {
-            return Err(io::ErrorKind::BrokenPipe.into()); // refused: the answer says why
-        }
-    }
 }

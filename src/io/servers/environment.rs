@@ -1,7 +1,7 @@
 //! What a server's processes find in their environment: a clean base, and the marks of the life.
 
 use super::Shared;
-use crate::io::fault;
+use crate::io::{fault, session_token};
 use coalmine_actors::ports::{LifeKey, Program};
 use std::ffi::OsString;
 
@@ -45,7 +45,7 @@ pub(super) fn tools(shared: &Shared, life: &LifeKey) -> Vec<(&'static str, OsStr
 
 /// What the pane entry reads: NUL-terminated `cwd=`, `env=` and `arg=` entries. A file, because tmux refuses long
 /// arguments and reads meaning into short ones.
-pub(super) fn pane_file(shared: &Shared, life: &LifeKey, program: &Program) -> Vec<u8> {
+pub(super) fn pane_file(shared: &Shared, life: &LifeKey, program: &Program, token: &str) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     let mut file = Vec::new();
     let mut entry = |kind: &str, parts: &[&[u8]]| {
@@ -60,6 +60,8 @@ pub(super) fn pane_file(shared: &Shared, life: &LifeKey, program: &Program) -> V
     for (key, value) in marks(shared, life) {
         entry("env=", &[key.as_bytes(), b"=", value.as_bytes()]);
     }
+    // To the program alone: the server and our own tools speak for nobody.
+    entry("env=", &[session_token::VARIABLE.as_bytes(), b"=", token.as_bytes()]);
     for arg in &program.argv {
         entry("arg=", &[arg.as_bytes()]);
     }
