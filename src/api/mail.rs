@@ -7,13 +7,13 @@ use super::{
 };
 use axum::{
     Router,
-    extract::State as Place,
+    extract::State,
     http::{HeaderMap, header},
     routing::{get, post},
 };
 use coalmine_actors::{
     error::FleetError,
-    mail::{MailQuery, MailView, MessageId, NewMessage, State},
+    mail::{MailQuery, MailView, MessageId, NewMessage, State as MailState},
     view::PeerView,
 };
 use serde::Deserialize;
@@ -60,7 +60,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// `POST /v1/messages?until=&wait_ms=`; without `until` it answers as soon as the message is kept.
 async fn send(
-    Place(shared): Place<Shared>,
+    State(shared): State<Shared>,
     headers: HeaderMap,
     Params(Following { until }): Params<Following>,
     Params(wait): Params<Wait>,
@@ -73,7 +73,7 @@ async fn send(
 
 /// `GET /v1/messages/{id}?until=&wait_ms=`
 async fn show(
-    Place(shared): Place<Shared>,
+    State(shared): State<Shared>,
     Name(id): Name,
     Params(Following { until }): Params<Following>,
     Params(wait): Params<Wait>,
@@ -98,12 +98,12 @@ async fn follow(
 }
 
 /// `DELETE /v1/messages/{id}`: it is not delivered any more, where it still waits.
-async fn cancel(Place(shared): Place<Shared>, Name(id): Name) -> Answer<MailView> {
+async fn cancel(State(shared): State<Shared>, Name(id): Name) -> Answer<MailView> {
     answer(shared.fleet.mail().cancel(id_of(&id)?).await)
 }
 
 /// `POST /v1/messages/{id}/seen`: its recipient has it.
-async fn seen(Place(shared): Place<Shared>, Name(id): Name) -> Answer<MailView> {
+async fn seen(State(shared): State<Shared>, Name(id): Name) -> Answer<MailView> {
     answer(shared.fleet.mail().seen(id_of(&id)?).await)
 }
 
@@ -111,18 +111,18 @@ async fn seen(Place(shared): Place<Shared>, Name(id): Name) -> Answer<MailView> 
 #[derive(Deserialize)]
 struct ListParams {
     to: Option<String>,
-    state: Option<State>,
+    state: Option<MailState>,
     before: Option<MessageId>,
     limit: Option<usize>,
 }
 
 /// `GET /v1/messages`
-async fn list(Place(shared): Place<Shared>, Params(asked): Params<ListParams>) -> Answer<MailPage> {
+async fn list(State(shared): State<Shared>, Params(asked): Params<ListParams>) -> Answer<MailPage> {
     page(&shared, asked).await
 }
 
 /// `GET /v1/peers/{name}/inbox`
-async fn inbox(Place(shared): Place<Shared>, Name(name): Name, Params(asked): Params<ListParams>) -> Answer<MailPage> {
+async fn inbox(State(shared): State<Shared>, Name(name): Name, Params(asked): Params<ListParams>) -> Answer<MailPage> {
     page(&shared, ListParams { to: Some(name), ..asked }).await
 }
 
@@ -140,6 +140,6 @@ async fn page(shared: &Shared, asked: ListParams) -> Answer<MailPage> {
 }
 
 /// `POST /v1/peers/{name}/interrupt`
-async fn interrupt(Place(shared): Place<Shared>, Name(name): Name) -> Answer<PeerView> {
+async fn interrupt(State(shared): State<Shared>, Name(name): Name) -> Answer<PeerView> {
     answer(shared.fleet.interrupt(&name).await)
 }

@@ -101,8 +101,8 @@ impl MailError {
             E::Invalid { part: "body", .. } => "say something, with --message TEXT or --message-file FILE".into(),
             E::Invalid { .. } => "leave it out, or give plain text on one line".into(),
             E::NotAttested { .. } => {
-                "leave --from out: a message from a terminal is the operator's; only a peer's own session can send as \
-                 that peer"
+                "only a peer's own session can send as that peer, by the token in its COALMINE_TOKEN; anybody else leaves \
+                 --from out and sends as the operator"
                     .into()
             }
             E::WrongState { id, .. } => format!("`coalmine mail show {id}` says what became of it"),
