@@ -7,7 +7,7 @@
 use super::{
     error::MailError,
     id::MessageId,
-    progress::{Progress, Record, State, Step},
+    progress::{Progress, Record, State},
     store::{Change, Changed},
 };
 use crate::{error::FleetError, names::Identity};

@@ -131,7 +131,7 @@ impl Mail {
         if now.as_ref().is_ok_and(|view| !is_over(&view.progress)) {
             let over = stands.wait_for(|progress| progress.as_ref().is_some_and(is_over));
             // Nothing new is no failure.
-            let _late = tokio::time::timeout(patience, over).await;
+            drop(tokio::time::timeout(patience, over).await);
             self.shared.unfollow(id, stands);
             return self.get(id).await;
         }
