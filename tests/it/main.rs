@@ -12,6 +12,7 @@ mod cli;
 mod daemon;
 mod fleet;
 mod helper;
+mod mail;
 mod memory;
 mod provisioner;
 mod support;
