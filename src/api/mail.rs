@@ -83,13 +83,7 @@ async fn show(
 }
 
 /// The message once it is what is waited for, or as it stands when the wait or the server ends.
-async fn follow(
-    shared: Shared,
-    id: MessageId,
-    until: Option<Until>,
-    wait: Wait,
-    now: MailView,
-) -> Answer<MailView> {
+async fn follow(shared: Shared, id: MessageId, until: Option<Until>, wait: Wait, now: MailView) -> Answer<MailView> {
     let Some(until) = until else { return Ok(Envelope::new(now)) };
     tokio::select! {
         view = shared.fleet.mail().follow(id, until == Until::Seen, wait.time()) => answer(view),

@@ -122,7 +122,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 async fn send(client: &Client, new: &NewMessage, until: Option<Until>, timeout: Duration) -> Outcome<MailView> {
     let deadline = Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(Instant::now());
-    let follow = |wait: Duration| until.map(|until| Follow { seen: until == Until::Seen, wait: wait.min(WAIT_TIME_MAX) });
+    let follow =
+        |wait: Duration| until.map(|until| Follow { seen: until == Until::Seen, wait: wait.min(WAIT_TIME_MAX) });
     let mut sent = client.send_mail(new, follow(timeout)).await?;
     while until.is_some() && told::waits(&sent, until == Some(Until::Seen)) && !left().is_zero() {
         sent = client.mail(sent.message.id, follow(left())).await?;

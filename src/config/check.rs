@@ -29,7 +29,8 @@ pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
     }
     if let Some(composer) = &def.composer {
         let busy = composer.busy.as_deref().map(|busy| ("busy", busy));
-        for (name, pattern) in [("shown", composer.shown.as_str()), ("empty", &composer.empty)].into_iter().chain(busy) {
+        for (name, pattern) in [("shown", composer.shown.as_str()), ("empty", &composer.empty)].into_iter().chain(busy)
+        {
             compiles(pattern).map_err(|why| format!("{}: {why}", key(&format!("composer.{name}"))))?;
         }
         if composer.submit.is_empty() {

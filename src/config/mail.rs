@@ -22,7 +22,8 @@ impl MailTable {
     pub(super) fn checked(self) -> Result<MailRules, String> {
         let default = MailRules::default();
         Ok(MailRules {
-            queue_max: within(self.queue_max, default.queue_max, &QUEUE_MAX).ok_or("mail.queue_max must be 1s to 1h")?,
+            queue_max: within(self.queue_max, default.queue_max, &QUEUE_MAX)
+                .ok_or("mail.queue_max must be 1s to 1h")?,
             keep: within(self.keep, default.keep, &KEEP).ok_or("mail.keep must be 1m to 3650d")?,
         })
     }

@@ -93,8 +93,17 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, tier, attachments, mail, runtimes } =
-        file::parse(&text).map_err(bad)?;
+    let file::Parsed {
+        restart: lowest,
+        limits,
+        pass_env,
+        memory_durability,
+        provision,
+        tier,
+        attachments,
+        mail,
+        runtimes,
+    } = file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;

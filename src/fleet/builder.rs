@@ -196,16 +196,22 @@ impl FleetBuilder {
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
         let gate = Gate::default();
-        let mail = mail::start(&paths, self.config.mail, mail::Wiring {
-            ports: ports.clone(),
-            servers: servers.clone(),
-            journal: journal.clone(),
-            registry: registry.clone(),
-            directory: directory.clone(),
-            rules: rules.subscribe(),
-            attachments: attachments.clone(),
-            gate: gate.clone(),
-        }, fleet.get_cell()).await?;
+        let mail = mail::start(
+            &paths,
+            self.config.mail,
+            mail::Wiring {
+                ports: ports.clone(),
+                servers: servers.clone(),
+                journal: journal.clone(),
+                registry: registry.clone(),
+                directory: directory.clone(),
+                rules: rules.subscribe(),
+                attachments: attachments.clone(),
+                gate: gate.clone(),
+            },
+            fleet.get_cell(),
+        )
+        .await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {

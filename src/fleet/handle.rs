@@ -237,7 +237,6 @@ impl FleetHandle {
     pub(super) fn entry(&self, identity: &Identity) -> Result<Entry, FleetError> {
         self.0.directory.get(identity).ok_or_else(|| restarting(identity))
     }
-
 }
 
 /// Asks a peer for something; it accepts or refuses at once.

@@ -49,7 +49,8 @@ pub(super) async fn start(
     fleet: ActorCell,
 ) -> Result<Mail, FleetError> {
     let Wiring { ports, servers, journal, registry, directory, rules: fleet_rules, attachments, gate } = wiring;
-    let recipients = Peers { registry: registry.clone(), directory, rules: fleet_rules, servers: servers.clone(), gate };
+    let recipients =
+        Peers { registry: registry.clone(), directory, rules: fleet_rules, servers: servers.clone(), gate };
     let parts = MailParts {
         store: Arc::new(SqliteMail::new(paths.mail())),
         terminals: Arc::new(servers),

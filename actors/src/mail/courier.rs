@@ -241,7 +241,11 @@ fn logged(acted: Result<(), FleetError>) {
 }
 
 fn obstacle(view: &PeerView) -> String {
-    if view.detail.is_empty() { format!("it is {}", view.phase) } else { format!("it is {}: {}", view.phase, view.detail) }
+    if view.detail.is_empty() {
+        format!("it is {}", view.phase)
+    } else {
+        format!("it is {}: {}", view.phase, view.detail)
+    }
 }
 
 /// Why what is stopped, or was quarantined, gets no mail.

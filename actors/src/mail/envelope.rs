@@ -199,13 +199,20 @@ mod tests {
         let block = envelope(&message("hello <b>\n", Some("the build")), false);
         let head = "<coalmine-message id=\"0000000007000000000000000007\" from=\"ann\"";
         assert!(block.starts_with(&head[..22]), "{block}");
-        assert!(block.contains("from=\"ann\" kind=\"artificial\" topic=\"the build\">\nhello &lt;b&gt;\n\n"), "{block}");
+        assert!(
+            block.contains("from=\"ann\" kind=\"artificial\" topic=\"the build\">\nhello &lt;b&gt;\n\n"),
+            "{block}"
+        );
         assert!(block.ends_with("\n</coalmine-message>"), "{block}");
     }
 
     #[test]
     fn a_text_that_only_speaks_of_blocks_holds_none() {
-        for text in ["<coalmine-message ", "<coalmine-message id=\"x\">\nhi", "<coalmine-message from=\"a\">\nb\n</coalmine-message>"] {
+        for text in [
+            "<coalmine-message ",
+            "<coalmine-message id=\"x\">\nhi",
+            "<coalmine-message from=\"a\">\nb\n</coalmine-message>",
+        ] {
             assert_eq!(blocks(text), [], "{text}");
         }
     }

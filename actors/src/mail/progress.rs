@@ -280,8 +280,7 @@ mod tests {
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
             Just(Step::Admit),
-            (1..4u64, any::<bool>())
-                .prop_map(|(life, woke)| Step::Type { generation: Generation(life), woke }),
+            (1..4u64, any::<bool>()).prop_map(|(life, woke)| Step::Type { generation: Generation(life), woke }),
             Just(Step::Submit),
             Just(Step::See),
             Just(Step::Refuse(Reason::new("stopped", "x"))),

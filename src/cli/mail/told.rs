@@ -28,7 +28,11 @@ pub(in crate::cli) fn sentence(mail: &MailView) -> String {
     }
     if progress.state.is_open() {
         let why = mail.waits_because.as_deref().unwrap_or("on its way");
-        text.push_str(&format!("; {}\n`coalmine mail show {}` says how it goes", one_line(why, REASON_CHARS_MAX), message.id));
+        text.push_str(&format!(
+            "; {}\n`coalmine mail show {}` says how it goes",
+            one_line(why, REASON_CHARS_MAX),
+            message.id
+        ));
     }
     text
 }

@@ -45,8 +45,7 @@ fn one(batch: &Transaction<'_>, change: &Change) -> rusqlite::Result<Changed> {
 
 fn insert(batch: &Transaction<'_>, Record { message, progress }: &Record) -> rusqlite::Result<Changed> {
     if let Some(key) = &message.idempotency_key {
-        let question =
-            format!("SELECT {} FROM messages WHERE sender = ? AND idempotency_key = ?", rows::RECORD);
+        let question = format!("SELECT {} FROM messages WHERE sender = ? AND idempotency_key = ?", rows::RECORD);
         let first = batch.prepare_cached(&question)?.query_row([&message.from, key], rows::record).optional()?;
         if let Some(first) = first {
             return Ok(Changed::Known(Box::new(first)));

@@ -184,7 +184,11 @@ mod tests {
             ("claude", boxed("> <coalmine-message id=\"x\">"), Something),
             ("claude", format!("\u{1b}[2m{rule}\u{1b}[0m\n❯ \n\u{1b}[2m{rule}\u{1b}[0m"), Nothing),
             ("claude", "● The prompt is ❯ and there is no composer.\n❯ 1. Yes\n".into(), Absent),
-            ("codex", "› an earlier prompt\n• ok\n\n› \u{1b}[2mAsk Codex to do anything\u{1b}[0m\n\n  ? for shortcuts".into(), Nothing),
+            (
+                "codex",
+                "› an earlier prompt\n• ok\n\n› \u{1b}[2mAsk Codex to do anything\u{1b}[0m\n\n  ? for shortcuts".into(),
+                Nothing,
+            ),
             ("codex", "› <coalmine-message id=\"x\">\n  hello\n\n  ? for shortcuts".into(), Something),
             ("codex", "› [Pasted Content 1200 chars]\n".into(), Something),
             ("codex", "Sign in\n› 1. Sign in with ChatGPT\n".into(), Absent),

@@ -9,14 +9,18 @@ use std::process::{Command, Stdio};
 async fn a_message_lands_whole_in_an_idle_peer() {
     let post = Post::new().await;
     let bob = post.up("bob").await;
-    let sent = post.send_new(NewMessage { topic: Some("the build".into()), ..new("bob", "hello\n\tbob") }).await.unwrap();
+    let sent =
+        post.send_new(NewMessage { topic: Some("the build".into()), ..new("bob", "hello\n\tbob") }).await.unwrap();
     assert_eq!(sent.progress.state, State::Queued);
     let landed = post.landed(&sent).await;
     assert_eq!(landed.progress.generation, Some(bob.generation));
     let read = post.read("bob");
     let (life, block) = &read[0];
     assert_eq!((*life, block.id, block.from.as_str()), (1, sent.message.id, "operator"));
-    assert_eq!((block.topic.as_deref(), block.body.as_str(), block.redelivered), (Some("the build"), "hello\n\tbob", false));
+    assert_eq!(
+        (block.topic.as_deref(), block.body.as_str(), block.redelivered),
+        (Some("the build"), "hello\n\tbob", false)
+    );
     assert_eq!(post.events("bob"), [""; 0], "Enter was pressed once");
     let told = post.rig.until_events("mail-submitted", 1).await;
     assert_eq!(told[0].get("id"), Some(sent.message.id.to_string().as_str()));
@@ -180,7 +184,10 @@ async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
     let third = post.send("bob", "delivered").await;
     post.until_it_waits(&first, "it works").await;
     let cancelled = post.rig.fleet.mail().cancel(first.message.id).await.unwrap();
-    assert_eq!((cancelled.progress.state, cancelled.progress.reason.unwrap().code.as_str()), (State::Failed, "cancelled"));
+    assert_eq!(
+        (cancelled.progress.state, cancelled.progress.reason.unwrap().code.as_str()),
+        (State::Failed, "cancelled")
+    );
     assert_eq!(post.over(&second).await.progress.state, State::Expired);
     post.unset("bob", "busy");
     post.landed(&third).await;

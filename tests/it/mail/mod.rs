@@ -5,6 +5,8 @@ mod deliver;
 mod faces;
 mod wake;
 
+pub use crash::{peer, root};
+
 use crate::support::{Rig, eventually};
 use coalmine::{FleetBuilder, actors::fleet::request::CreatePeer};
 use coalmine_actors::{

@@ -179,9 +179,11 @@ async fn an_attachment_is_the_recipients_before_its_message_is_accepted() {
     let attachments = post.rig.fleet.attachments();
     let mine: Owner = "mine".parse().unwrap();
     let put = attachments.session(Session::operator(), mine.clone());
-    let put = put.put(b"a map".as_slice().into(), CreateMeta { label: Some("the \"map\" <1>".into()), ..CreateMeta::default() });
+    let put = put
+        .put(b"a map".as_slice().into(), CreateMeta { label: Some("the \"map\" <1>".into()), ..CreateMeta::default() });
     let map = put.await.unwrap();
-    let sent = post.send_new(NewMessage { attachments: vec![map.id, map.id], ..new("bob", "see the map") }).await.unwrap();
+    let sent =
+        post.send_new(NewMessage { attachments: vec![map.id, map.id], ..new("bob", "see the map") }).await.unwrap();
     // The sender's own reference ends; the recipient's stays.
     attachments.release(Scope::Owner(Session::operator(), mine)).await.unwrap();
     let session: Session = "agent-bob".parse().unwrap();
