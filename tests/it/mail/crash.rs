@@ -4,10 +4,11 @@ use super::{agent, at_most_once_a_life, bodies, home, read, runtime};
 use crate::support::{Daemon, Root, Said};
 use coalmine::io::fault::{FaultPoint, VARIABLE};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A root whose fleet knows the runtime of the scripted program.
 pub fn root() -> Root {
-    let config = toml::to_string(&json!({ "runtime": { "agent": runtime() } })).unwrap();
+    let config = toml::to_string(&BTreeMap::from([("runtime", BTreeMap::from([("agent", runtime())]))])).unwrap();
     Root::with(&[("home/.config/coalmine/config.toml", &config)])
 }
 
