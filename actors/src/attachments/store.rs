@@ -26,6 +26,9 @@ use tokio::sync::mpsc;
 pub const CHUNK_BYTES: usize = 256 * 1024;
 /// Pieces that a reader may be behind.
 pub const CHUNKS_AHEAD: usize = 4;
+/// Bytes that the store may well have are kept in memory up to this many, until their hash says whether it does: nothing
+/// of them is written anywhere before that.
+pub const LIKELY_KEPT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Most entries of a page.
 pub const PAGE_MAX: usize = 1_000;
 
