@@ -35,6 +35,12 @@ pub(super) struct MailroomState {
     failures: u32,
 }
 
+impl MailroomState {
+    fn is_out(&self, identity: &Identity) -> bool {
+        self.couriers.get(identity).is_some_and(|courier| !courier.is_finished())
+    }
+}
+
 impl Drop for MailroomState {
     fn drop(&mut self) {
         self.couriers.values().for_each(AbortHandle::abort);
@@ -62,6 +68,8 @@ impl Actor for Mailroom {
         state: &mut MailroomState,
     ) -> Result<(), ActorProcessingErr> {
         let input = match message {
+            // Another one is out with it already.
+            MailMsg::Desk(Input::Lost(identity, _)) if state.is_out(&identity) => return Ok(()),
             MailMsg::Desk(input) => input,
             MailMsg::Load => {
                 self.load(&myself);

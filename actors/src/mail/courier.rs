@@ -134,14 +134,16 @@ impl Trip {
         let shared = Arc::clone(&self.shared);
         let terminals = &shared.parts.terminals;
         let (id, noted) = (self.record.message.id, self.record.progress.generation == Some(life.generation));
-        let mut ear = terminals.listen(life).map_err(|_| Stop::Life)?;
+        // Who can not hear looks all the same, only more rarely.
+        let mut ear =
+            terminals.listen(life).inspect_err(|error| tracing::warn!(%life, error = error.chain(), "unheard")).ok();
         let mut delivery = Delivery::new(id, noted);
         let mut effect = Effect::Look;
         loop {
             let event = match effect {
                 Effect::Look => Event::Seen(terminals.look(life, Arc::clone(&typing)).await.map_err(|_| Stop::Life)?),
                 Effect::LookAgain { least_ms, most_ms, why } => {
-                    self.listen(ear.as_mut(), least_ms, most_ms, why).await;
+                    self.listen(ear.as_deref_mut(), least_ms, most_ms, why).await;
                     Event::Acted
                 }
                 Effect::Note => {
@@ -165,12 +167,24 @@ impl Trip {
     }
 
     /// Waits until something was written, within these bounds.
-    async fn listen(&mut self, ear: &mut dyn Ear, least_ms: u64, most_ms: u64, why: Option<String>) {
+    async fn listen(
+        &mut self,
+        ear: Option<&mut (dyn Ear + 'static)>,
+        least_ms: u64,
+        most_ms: u64,
+        why: Option<String>,
+    ) {
         let least = Duration::from_millis(least_ms);
         self.in_the_way(why);
         sleep(least).await;
+        let heard = async {
+            match ear {
+                Some(ear) => ear.heard().await,
+                None => pending().await,
+            }
+        };
         // Too late is as good: it is looked at either way.
-        let _late = timeout(Duration::from_millis(most_ms).saturating_sub(least), ear.heard()).await;
+        let _late = timeout(Duration::from_millis(most_ms).saturating_sub(least), heard).await;
         self.tell_that_it_waits();
     }
 
@@ -228,7 +242,7 @@ impl Trip {
 
 /// Resolves when this life is not up any more.
 async fn until_over(views: &mut watch::Receiver<PeerView>, life: &LifeKey) {
-    let over = |view: &PeerView| view.generation != life.generation || !view.phase.is_live();
+    let over = |view: &PeerView| view.generation != life.generation || view.phase != PhaseName::Up;
     // A peer that is gone is over too.
     let _gone = views.wait_for(over).await;
 }

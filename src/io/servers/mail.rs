@@ -20,13 +20,14 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 /// How long a person must have pressed no key before something is typed beside them.
 const PERSON_QUIET: Duration = Duration::from_secs(5);
 
-/// Marks, people and the last key (seconds since 1970), one line; then the screen with its attributes.
+/// Marks, people, the last key (seconds since 1970) and whether somebody reads back, one line; then the screen with its
+/// attributes.
 const LOOK: [&str; 11] = [
     "display-message",
     "-p",
     "-t",
     "%0",
-    "#{@coalmine_pasted},#{@coalmine_pressed},#{session_attached},#{session_activity}",
+    "#{@coalmine_pasted},#{@coalmine_pressed},#{session_attached},#{session_activity},#{pane_in_mode}",
     ";",
     "capture-pane",
     "-p",
@@ -69,7 +70,9 @@ impl Terminals for TmuxServers {
     fn press(&self, life: &LifeKey, keys: Vec<String>, id: Option<MessageId>) -> Answer<()> {
         let (shared, life) = (Arc::clone(&self.0), life.clone());
         Box::pin(async move {
-            let mut args: Vec<String> = ["send-keys", "-t", "%0"].map(Into::into).into();
+            // Where somebody has left while reading back, keys would go to tmux and not to the program.
+            let mut args: Vec<String> =
+                ["copy-mode", "-q", "-t", "%0", ";", "send-keys", "-t", "%0"].map(Into::into).into();
             args.extend(keys);
             if let Some(id) = id {
                 args.extend([";", "set-option", "-s", "@coalmine_pressed"].map(Into::into));
@@ -93,7 +96,7 @@ async fn look(shared: &Shared, life: &LifeKey, typing: &Arc<Typing>) -> Result<S
     let judge = judge.map_err(|error| FleetError::Internal(format!("a checked pattern does not compile: {error}")))?;
     let said = done(life, shared.tmux.call(&shared.socket(life), LOOK, CALL_DEADLINE).await)?;
     let (head, screen) = said.split_once('\n').unwrap_or((&said, ""));
-    let [pasted, pressed, attached, last_key_s] = head.split(',').collect::<Vec<_>>()[..] else {
+    let [pasted, pressed, attached, last_key_s, reads_back] = head.split(',').collect::<Vec<_>>()[..] else {
         return Err(FleetError::ServerSilent { identity: life.identity.clone() });
     };
     let judged = judge.judge(screen);
@@ -101,7 +104,8 @@ async fn look(shared: &Shared, life: &LifeKey, typing: &Arc<Typing>) -> Result<S
         composer: judged.composer,
         busy: judged.busy,
         dialog: judged.dialog,
-        person: attached != "0" && !quiet_since(last_key_s, Timestamp::now()),
+        // Whoever reads back what has scrolled away is there for as long as that.
+        person: attached != "0" && (reads_back != "0" || !quiet_since(last_key_s, Timestamp::now())),
         marks: Marks { pasted: pasted.parse().ok(), pressed: pressed.parse().ok() },
     })
 }

@@ -174,6 +174,16 @@ async fn nothing_is_typed_beside_a_person_who_just_pressed_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pane_that_somebody_left_while_reading_back_takes_its_keys_all_the_same() {
+    let post = Post::new().await;
+    let bob = post.up("bob").await;
+    assert!(post.rig.outsider(&bob, &["copy-mode", "-t", "%0"]).status.success());
+    let sent = post.send("bob", "scrolled away").await;
+    post.landed(&sent).await;
+    assert_eq!(post.events("bob"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
     let post = Post::new().await;
     post.up("bob").await;

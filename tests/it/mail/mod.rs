@@ -1,5 +1,6 @@
 //! The mailroom on real tmux, with a program that logs what it reads.
 mod agent;
+mod campaign;
 mod crash;
 mod deliver;
 mod faces;
