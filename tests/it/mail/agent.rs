@@ -14,6 +14,10 @@
 //!
 //! It is a test of this binary that is run by name, so that no other program has to be built for it.
 
+use coalmine_actors::{
+    mail::Composer,
+    runtime::{Attention, Readiness, RuntimeDef},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{OptionalActions, tcgetattr, tcsetattr},
@@ -24,8 +28,9 @@ use std::{
     io::{self, Read, Write},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Names its home.
 pub const HOME: &str = "AGENT_HOME";
@@ -37,16 +42,39 @@ const SHOWN_CHARS_MAX: usize = 100;
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// What starts it.
+/// What starts it; the arguments are those of a test's binary, and nothing to others.
 pub fn argv() -> Vec<String> {
+    #[allow(clippy::disallowed_methods, reason = "what runs in the pane is this very binary, which is a test's")]
     let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     [&own, "--exact", "mail::agent::program", "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).into()
+}
+
+/// How it is recognised.
+pub fn runtime() -> RuntimeDef {
+    let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
+    RuntimeDef {
+        argv: argv(),
+        readiness: Readiness::Screen(r"(?m)^=====\n>".into()),
+        attention: vec![Attention { what: "proceed".into(), screen: r"(?m)^Proceed\?\n> 1\. Yes".into() }],
+        composer: Some(Composer {
+            shown: r"(?m)^=====\n>".into(),
+            empty: r"^>\s*$".into(),
+            busy: Some(r"(?m)^\(working\)".into()),
+            submit: vec!["Enter".into()],
+            interrupt: vec!["Escape".into()],
+        }),
+        ..shell
+    }
 }
 
 #[test]
 #[ignore = "the program in a peer's pane, run there by other tests"]
 fn program() {
-    // Whoever runs all ignored tests has no home for it.
+    run_if_asked();
+}
+
+/// Becomes this program where its home is named. Whoever runs all ignored tests names none.
+pub fn run_if_asked() {
     let Some(home) = std::env::var_os(HOME) else { return };
     let code = Agent::new(PathBuf::from(home)).run();
     std::process::exit(i32::from(code.is_err()));

@@ -1,6 +1,6 @@
 //! A daemon that is killed at every step of a message: what was acknowledged lands, and nothing is read twice in a life.
 
-use super::{agent, at_most_once_a_life, bodies, home, read, runtime};
+use super::{agent, at_most_once_a_life, bodies, home, read};
 use crate::support::{Daemon, Root, Said};
 use coalmine::io::fault::{FaultPoint, VARIABLE};
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 /// A root whose fleet knows the runtime of the scripted program.
 pub fn root() -> Root {
-    let config = toml::to_string(&BTreeMap::from([("runtime", BTreeMap::from([("agent", runtime())]))])).unwrap();
+    let config =
+        toml::to_string(&BTreeMap::from([("runtime", BTreeMap::from([("agent", agent::runtime())]))])).unwrap();
     Root::with(&[("home/.config/coalmine/config.toml", &config)])
 }
 

@@ -14,10 +14,9 @@ use coalmine_actors::{
     attachments::Session,
     error::FleetError,
     mail::{
-        Composer, MailRules, MailView, MessageId, NewMessage, Sender, State,
+        MailRules, MailView, MessageId, NewMessage, Sender, State,
         envelope::{Block, blocks},
     },
-    runtime::{Attention, Readiness, RuntimeDef},
     view::PeerView,
 };
 use std::{
@@ -27,24 +26,6 @@ use std::{
 
 /// Longest that a message may take to land on a loaded machine.
 const LANDS_IN: Duration = Duration::from_secs(30);
-
-/// The runtime of the scripted program.
-pub fn runtime() -> RuntimeDef {
-    let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
-    RuntimeDef {
-        argv: agent::argv(),
-        readiness: Readiness::Screen(r"(?m)^=====\n>".into()),
-        attention: vec![Attention { what: "proceed".into(), screen: r"(?m)^Proceed\?\n> 1\. Yes".into() }],
-        composer: Some(Composer {
-            shown: r"(?m)^=====\n>".into(),
-            empty: r"^>\s*$".into(),
-            busy: Some(r"(?m)^\(working\)".into()),
-            submit: vec!["Enter".into()],
-            interrupt: vec!["Escape".into()],
-        }),
-        ..shell
-    }
-}
 
 /// A fleet whose peers run the scripted program.
 pub struct Post {
@@ -64,7 +45,7 @@ impl Post {
     }
 
     pub async fn with(shape: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
-        Self { rig: Rig::with(|builder| shape(builder).runtime("agent".parse().unwrap(), runtime())).await }
+        Self { rig: Rig::with(|builder| shape(builder).runtime("agent".parse().unwrap(), agent::runtime())).await }
     }
 
     /// Where this peer's program looks.
