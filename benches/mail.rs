@@ -4,7 +4,7 @@
 //! `cargo bench --bench mail -- [--peers 50] [--rounds 500] [--json] [--quick]`
 
 #[path = "../tests/it/mail/agent.rs"]
-#[allow(dead_code, clippy::unwrap_used, reason = "the tests' own program, which needs a part of it")]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "the tests' own program, which needs a part of it")]
 mod agent;
 mod support;
 

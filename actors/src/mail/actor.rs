@@ -5,7 +5,7 @@ use super::{
     desk::{Desk, Effect, Input},
     id::MessageId,
     message::{MailMsg, Waiting},
-    progress::{Record, State, Step},
+    progress::{Record, Step},
     shared::Shared,
     store::Change,
     sweep,
@@ -81,7 +81,7 @@ impl Actor for Mailroom {
                 Input::Ask(expire, Waiting::nobody())
             }
             MailMsg::SweepDue => {
-                self.sweep(&myself, Vec::new());
+                self.sweep(&myself);
                 return Ok(());
             }
             MailMsg::Back(identity, id) => {
@@ -97,11 +97,7 @@ impl Actor for Mailroom {
                 tracing::warn!(error = error.chain(), "the mailroom's store can not be read");
                 myself.send_after(backoff(state.failures), || MailMsg::Load);
             }
-            // What was being accepted was never acknowledged: it is taken back.
-            Input::Loaded(records) => {
-                let accepting = records.iter().filter(|record| record.progress.state == State::Accepting);
-                self.sweep(&myself, accepting.cloned().collect());
-            }
+            Input::Loaded(_) => self.sweep(&myself),
             _ => {}
         }
         for effect in state.desk.step(input) {
@@ -113,8 +109,8 @@ impl Actor for Mailroom {
 
 impl Mailroom {
     fn load(&self, myself: &ActorRef<MailMsg>) {
-        let open = self.shared.parts.store.open();
-        report(myself, async move { open.await.map_or_else(Input::NotLoaded, Input::Loaded) });
+        let shared = Arc::clone(&self.shared);
+        report(myself, async move { sweep::open(&shared).await.map_or_else(Input::NotLoaded, Input::Loaded) });
     }
 
     /// Carries out what the desk decided; whatever takes time is spawned and reports back as a message.
@@ -161,11 +157,11 @@ impl Mailroom {
     }
 
     /// Removes what nobody needs any more, and comes back for more.
-    fn sweep(&self, myself: &ActorRef<MailMsg>, never_accepted: Vec<Record>) {
+    fn sweep(&self, myself: &ActorRef<MailMsg>) {
         drop(myself.send_after(SWEEP_EVERY, || MailMsg::SweepDue));
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            if let Err(error) = sweep::sweep(&shared, never_accepted).await {
+            if let Err(error) = sweep::sweep(&shared).await {
                 tracing::warn!(error = error.chain(), "old messages are removed with the next sweep");
             }
         });

@@ -36,7 +36,7 @@ const ABSENT_PAUSE: Duration = Duration::from_millis(250);
 /// Carries a message until it is over. Ended at any point, another one goes on where it was.
 pub(super) async fn carry(shared: &Arc<Shared>, record: Record) {
     let id = record.message.id;
-    let mut trip = Trip { shared: Arc::clone(shared), record, woke: false, told: None };
+    let mut trip = Trip { shared: Arc::clone(shared), record, woke: false, untold_since: Some(Instant::now()) };
     let step = trip.go().await;
     trip.shared.obstacle(&trip.record.message.to, None);
     // Its state is worth every try: what the terminal took must not be typed again.
@@ -67,13 +67,12 @@ struct Trip {
     /// The life that is reached next was begun for this message.
     woke: bool,
     /// Since when it is on its way; nothing once it was told that it waits.
-    told: Option<Instant>,
+    untold_since: Option<Instant>,
 }
 
 impl Trip {
     /// What becomes of the message; nothing where somebody else said so.
     async fn go(&mut self) -> Option<Step> {
-        self.told = Some(Instant::now());
         loop {
             let (life, mut view) = match self.reach().await {
                 Ok(reached) => reached,
@@ -144,7 +143,7 @@ impl Trip {
                 Effect::Look => Event::Seen(terminals.look(life, Arc::clone(&typing)).await.map_err(|_| Stop::Life)?),
                 Effect::LookAgain { least_ms, most_ms, why } => {
                     self.listen(ear.as_deref_mut(), least_ms, most_ms, why).await;
-                    Event::Acted
+                    Event::Waited
                 }
                 Effect::Note => {
                     self.record.progress = self.typed(life).await?;
@@ -210,7 +209,8 @@ impl Trip {
 
     async fn wait(&mut self, why: &str, views: &mut watch::Receiver<PeerView>) {
         self.in_the_way(Some(why.to_owned()));
-        let left = self.told.map(|since| (since + self.shared.parts.rules.queue_max).duration_since(Instant::now()));
+        let left =
+            self.untold_since.map(|since| (since + self.shared.parts.rules.queue_max).duration_since(Instant::now()));
         tokio::select! {
             _its_end_is_seen_too = views.changed() => {}
             () = async { match left { Some(left) => sleep(left).await, None => pending().await } } => {}
@@ -230,8 +230,8 @@ impl Trip {
 
     /// Tells once that the message waits longer than senders are told to expect.
     fn tell_that_it_waits(&mut self) {
-        if self.told.is_some_and(|since| since.elapsed() >= self.shared.parts.rules.queue_max) {
-            self.told = None;
+        if self.untold_since.is_some_and(|since| since.elapsed() >= self.shared.parts.rules.queue_max) {
+            self.untold_since = None;
             let message = &self.record.message;
             let draft = Draft::new("mail-waits").about(&message.to).with("id", message.id).with("from", &message.from);
             let why = self.shared.obstacle_of(&message.to).unwrap_or_default();

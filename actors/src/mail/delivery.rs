@@ -43,8 +43,10 @@ pub enum Event {
     Seen(Sight),
     /// `typed` is on disk.
     Noted,
-    /// The last act was carried out, or may have been: a look will tell.
+    /// The last act was carried out, or may have been: a look will tell, once there is something to see.
     Acted,
+    /// A wait is over.
+    Waited,
 }
 
 /// What is to be done next.
@@ -107,7 +109,8 @@ impl Delivery {
                 self.noted = true;
                 Effect::Paste
             }
-            Event::Acted => Effect::Look,
+            Event::Acted => Effect::LookAgain { least_ms: 0, most_ms: ECHO_MS_MAX, why: None },
+            Event::Waited => Effect::Look,
             Event::Seen(sight) => self.seen(&sight, now_ms),
         }
     }

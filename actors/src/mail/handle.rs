@@ -13,7 +13,7 @@ use super::{
     view::MailView,
 };
 use crate::{
-    attachments::{AttachmentId, AttachmentRef, Session},
+    attachments::{AttachmentId, AttachmentRef, Session, change::Scope},
     error::FleetError,
     fleet::resolve,
     keeper::Keeper,
@@ -192,6 +192,9 @@ async fn accept(shared: &Shared, sender: Sender, session: Session, new: NewMessa
     };
     let record = Record { message, progress };
     match shared.ask(Change::Insert(Box::new(record.clone()))).await? {
+        Changed::Known(first) if first.progress.state == State::Accepting => {
+            return Err(FleetError::Busy { what: "the first message with this key is being accepted".into() });
+        }
         Changed::Known(first) => return Ok(*first),
         _ if record.progress.state == State::Refused => shared.tell(&record),
         _ => {}
@@ -254,13 +257,20 @@ async fn hand_over(shared: &Shared, session: Session, record: Record) -> Result<
     let id = record.message.id;
     let to = session_of(&record).expect("it has attachments");
     let attachments: Vec<_> = record.message.attachments.iter().map(|attachment| attachment.id).collect();
-    if let Err(refused) = shared.parts.attachments.lend(session, to, owner_of(id), attachments).await {
+    if let Err(refused) = shared.parts.attachments.lend(session, to.clone(), owner_of(id), attachments).await {
         // Where it can not be forgotten now, the next mailroom takes it back: it was never accepted.
         let _later = shared.ask(Change::Forget(vec![id])).await;
         return Err(refused);
     }
-    match shared.ask(Change::Admit(Box::new(record.clone()), shared.now())).await? {
-        Changed::Stands(progress) => Ok(Record { progress, ..record }),
-        other => Err(FleetError::Internal(format!("accepting a message came to {other:?}"))),
+    match shared.ask(Change::Admit(Box::new(record.clone()), shared.now())).await {
+        Ok(Changed::Stands(progress)) => Ok(Record { progress, ..record }),
+        Ok(other) => Err(FleetError::Internal(format!("accepting a message came to {other:?}"))),
+        Err(refused) => {
+            // A mailroom that was restarted meanwhile has taken it back already, and knew of no references.
+            if matches!(refused, FleetError::Mail(MailError::NotFound(_))) {
+                shared.parts.attachments.release(Scope::Owner(to, owner_of(id))).await?;
+            }
+            Err(refused)
+        }
     }
 }

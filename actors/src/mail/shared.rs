@@ -142,7 +142,7 @@ impl Shared {
         MailView::new(record, obstacle)
     }
 
-    /// Tells whoever follows a message where it stands, and the journal what became of it.
+    /// Tells whoever follows a message where it stands.
     pub(super) fn stands(&self, id: MessageId, progress: &Progress) {
         if let Some(followers) = self.followed.get(&id) {
             followers.send_replace(Some(progress.clone()));

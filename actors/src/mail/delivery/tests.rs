@@ -31,7 +31,8 @@ fn a_message_is_noted_then_pasted_then_submitted() {
     let mut delivery = Delivery::new(id(), false);
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Nothing, BLANK)), 0), Effect::Note);
     assert_eq!(delivery.step(Event::Noted, 1), Effect::Paste);
-    assert_eq!(delivery.step(Event::Acted, 2), Effect::Look);
+    assert!(waits(&delivery.step(Event::Acted, 2)), "nothing to see yet");
+    assert_eq!(delivery.step(Event::Waited, 2), Effect::Look);
     assert!(waits(&delivery.step(Event::Seen(sight(Holds::Nothing, pasted())), 3)), "a slow echo");
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Something, pasted())), 9), Effect::Press);
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Nothing, pressed())), 12), Effect::Submitted);
