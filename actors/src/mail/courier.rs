@@ -12,7 +12,7 @@ use super::{
     delivery::{Delivery, Effect, Event},
     envelope::envelope,
     error::MailError,
-    progress::{Progress, Reason, Record, Step},
+    progress::{Progress, Reason, Record, State, Step},
     shared::Shared,
     terminal::Ear,
 };
@@ -196,6 +196,10 @@ impl Trip {
         loop {
             match self.shared.step(self.record.message.id, step.clone()).await {
                 Ok(progress) => return Ok(progress),
+                // In this life: a try that seemed to fail was written down all the same.
+                Err(FleetError::Mail(MailError::WrongState { state: State::Typed, .. })) => {
+                    return Ok(Progress { generation: Some(life.generation), ..self.record.progress.clone() });
+                }
                 Err(FleetError::Mail(MailError::WrongState { .. } | MailError::NotFound(_))) => {
                     return Err(Stop::Message);
                 }

@@ -165,6 +165,10 @@ impl<R> Desk<R> {
                     effects.push(Effect::Stands(*id, progress.clone()));
                     self.stands(*id, progress, effects);
                 }
+                // A transaction that seemed to fail was written all the same: it is over, and nobody knew.
+                (Change::Step { id, .. }, Changed::Refused(error)) if is_over(error) => {
+                    drop(self.take(*id, effects));
+                }
                 _ => {}
             }
             let answer = match changed {
@@ -193,25 +197,43 @@ impl<R> Desk<R> {
     }
 
     fn stands(&mut self, id: MessageId, progress: &Progress, effects: &mut Vec<Effect<R>>) {
-        let Some(identity) = self.recipients.get(&id).cloned() else { return };
-        let Some(queue) = self.queues.get_mut(&identity) else { return };
-        let Some(place) = queue.iter().position(|record| record.message.id == id) else { return };
-        if progress.state.is_open() {
-            queue[place].progress = progress.clone();
+        if !progress.state.is_open() {
+            let mut after = Vec::new();
+            if let Some(record) = self.take(id, &mut after) {
+                effects.push(Effect::Over(Box::new(Record { progress: progress.clone(), ..record })));
+            }
+            effects.append(&mut after);
             return;
         }
-        self.recipients.remove(&id);
-        if let Some(record) = queue.remove(place) {
-            effects.push(Effect::Over(Box::new(Record { progress: progress.clone(), ..record })));
+        let queue = self.recipients.get(&id).and_then(|identity| self.queues.get_mut(identity));
+        if let Some(record) = queue.into_iter().flatten().find(|record| record.message.id == id) {
+            record.progress = progress.clone();
         }
-        if place > 0 {
-            return;
+    }
+
+    /// Takes a message that is over out of its queue. Was it the first, the next one goes out.
+    fn take(&mut self, id: MessageId, effects: &mut Vec<Effect<R>>) -> Option<Record> {
+        let identity = self.recipients.remove(&id)?;
+        let queue = self.queues.get_mut(&identity)?;
+        let place = queue.iter().position(|record| record.message.id == id)?;
+        let record = queue.remove(place);
+        if place == 0 {
+            effects.push(Effect::Recall(identity.clone()));
+            match queue.front() {
+                Some(next) => effects.push(Effect::Send(Box::new(next.clone()))),
+                None => drop(self.queues.remove(&identity)),
+            }
         }
-        effects.push(Effect::Recall(identity.clone()));
-        match queue.front() {
-            Some(next) => effects.push(Effect::Send(Box::new(next.clone()))),
-            None => drop(self.queues.remove(&identity)),
-        }
+        record
+    }
+}
+
+/// Whether a step was refused because its message is over, or not kept any more.
+fn is_over(error: &MailError) -> bool {
+    match error {
+        MailError::NotFound(_) => true,
+        MailError::WrongState { state, .. } => !state.is_open() && *state != State::Accepting,
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@ mod agent;
 mod campaign;
 mod crash;
 mod deliver;
+mod disk;
 mod faces;
 mod wake;
 

@@ -147,6 +147,25 @@ fn a_courier_that_failed_is_followed_by_another_while_its_message_is_the_first()
 }
 
 #[test]
+fn what_turns_out_to_be_over_holds_nobody_up() {
+    let mut desk = open();
+    let (one, two) = (record(1, "claude-bob"), record(2, "claude-bob"));
+    for record in [&one, &two] {
+        desk.step(Input::Ask(insert(record), "a"));
+        desk.step(Input::Applied(Ok(vec![Changed::Inserted])));
+    }
+    desk.step(Input::Ask(step(&one, Step::Submit), "courier"));
+    let error = MailError::WrongState { id: one.message.id, state: State::Submitted, what: "submitted" };
+    let after = desk.step(Input::Applied(Ok(vec![Changed::Refused(error)])));
+    assert_eq!(said(&after), ["recall", "send 2", "courier wrong-state"]);
+    // One that is only elsewhere on its way stays.
+    desk.step(Input::Ask(step(&two, Step::See), "b"));
+    let error = MailError::WrongState { id: two.message.id, state: State::Queued, what: "seen" };
+    assert_eq!(said(&desk.step(Input::Applied(Ok(vec![Changed::Refused(error)])))), ["b wrong-state"]);
+    assert_eq!(desk.waiting_for(&two.message.to), 1);
+}
+
+#[test]
 fn a_queue_has_an_end() {
     let mut desk = open();
     for number in 0..QUEUE_MESSAGES_MAX {
