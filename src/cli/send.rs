@@ -1,7 +1,7 @@
 //! `coalmine send`: brings a message to a peer.
 
 use super::{
-    attachment::upload,
+    attachment::{Server, upload},
     context::Context,
     create,
     failure::{Failure, Outcome},
@@ -108,7 +108,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     // Before anything is uploaded for it.
     new.check(Timestamp::now()).map_err(coalmine_actors::error::FleetError::from)?;
     let lent = Lent { session, owner: owner() };
-    new.attachments = lent.upload(context, &args.attachments).await?;
+    new.attachments = lent.upload(context, &client, &args.attachments).await?;
     let sent = send(&client, &new, args.wait, args.timeout).await;
     if !new.attachments.is_empty() {
         lent.give_back(&client).await;
@@ -138,11 +138,12 @@ struct Lent {
 }
 
 impl Lent {
-    async fn upload(&self, context: &Context, files: &[PathBuf]) -> Outcome<Vec<AttachmentId>> {
+    async fn upload(&self, context: &Context, client: &Client, files: &[PathBuf]) -> Outcome<Vec<AttachmentId>> {
         let put_as = PutAs { session: self.session.as_ref(), owner: Some(&self.owner), provisional: true };
         let mut ids = Vec::with_capacity(files.len());
         for file in files {
-            ids.push(upload(context, file, CreateMeta::default(), put_as).await?.id);
+            let daemon = async { Ok(Server::Daemon(client.clone())) };
+            ids.push(upload(context, daemon, file, CreateMeta::default(), put_as).await?.id);
         }
         Ok(ids)
     }

@@ -4,7 +4,7 @@ use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
 use coalmine_actors::{
     provisioner::view::{HeartbeatView, SlotView},
-    view::{FleetStatus, MemoryView, Unavailable, in_seconds},
+    view::{AttachmentsView, FleetStatus, LastSweep, MemoryView, Unavailable, in_seconds},
 };
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -47,6 +47,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     }
     if let Some(memory) = &status.memory {
         row("memory", memory_line(memory).into());
+    }
+    if let Some(attachments) = &status.attachments {
+        row("attachments", one_line(&attachments_line(attachments, now), PROBLEM_CHARS_MAX).into());
     }
     if let Some(slot) = &status.memory_slot {
         row("memory slot", one_line(&slot_line(slot, now), LINE_CHARS_MAX).into());
@@ -92,6 +95,27 @@ fn memory_line(memory: &MemoryView) -> String {
         if count > 0 {
             line.push_str(&format!(", {count} {what}"));
         }
+    }
+    line
+}
+
+/// `3 attachments of 7000 bytes, swept 2h 5m ago`, and what somebody should do something about.
+fn attachments_line(attachments: &AttachmentsView, now: Timestamp) -> String {
+    let AttachmentsView { count, bytes, total_bytes_max, damaged, last_sweep } = attachments;
+    let mut line = crate::count::attachments(*count, *bytes);
+    if let Some(quota) = total_bytes_max {
+        line.push_str(&format!(", the quota is {quota}"));
+    }
+    if *damaged > 0 {
+        line.push_str(&format!(", {damaged} damaged: `coalmine attachment verify`"));
+    }
+    let Some(LastSweep { at, named, failed, .. }) = last_sweep else { return line };
+    line.push_str(&format!(", swept {} ago", age::since(*at, now)));
+    if *named > 0 {
+        line.push_str(&format!(" with {named} to look at: `coalmine attachment gc --dry-run`"));
+    }
+    if let Some(why) = failed {
+        line.push_str(&format!(" in part: {why}"));
     }
     line
 }

@@ -6,7 +6,7 @@ use coalmine_actors::{error::FleetError, ports::Answer};
 use rusqlite::Connection;
 use std::{
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,19 +18,45 @@ const BUSY_WAIT: Duration = Duration::from_millis(500);
 /// Statements that a connection keeps prepared.
 const STATEMENTS_MAX: usize = 64;
 
+/// Whose file it is.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// As errors name it.
+    pub(super) what: &'static str,
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What to do where it is damaged.
+    pub(super) if_damaged: &'static str,
+}
+
+impl Store {
+    /// What passes by itself is unavailable, what somebody must do something about is damaged.
+    fn refusal(&self, error: rusqlite::Error) -> FleetError {
+        use rusqlite::{Error, ErrorCode};
+        let hint = match (&error, error.sqlite_error_code()) {
+            (_, Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) => self.if_damaged,
+            (_, Some(ErrorCode::DiskFull)) => {
+                return FleetError::io("write", &self.path, rustix::io::Errno::NOSPC.into());
+            }
+            (Error::ToSqlConversionFailure(_newer), _) => "use the newer coalmine; nothing was written",
+            _ => return FleetError::Unavailable { store: self.what, why: error.to_string() },
+        };
+        FleetError::Damaged { path: self.path.clone(), why: error.to_string(), hint: hint.into() }
+    }
+}
+
 /// A thread and its connection, which is opened by the first work and again after one that failed.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Of which store, as its errors name it.
-    store: &'static str,
+    store: Arc<Store>,
     worker: Worker,
     connection: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Lane {
     /// A lane of this store, whose thread has this name.
-    pub(super) fn new(store: &'static str, thread: &'static str) -> Self {
-        Self { store, worker: Worker::new(thread, WAITING_MAX), connection: Arc::default() }
+    pub(super) fn new(store: Store, thread: &'static str) -> Self {
+        Self { store: Arc::new(store), worker: Worker::new(thread, WAITING_MAX), connection: Arc::default() }
     }
 
     /// Runs `work` on the lane's thread.
@@ -39,7 +65,7 @@ impl Lane {
         open: impl FnOnce() -> rusqlite::Result<Connection> + Send + 'static,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<T> {
-        let (connection, store) = (Arc::clone(&self.connection), self.store);
+        let (connection, store) = (Arc::clone(&self.connection), Arc::clone(&self.store));
         let begun = self.worker.run(move || {
             let mut kept = connection.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.is_none() {
@@ -54,10 +80,10 @@ impl Lane {
             result
         });
         Box::pin(async move {
-            let begun = begun.map_err(|_full| FleetError::Busy { what: format!("too much waits for the {store}") })?;
-            let panicked = |_lost| FleetError::Internal(format!("the thread of the {store} panicked"));
-            let unavailable = |error: rusqlite::Error| FleetError::Unavailable { store, why: error.to_string() };
-            begun.await.map_err(panicked)?.map_err(unavailable)
+            let what = store.what;
+            let begun = begun.map_err(|_full| FleetError::Busy { what: format!("too much waits for the {what}") })?;
+            let panicked = |_lost| FleetError::Internal(format!("the thread of the {what} panicked"));
+            begun.await.map_err(panicked)?.map_err(|error| store.refusal(error))
         })
     }
 }
@@ -68,8 +94,9 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 
 /// Opens the file for a process that already holds the fleet's lock; it is made where it is missing.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
-    // Made here, so that it is private from its first byte on.
-    let made = std::fs::File::options().append(true).create(true).mode(0o600).open(path);
+    // Made here, so that it is private from its first byte on. A link is nobody's store, and a FIFO hangs nobody.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let made = std::fs::File::options().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
     made.map_err(|error| rusqlite::Error::InvalidPath(format!("{}: {error}", path.display()).into()))?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;

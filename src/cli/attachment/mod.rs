@@ -1,17 +1,18 @@
-//! `coalmine attachment`: files that agents pass on; one file a verb. The daemon does the work: it alone owns the
-//! manifest.
+//! `coalmine attachment`: files that agents pass on; one file a verb. `reach.rs` says who does the work.
 
+mod adopt;
 mod forget;
 mod gc;
 mod get;
 mod list;
 mod progress;
 mod put;
+mod reach;
 mod stat;
 mod upload;
 mod verify;
 
-pub(super) use upload::upload;
+pub(super) use {reach::Server, upload::upload};
 
 use super::{context::Context, failure::Outcome};
 use coalmine_actors::attachments::{AttachmentError, AttachmentId, Session};
@@ -31,6 +32,7 @@ enum Verb {
     List(list::Args),
     Stat(stat::Args),
     Forget(forget::Args),
+    Adopt(adopt::Args),
     Verify(verify::Args),
     Gc(gc::Args),
 }
@@ -42,6 +44,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         Verb::List(args) => list::run(context, args).await,
         Verb::Stat(args) => stat::run(context, args).await,
         Verb::Forget(args) => forget::run(context, args).await,
+        Verb::Adopt(args) => adopt::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args).await,
         Verb::Gc(args) => gc::run(context, args).await,
     }

@@ -1,6 +1,6 @@
 //! `coalmine attachment put`: stores a file.
 
-use super::{Of, upload::upload};
+use super::{Of, reach, upload::upload};
 use crate::{
     api::client::PutAs,
     cli::{context::Context, failure::Outcome},
@@ -28,6 +28,6 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let Args { file, label, media_type, of } = args;
     let create = CreateMeta { media_type, label, ..CreateMeta::default() };
     let put_as = PutAs { session: of.session.as_ref(), ..PutAs::default() };
-    let put = upload(context, &file, create, put_as).await?;
+    let put = upload(context, reach::server(context, true), &file, create, put_as).await?;
     context.answer(&put, |put| put.id.to_string())
 }

@@ -8,7 +8,7 @@ mod rows;
 mod tests;
 mod write;
 
-use crate::io::sqlite::{self, Lane};
+use crate::io::sqlite::{self, Lane, Store};
 use coalmine_actors::{
     attachments::Session,
     error::FleetError,
@@ -27,6 +27,9 @@ use std::{
 
 /// As errors name it.
 const STORE: &str = "mailroom's store";
+/// What to do where it is damaged.
+const IF_DAMAGED: &str = "end the daemon, and move it away with the -wal and -shm beside it: what still waited in it is then \
+                          for its senders to send again";
 
 /// The adapter of the port [`MailStore`] for one file.
 #[derive(Debug)]
@@ -48,9 +51,9 @@ impl SqliteMail {
     /// The store in this file, which need not exist; its folder must.
     pub fn new(path: PathBuf) -> Self {
         Self {
+            writing: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "mail-writer"),
+            reading: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "mail-reader"),
             place: Arc::new(Place { path, opening: Mutex::new(()) }),
-            writing: Lane::new(STORE, "mail-writer"),
-            reading: Lane::new(STORE, "mail-reader"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One provider's process: leads its own session, and is ended when it is let go of.
 
-use super::{Env, end::Run, pipes::Pipes};
+use super::{Env, end::Run, pipes::Pipes, under_way::UnderWay};
 use crate::io::{
     find, life_mark,
     pidfd::{Pidfd, dead_within},
@@ -39,6 +39,8 @@ pub(super) struct Leader(Option<Process>);
 struct Process {
     pidfd: Pidfd,
     mark: String,
+    /// Gone with the process, which is reaped then.
+    _under_way: UnderWay,
 }
 
 impl Process {
@@ -54,10 +56,12 @@ pub(super) fn start(
     env: &Env,
     mark: String,
     other_folder: &Path,
+    notes: &Path,
 ) -> Result<Child, ProvisionOutcome> {
     let program = program(&command.program, env)?;
     let folder = if command.cwd.is_dir() { &command.cwd } else { other_folder };
-    let child = launch(&program, command, env, mark, folder);
+    let under_way = UnderWay::note(notes, &mark);
+    let child = launch(&program, command, env, mark, folder, under_way);
     child.map_err(|error| {
         let errno = rustix::io::Errno::from_io_error(&error);
         let state = match errno {
@@ -92,7 +96,14 @@ fn program(program: &Program, env: &Env) -> Result<PathBuf, ProvisionOutcome> {
     found.ok_or_else(|| ProvisionOutcome::not_run(state, why))
 }
 
-fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, folder: &Path) -> io::Result<Child> {
+fn launch(
+    program: &Path,
+    command: &ProvisionCommand,
+    env: &Env,
+    mark: String,
+    folder: &Path,
+    under_way: UnderWay,
+) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let pipes = Pipes::new(receiver(stdout)?, receiver(stderr)?);
@@ -105,7 +116,7 @@ fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, f
     }
     let pid = spawn.env(life_mark::VARIABLE, &mark)?.start()?;
     match Pidfd::open(pid) {
-        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark })), pipes }),
+        Ok(pidfd) => Ok(Child { leader: Leader(Some(Process { pidfd, mark, _under_way: under_way })), pipes }),
         Err(error) => {
             // Nobody could hear of its end, or end it by a descriptor; it is ours and not reaped, so its number is too.
             abandon(pid);

@@ -4,6 +4,7 @@
 //! run.rs  the run of one command: start ─▶ drain ─▶ its end, a deadline, or a call-off ─▶ outcome
 //!   child.rs   started by posix_spawn, leader of its own session; let go of, it is ended
 //!   pipes.rs   both pipes drained, the tail of each kept
+//!   under_way.rs   noted as long as it runs, for the daemon that follows one that was killed
 //!   end.rs     TERM, 2 s, KILL: its group, then whatever else is of it
 //! ```
 
@@ -16,6 +17,7 @@ mod settings;
 mod slot_file;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 use super::blocking;
 use crate::paths::Paths;
@@ -32,6 +34,7 @@ use coalmine_actors::{
 use jiff::Timestamp;
 use std::{
     hash::{BuildHasher, RandomState},
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, PoisonError, RwLock,
@@ -82,11 +85,9 @@ impl Shared {
         self.env.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every process of a run bears it, unless it takes it off: `<root hash>-provision-<16 hex digits>`. No life has it:
-    /// theirs end in a generation.
+    /// The mark of the next run.
     fn mark(&self) -> String {
-        let run = self.key.hash_one(self.runs.fetch_add(1, Ordering::Relaxed));
-        format!("{}-provision-{run:016x}", self.paths.root_hash())
+        under_way::mark(&self.paths.root_hash(), self.key.hash_one(self.runs.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -95,6 +96,21 @@ impl Providers {
     pub fn new(paths: Paths, pass: &[String]) -> Self {
         let env = RwLock::new(Env::passed(pass));
         Self(Arc::new(Shared { paths, env, key: RandomState::new(), runs: AtomicU64::new(0) }))
+    }
+
+    /// Ends what an earlier daemon that was killed left running.
+    pub async fn end_leftovers(&self) {
+        let paths = self.0.paths.clone();
+        let ended = tokio::task::spawn_blocking(move || under_way::end_all(paths.run(), &paths.root_hash())).await;
+        match ended.map_err(io::Error::other).and_then(|ended| ended) {
+            Ok(0) => {}
+            Ok(runs) => {
+                tracing::warn!(runs, "commands of the memory provider outlived an earlier daemon, and were ended")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier daemon left of the memory provider was not looked for")
+            }
+        }
     }
 
     /// Passes these variables from now on.
@@ -133,8 +149,8 @@ impl ProviderHost for Providers {
         cancel: watch::Receiver<bool>,
     ) -> BoxFuture<ProvisionOutcome> {
         let (env, mark) = (self.0.env(), self.0.mark());
-        let other_folder = self.0.paths.root().to_owned();
-        Box::pin(run::run(run::Order { command, env, mark, other_folder }, deadlines, cancel))
+        let (other_folder, notes) = (self.0.paths.root().to_owned(), self.0.paths.run().to_owned());
+        Box::pin(run::run(run::Order { command, env, mark, other_folder, notes }, deadlines, cancel))
     }
 
     fn set(&self, edit: Edit) -> Answer<()> {

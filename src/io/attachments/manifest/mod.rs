@@ -9,13 +9,13 @@ mod rows;
 mod tests;
 mod write;
 
-use crate::io::sqlite::{self, Lane};
+use crate::io::sqlite::{self, Lane, Store};
 use coalmine_actors::{
     attachments::{
         AttachmentError, AttachmentId, Intent, Session,
         book::BlobRow,
         change::{BlobState, Change, Changed},
-        manifest::{Manifest, Orphans},
+        manifest::{Manifest, Orphans, Totals},
         store::Page,
     },
     error::FleetError,
@@ -30,6 +30,9 @@ use std::{
 
 /// As errors name it.
 const STORE: &str = "attachments' manifest";
+/// What to do where it is damaged.
+const IF_DAMAGED: &str = "end the daemon, and move it away with the -wal and -shm beside it: the bytes stay, none of them is \
+                          removed, and whoever puts the same ones again refers to them again";
 
 /// The adapter of the port [`Manifest`] for one file.
 #[derive(Debug)]
@@ -51,9 +54,9 @@ impl SqliteManifest {
     /// The manifest in this file, which need not exist; its folder must.
     pub fn new(path: PathBuf) -> Self {
         Self {
+            writing: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "manifest-writer"),
+            reading: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "manifest-reader"),
             place: Arc::new(Place { path, opening: Mutex::new(()) }),
-            writing: Lane::new(STORE, "manifest-writer"),
-            reading: Lane::new(STORE, "manifest-reader"),
         }
     }
 
@@ -111,6 +114,10 @@ impl Manifest for SqliteManifest {
 
     fn usage(&self, session: Session) -> Answer<(u64, u64)> {
         self.ask(move |connection| Ok((ask::held_by(connection, &session)?, ask::total(connection)?)))
+    }
+
+    fn totals(&self) -> Answer<Totals> {
+        self.ask(ask::totals)
     }
 
     fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page> {
