@@ -127,6 +127,11 @@ impl Paths {
         self.root.join("effects")
     }
 
+    /// Every message that is kept.
+    pub fn mail(&self) -> PathBuf {
+        self.root.join("mail.sqlite")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")

@@ -265,6 +265,9 @@ pub enum FleetError {
     /// What an effect fails with.
     #[error(transparent)]
     Effect(#[from] crate::effects::EffectError),
+    /// What the mailroom refuses.
+    #[error(transparent)]
+    Mail(#[from] crate::mail::MailError),
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -303,6 +306,7 @@ impl FleetError {
             E::BadConfig { .. } | E::BadPolicy { .. } | E::Damaged { .. } => Kind::Config,
             E::Attachment(error) => error.kind(),
             E::Effect(error) => error.kind(),
+            E::Mail(error) => error.kind(),
             E::Memory(error) => error.kind(),
             E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
@@ -355,6 +359,7 @@ impl FleetError {
             E::Unsupported { .. } => "unsupported",
             E::Attachment(error) => error.code(),
             E::Effect(error) => error.code(),
+            E::Mail(error) => error.code(),
             E::Memory(error) => error.code(),
             E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
@@ -420,6 +425,7 @@ impl FleetError {
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Attachment(error) => error.hint(),
             E::Effect(error) => error.hint(),
+            E::Mail(error) => error.hint(),
             E::Memory(error) => error.hint(),
             E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),

@@ -11,6 +11,8 @@
 //! │   └── Clerk              the only writer of their manifest; who refers to what
 //! ├── Keeper                 restarts the broker of effects
 //! │   └── Broker             opens sessions, follows policies; the calls themselves do not pass through it
+//! ├── Keeper                 restarts the mailroom
+//! │   └── Mailroom           the only writer of mail.sqlite; sends couriers to peers' terminals
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record
@@ -28,6 +30,7 @@ pub mod exit;
 pub mod fleet;
 pub mod journal;
 mod keeper;
+pub mod mail;
 pub mod memory;
 pub mod names;
 pub mod outage;

@@ -1,6 +1,6 @@
 //! What a runtime is: data, not code. The built-in definitions are TOML files of the root package.
 
-use crate::provisioner::recipe::MemoryRecipe;
+use crate::{mail::Composer, provisioner::recipe::MemoryRecipe};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -41,6 +41,9 @@ pub struct RuntimeDef {
     /// How it is asked to end.
     #[serde(default)]
     pub stop: StopRecipe,
+    /// How something is typed into it; without it no mail is: a shell would run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composer: Option<Composer>,
     /// What it needs so that a memory can be provisioned for it.
     #[serde(default, skip_serializing_if = "MemoryRecipe::is_empty")]
     pub memory: MemoryRecipe,

@@ -2,7 +2,7 @@
 
 use super::{Outcome, PATIENCE};
 use coalmine::{
-    Fleet, FleetHandle,
+    Fleet, FleetBuilder, FleetHandle,
     actors::{fleet::request::CreatePeer, peer::restart_policy::RestartLimit, view::Event, view::Streamed},
 };
 use std::path::{Path, PathBuf};
@@ -28,8 +28,14 @@ pub struct BenchFleet {
 impl BenchFleet {
     /// Starts a fleet in `root` whose peers are never put in quarantine and wait for nothing between their lives.
     pub async fn start(root: &Path) -> Outcome<Self> {
+        Self::start_with(root, |builder| builder).await
+    }
+
+    /// The same, as `shape` makes it.
+    pub async fn start_with(root: &Path, shape: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Outcome<Self> {
         let limit = RestartLimit { deaths_max: usize::MAX, delay_first_ms: 0, ..RestartLimit::default() };
-        let handle = Fleet::builder().root(root).helper(helper()).restart_limit(limit).start().await?;
+        let builder = shape(Fleet::builder().root(root).helper(helper()).restart_limit(limit));
+        let handle = builder.start().await?;
         let (sender, heard) = unbounded_channel();
         let mut events = handle.events();
         tokio::spawn(async move {

@@ -23,10 +23,12 @@ use tokio::{
 
 mod attachments;
 mod effects;
+mod mail;
 mod memory;
 mod provision;
 mod stream;
-pub use attachments::Download;
+pub use attachments::{Download, PutAs};
+pub use mail::Follow;
 pub use stream::EventStream;
 
 /// Largest answer that is taken, bytes.
@@ -127,17 +129,26 @@ pub struct Client {
     socket: PathBuf,
     /// Says whether a daemon runs that can not be reached; nothing where only a socket is known.
     lock: Option<PathBuf>,
+    /// What proves that a peer's session asks; nothing where a person does.
+    token: Option<String>,
 }
 
 impl Client {
     /// A client of the daemon at `socket`.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into(), lock: None }
+        Self { socket: socket.into(), lock: None, token: None }
+    }
+
+    /// Asks with what proves who asks.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<String>) -> Self {
+        self.token = token;
+        self
     }
 
     /// A client of the daemon of this fleet.
     pub fn of(paths: &Paths) -> Self {
-        Self { socket: paths.daemon_socket(), lock: Some(paths.daemon_lock()) }
+        Self { socket: paths.daemon_socket(), lock: Some(paths.daemon_lock()), token: None }
     }
 
     /// Where it asks.
@@ -323,14 +334,15 @@ impl Client {
     }
 
     async fn send(&self, method: Method, target: &str, body: Bytes) -> Result<hyper::Response<Incoming>, ClientError> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(target)
             .header(header::HOST, "coalmine")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body))
-            .map_err(broken)?;
-        self.send_request(request).await
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send_request(request.body(Body::from(body)).map_err(broken)?).await
     }
 
     async fn send_request(&self, request: Request<Body>) -> Result<hyper::Response<Incoming>, ClientError> {

@@ -18,6 +18,7 @@ mod events;
 mod extract;
 mod follow;
 mod guard;
+mod mail;
 mod memory;
 mod metrics;
 mod openapi;
@@ -87,6 +88,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/deaths", get(deaths::list))
         .merge(attachments::routes())
         .merge(effects::routes())
+        .merge(mail::routes())
         .merge(memory::routes())
         .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))

@@ -22,10 +22,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every source that has routes: the router's, and those of resources that keep their own.
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 6] = [
         include_str!("mod.rs"),
         include_str!("attachments.rs"),
         include_str!("effects.rs"),
+        include_str!("mail.rs"),
         include_str!("memory.rs"),
         include_str!("provision.rs"),
     ];

@@ -10,6 +10,7 @@ use coalmine_actors::{
     attachments::{AttachmentError, AttachmentId, Owner, Session},
     effects::{EffectError, output::Output},
     error::{FleetError, Kind},
+    mail::{MailView, MessageId},
     memory::Added,
     names::{Generation, Identity},
     provisioner::occasion::Direction,
@@ -295,6 +296,15 @@ pub struct Releasing {
     /// Only this owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+}
+
+/// Some messages, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailPage {
+    /// Them.
+    pub messages: Vec<MailView>,
+    /// What to ask for as `before` next; nothing at the end.
+    pub next: Option<MessageId>,
 }
 
 /// References that ended.

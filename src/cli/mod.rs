@@ -28,8 +28,10 @@ mod failure;
 mod findings;
 mod init;
 mod install;
+mod interrupt;
 mod list;
 mod logs;
+mod mail;
 mod man;
 mod many;
 mod memory;
@@ -42,6 +44,7 @@ mod remove;
 mod reset;
 mod restart;
 mod restart_flags;
+mod send;
 mod show;
 mod start;
 mod status;
@@ -94,6 +97,9 @@ enum Verb {
     Remove(remove::Args),
     Attach(attach::Args),
     Capture(capture::Args),
+    Send(send::Args),
+    Mail(mail::Args),
+    Interrupt(interrupt::Args),
     Logs(logs::Args),
     Events(events::Args),
     Deaths(deaths::Args),
@@ -155,6 +161,9 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Remove(args) => remove::run(context, args).await,
         Verb::Attach(args) => attach::run(context, args).await,
         Verb::Capture(args) => capture::run(context, args).await,
+        Verb::Send(args) => send::run(context, args).await,
+        Verb::Mail(args) => mail::run(context, args).await,
+        Verb::Interrupt(args) => interrupt::run(context, args).await,
         Verb::Logs(args) => logs::run(context, args).await,
         Verb::Events(args) => events::run(context, args).await,
         Verb::Deaths(args) => deaths::run(context, args).await,

@@ -27,6 +27,16 @@ pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
     for (index, dialog) in def.attention.iter().enumerate() {
         compiles(&dialog.screen).map_err(|why| format!("{}: {why}", key(&format!("attention[{index}].screen"))))?;
     }
+    if let Some(composer) = &def.composer {
+        let busy = composer.busy.as_deref().map(|busy| ("busy", busy));
+        for (name, pattern) in [("shown", composer.shown.as_str()), ("empty", &composer.empty)].into_iter().chain(busy)
+        {
+            compiles(pattern).map_err(|why| format!("{}: {why}", key(&format!("composer.{name}"))))?;
+        }
+        if composer.submit.is_empty() {
+            return Err(format!("{} names no key: mail would be typed and never submitted", key("composer.submit")));
+        }
+    }
     if def.argv.first().is_some_and(String::is_empty) {
         return Err(format!("{} begins with an empty word", key("argv")));
     }

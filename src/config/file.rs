@@ -4,10 +4,12 @@ use super::{
     Overrides,
     attachments::{AttachmentsConfig, AttachmentsTable},
     check_runtime,
+    mail::MailTable,
     provision::{ProvisionConfig, ProvisionTable},
 };
 use coalmine_actors::{
     attachments::tier::DurabilityTier,
+    mail::{Composer, MailRules},
     memory::Durability,
     names::Runtime,
     peer::limits::Limits,
@@ -41,6 +43,8 @@ struct ConfigFile {
     provision: ProvisionTable,
     #[serde(default)]
     attachments: AttachmentsTable,
+    #[serde(default)]
+    mail: MailTable,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -105,6 +109,7 @@ struct RuntimePatch {
     boot_deadline: Option<SignedDuration>,
     idle_after: Option<SignedDuration>,
     stop: Option<StopRecipe>,
+    composer: Option<Composer>,
     memory: Option<MemoryRecipe>,
 }
 
@@ -122,6 +127,7 @@ impl RuntimePatch {
             boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
             idle_after: self.idle_after.or(base.idle_after),
             stop: self.stop.unwrap_or(base.stop),
+            composer: self.composer.or(base.composer),
             memory: self.memory.unwrap_or(base.memory),
         })
     }
@@ -138,6 +144,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        composer: None,
         memory: MemoryRecipe::default(),
     }
 }
@@ -151,6 +158,7 @@ pub(super) struct Parsed {
     pub(super) provision: ProvisionConfig,
     pub(super) tier: DurabilityTier,
     pub(super) attachments: AttachmentsConfig,
+    pub(super) mail: MailRules,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -174,6 +182,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         memory_durability,
         tier: file.fleet.tier,
         attachments: file.attachments.checked()?,
+        mail: file.mail.checked()?,
         provision: file.provision.checked()?,
         runtimes,
     })

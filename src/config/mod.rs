@@ -7,6 +7,7 @@ pub mod attachments;
 mod check;
 mod file;
 mod layer;
+mod mail;
 pub mod place;
 pub mod project;
 mod provision;
@@ -20,6 +21,7 @@ use attachments::AttachmentsConfig;
 use coalmine_actors::{
     attachments::tier::DurabilityTier,
     error::FleetError,
+    mail::MailRules,
     memory::Durability,
     names::Runtime,
     peer::{
@@ -59,6 +61,8 @@ pub struct Config {
     pub tier: DurabilityTier,
     /// How attachments are kept.
     pub attachments: AttachmentsConfig,
+    /// How messages are treated.
+    pub mail: MailRules,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -76,6 +80,7 @@ impl Default for Config {
             provision: ProvisionConfig::default(),
             tier: DurabilityTier::default(),
             attachments: AttachmentsConfig::default(),
+            mail: MailRules::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -88,8 +93,17 @@ impl Default for Config {
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides) -> Result<Config, FleetError> {
     let text = text(path)?.unwrap_or_default();
     let bad = |why| FleetError::BadConfig { path: path.to_path_buf(), why };
-    let file::Parsed { restart: lowest, limits, pass_env, memory_durability, provision, tier, attachments, runtimes } =
-        file::parse(&text).map_err(bad)?;
+    let file::Parsed {
+        restart: lowest,
+        limits,
+        pass_env,
+        memory_durability,
+        provision,
+        tier,
+        attachments,
+        mail,
+        runtimes,
+    } = file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
     let from_env = Overrides::from_env(env)
         .map_err(|why| FleetError::BadConfig { path: PathBuf::from("the environment"), why })?;
@@ -104,6 +118,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         provision,
         tier,
         attachments,
+        mail,
         runtimes,
     })
 }

@@ -3,7 +3,7 @@
 use super::{
     attachments, effects,
     handle::{FleetHandle, Inner},
-    memory,
+    mail, memory,
     shutdown::Gate,
 };
 use crate::{
@@ -224,6 +224,23 @@ impl FleetBuilder {
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
         let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
+        let gate = Gate::default();
+        let mail = mail::start(
+            &paths,
+            self.config.mail,
+            mail::Wiring {
+                ports: ports.clone(),
+                servers: servers.clone(),
+                journal: journal.clone(),
+                registry: registry.clone(),
+                directory: directory.clone(),
+                rules: rules.subscribe(),
+                attachments: attachments.clone(),
+                gate: gate.clone(),
+            },
+            fleet.get_cell(),
+        )
+        .await?;
         let since = ports.clock.now().wall;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let handle = FleetHandle::new(Inner {
@@ -240,8 +257,9 @@ impl FleetBuilder {
             providers,
             attachments,
             effects,
+            mail,
             since,
-            gate: Gate::default(),
+            gate,
             lock,
         });
         match handle.fleet().call(FleetMsg::Booted, Some(BOOT_DEADLINE)).await {

@@ -12,6 +12,7 @@ use coalmine_actors::{
     error::FleetError,
     fleet::{message::FleetMsg, resolve},
     journal::{Draft, JournalHandle},
+    mail::Mail,
     memory::Memory,
     names::{Generation, Identity},
     peer::{
@@ -59,6 +60,7 @@ pub(super) struct Inner {
     pub(super) providers: Providers,
     pub(super) attachments: Attachments,
     pub(super) effects: Effects,
+    pub(super) mail: Mail,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
     pub(super) gate: Gate,
@@ -242,19 +244,16 @@ impl FleetHandle {
     pub(super) fn entry(&self, identity: &Identity) -> Result<Entry, FleetError> {
         self.0.directory.get(identity).ok_or_else(|| restarting(identity))
     }
-
-    pub(super) async fn ask(
-        &self,
-        entry: &Entry,
-        message: impl FnOnce(Reply) -> PeerMsg,
-    ) -> Result<Accepted, FleetError> {
-        let identity = entry.view.borrow().identity.clone();
-        let answer = entry.actor.call(message, Some(ASK_DEADLINE)).await;
-        answered("ask", &identity.to_string(), ASK_DEADLINE, answer)?
-    }
 }
 
-fn restarting(identity: &Identity) -> FleetError {
+/// Asks a peer for something; it accepts or refuses at once.
+pub(super) async fn ask(entry: &Entry, message: impl FnOnce(Reply) -> PeerMsg) -> Result<Accepted, FleetError> {
+    let identity = entry.view.borrow().identity.clone();
+    let answer = entry.actor.call(message, Some(ASK_DEADLINE)).await;
+    answered("ask", &identity.to_string(), ASK_DEADLINE, answer)?
+}
+
+pub(super) fn restarting(identity: &Identity) -> FleetError {
     FleetError::Unavailable { store: "peer", why: format!("the actor of {identity} is being restarted") }
 }
 

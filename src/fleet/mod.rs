@@ -6,6 +6,7 @@ mod effects;
 mod explain;
 pub(crate) mod goal;
 mod handle;
+mod mail;
 mod memory;
 pub mod plan;
 mod provision;

@@ -2,7 +2,7 @@
 
 use super::{
     admit,
-    handle::{CONDUCT_DEADLINE, FleetHandle, answered},
+    handle::{CONDUCT_DEADLINE, FleetHandle, answered, ask},
     wait,
 };
 use coalmine_actors::{
@@ -102,7 +102,7 @@ impl FleetHandle {
             let _open = self.open().await?;
             let entry = self.entry(identity)?;
             self.can_limit(&entry)?;
-            let accepted = self.ask(&entry, request).await?;
+            let accepted = ask(&entry, request).await?;
             (entry, accepted)
         };
         let up = wait::until_up(&entry.view, verb, &accepted, patience).await;
@@ -138,7 +138,7 @@ impl FleetHandle {
         let mut asked = Vec::with_capacity(identities.len());
         for identity in identities {
             let entry = self.entry(identity)?;
-            let accepted = self.ask(&entry, |reply| PeerMsg::Stop(why, reply)).await?;
+            let accepted = ask(&entry, |reply| PeerMsg::Stop(why, reply)).await?;
             asked.push((identity, entry, accepted));
         }
         let mut stopped = Vec::with_capacity(asked.len());
@@ -158,7 +158,7 @@ impl FleetHandle {
         let mut views = Vec::new();
         for identity in resolve::all(&self.inner().registry.snapshot(), name)? {
             let entry = self.entry(&identity)?;
-            self.ask(&entry, PeerMsg::Reset).await?;
+            ask(&entry, PeerMsg::Reset).await?;
             views.push(entry.view.borrow().clone());
         }
         Ok(views)
@@ -195,6 +195,7 @@ impl FleetHandle {
         let deadline = CONDUCT_DEADLINE + self.provisioning().patience(identities.len());
         let removed = self.fleet().call(|reply| FleetMsg::Remove(personality.clone(), reply), Some(deadline)).await;
         let removed = answered("remove", name, deadline, removed)??;
+        self.mail().removed(&identities).await;
         self.release_attachments(&identities).await;
         self.forget_effects(&personality).await;
         Ok(removed)

@@ -6,7 +6,7 @@ use super::{
     wait::rests,
 };
 use coalmine_actors::{error::FleetError, names::Identity};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{RwLock, RwLockReadGuard},
     task::JoinSet,
@@ -17,8 +17,9 @@ const KNOW_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Whether anything may still be begun. Held for reading while a peer is asked to begin something, so that whoever
 /// closes it finds, in the views, all that was begun before.
-#[derive(Debug, Default)]
-pub(super) struct Gate(RwLock<Closed>);
+/// Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gate(Arc<RwLock<Closed>>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Closed(bool);
@@ -35,11 +36,18 @@ pub struct EndOfAll {
 /// Something may be begun as long as this is held.
 pub(super) struct Open<'f>(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'f, Closed>);
 
+impl Gate {
+    /// Lets something be begun, unless the fleet is ending with its peers.
+    pub(super) async fn open(&self) -> Result<Open<'_>, FleetError> {
+        let gate = self.0.read().await;
+        if gate.0 { Err(FleetError::ShuttingDown) } else { Ok(Open(gate)) }
+    }
+}
+
 impl FleetHandle {
     /// Lets something be begun, unless the fleet is ending with its peers.
     pub(super) async fn open(&self) -> Result<Open<'_>, FleetError> {
-        let gate = self.inner().gate.0.read().await;
-        if gate.0 { Err(FleetError::ShuttingDown) } else { Ok(Open(gate)) }
+        self.inner().gate.open().await
     }
 
     /// Ends every peer and begins none from now on: `create`, `start` and `wake` are refused. The tree lives on until

@@ -98,6 +98,18 @@ fault_points! {
     AttachmentRemoved = "attachment-removed",
     /// Some attachment is gone from the manifest.
     AttachmentForgotten = "attachment-forgotten",
+    /// Some message is kept, and nobody was told.
+    MailKept = "mail-kept",
+    /// Some message's attachments are its recipient's, and it was not accepted.
+    MailLent = "mail-lent",
+    /// Some message is about to be typed.
+    MailTyped = "mail-typed",
+    /// Some message was pasted.
+    MailPasted = "mail-pasted",
+    /// The keys that submit some message were pressed.
+    MailPressed = "mail-pressed",
+    /// It is written down what became of some message.
+    MailOver = "mail-over",
 }
 
 /// The variable that arms one step of this process.

@@ -19,7 +19,7 @@ use std::{
 /// How long a canary may take to go after TERM, and after KILL. One that records finishes its record first.
 const DISMISS_GRACE: Duration = Duration::from_millis(500);
 /// The files of a life begin with these, and go on with its generation.
-const PREFIXES: [&str; 4] = ["claim-g", "canary-g", "pane-g", "server-g"];
+const PREFIXES: [&str; 5] = ["claim-g", "canary-g", "pane-g", "server-g", "token-g"];
 
 /// The lock of a life's canary in the folder of its peer.
 pub(super) fn lock_of(folder: &Path, generation: Generation) -> PathBuf {

@@ -11,7 +11,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 /// Longest a client may take. A silent server costs a caller this much and no more.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(2);
@@ -60,7 +60,22 @@ impl Tmux {
         args: impl IntoIterator<Item = A>,
         deadline: Duration,
     ) -> Result<String, TmuxError> {
-        let child = Command::new(&self.program)
+        self.call_with(socket, args, Vec::new(), deadline).await
+    }
+
+    /// The same, with something for the client to read.
+    ///
+    /// # Errors
+    /// As [`Tmux::call`].
+    pub async fn call_with<A: AsRef<OsStr>>(
+        &self,
+        socket: &Path,
+        args: impl IntoIterator<Item = A>,
+        input: Vec<u8>,
+        deadline: Duration,
+    ) -> Result<String, TmuxError> {
+        let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut child = Command::new(&self.program)
             .args([OsStr::new("-N"), OsStr::new("-S"), socket.as_os_str()])
             .args(args)
             .env_clear()
@@ -69,7 +84,7 @@ impl Tmux {
             .env("LC_ALL", "C.UTF-8")
             .env("TERM", "screen-256color")
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in the daemon's terminal is not meant for the fleet's clients.
@@ -77,7 +92,15 @@ impl Tmux {
             .kill_on_drop(true)
             .spawn()
             .map_err(TmuxError::Io)?;
-        let output = tokio::time::timeout(deadline, child.wait_with_output())
+        let feed = child.stdin.take();
+        let fed = async {
+            if let Some(mut feed) = feed {
+                // A client that does not read says why when it ends.
+                let _hung_up = feed.write_all(&input).await;
+            }
+        };
+        let ended = async { tokio::join!(child.wait_with_output(), fed).0 };
+        let output = tokio::time::timeout(deadline, ended)
             .await
             .map_err(|_elapsed| TmuxError::Silent(deadline))?
             .map_err(TmuxError::Io)?;

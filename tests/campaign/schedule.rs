@@ -83,8 +83,9 @@ fn pause(rng: &mut Rng) -> Duration {
 }
 
 fn fault(rng: &mut Rng) -> Fault {
-    // Peers pass on no attachments here; those steps have a test of their own.
-    let points: Vec<_> = FaultPoint::ALL.iter().filter(|point| !point.name().starts_with("attachment-")).collect();
+    // Peers pass on no attachments and no mail here; those steps have tests of their own.
+    let of_a_store = |name: &str| ["attachment-", "mail-"].iter().any(|store| name.starts_with(store));
+    let points: Vec<_> = FaultPoint::ALL.iter().filter(|point| !of_a_store(point.name())).collect();
     Fault { point: *points[rng.usize(..points.len())], count: FAULT_COUNTS[rng.usize(..FAULT_COUNTS.len())] }
 }
 

@@ -13,6 +13,7 @@ mod daemon;
 mod effects;
 mod fleet;
 mod helper;
+mod mail;
 mod memory;
 mod provisioner;
 mod support;

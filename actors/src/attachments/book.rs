@@ -83,10 +83,14 @@ impl Book {
             Change::Commit { session, owner, ids, at_ms } => {
                 let claims: Vec<_> =
                     ids.into_iter().map(|id| Claim { session: session.clone(), id, owner: owner.clone() }).collect();
-                self.commit(claims, at_ms)
+                self.commit(&session, claims, at_ms)
             }
             Change::Release(scope) => self.release(&scope),
             Change::Adopt { parent, child } => self.adopt(&parent, &child),
+            Change::Lend { from, to, owner, ids, at_ms } => {
+                let claims = ids.into_iter().map(|id| Claim { session: to.clone(), id, owner: owner.clone() });
+                self.commit(&from, claims.collect(), at_ms)
+            }
             Change::DropStale(intents) => {
                 let before = self.refs.len();
                 for intent in intents {
@@ -154,10 +158,11 @@ impl Book {
         Changed::Done
     }
 
-    fn commit(&mut self, claims: Vec<Claim>, at_ms: i64) -> Changed {
+    /// What `holder` refers to is claimed for good.
+    fn commit(&mut self, holder: &Session, claims: Vec<Claim>, at_ms: i64) -> Changed {
         for claim in &claims {
             let live = self.blobs.get(&claim.id).is_some_and(|row| row.state == BlobState::Live);
-            if !live || !self.holds(&claim.session, claim.id) {
+            if !live || !self.holds(holder, claim.id) {
                 return Changed::Refused(AttachmentError::UnknownBlob { id: claim.id });
             }
         }

@@ -95,6 +95,19 @@ pub enum Change {
         /// Whose they become.
         child: Session,
     },
+    /// A session that refers to these has another one refer to them for good; all of them or none.
+    Lend {
+        /// Who refers to them.
+        from: Session,
+        /// Who will.
+        to: Session,
+        /// Whose references they become there.
+        owner: Owner,
+        /// To what.
+        ids: Vec<AttachmentId>,
+        /// When, milliseconds since the epoch.
+        at_ms: i64,
+    },
     /// Intents that nobody stands for any more end, unless they were committed meanwhile.
     DropStale(Vec<Intent>),
     /// Those of these blobs that nobody refers to are to go.

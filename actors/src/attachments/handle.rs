@@ -310,12 +310,31 @@ impl Attachments {
     /// [`AttachmentError::UnknownBlob`] for one that the session did not put; the manifest can not be written.
     pub async fn commit(&self, session: Session, owner: Owner, ids: Vec<AttachmentId>) -> Result<(), FleetError> {
         let at_ms = self.shared.now_ms();
-        let commit = Change::Commit { session, owner, ids: ids.clone(), at_ms };
-        match self.shared.change(commit.clone()).await {
+        self.claim(Change::Commit { session, owner, ids: ids.clone(), at_ms }, &ids).await
+    }
+
+    /// Has another session refer for good to what `from` refers to; all of them or none.
+    ///
+    /// # Errors
+    /// [`AttachmentError::UnknownBlob`] for one that `from` did not put; the manifest can not be written.
+    pub async fn lend(
+        &self,
+        from: Session,
+        to: Session,
+        owner: Owner,
+        ids: Vec<AttachmentId>,
+    ) -> Result<(), FleetError> {
+        let at_ms = self.shared.now_ms();
+        self.claim(Change::Lend { from, to, owner, ids: ids.clone(), at_ms }, &ids).await
+    }
+
+    /// Has references written that are meant to last.
+    async fn claim(&self, change: Change, ids: &[AttachmentId]) -> Result<(), FleetError> {
+        match self.shared.change(change.clone()).await {
             // An actor that failed may have taken it along that they have landed: the bytes say so themselves.
             Err(FleetError::Attachment(AttachmentError::UnknownBlob { .. })) => {
-                recover::look_again(&self.shared, &ids).await?;
-                self.shared.change(commit).await.map(drop)
+                recover::look_again(&self.shared, ids).await?;
+                self.shared.change(change).await.map(drop)
             }
             done => done.map(drop),
         }

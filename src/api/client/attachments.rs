@@ -10,7 +10,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use coalmine_actors::attachments::{
-    AttachmentId, AttachmentRef, CreateMeta, Meta, Session, SweepReport, Verified, store::Page,
+    AttachmentId, AttachmentRef, CreateMeta, Meta, Owner, Session, SweepReport, Verified, store::Page,
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -49,11 +49,22 @@ impl Download {
     }
 }
 
+/// Whose reference a put makes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PutAs<'a> {
+    /// In which session; the operator's where nothing is said.
+    pub session: Option<&'a Session>,
+    /// Whose; the whole session's where nothing is said.
+    pub owner: Option<&'a Owner>,
+    /// Not meant to last: it goes by itself unless it is committed.
+    pub provisional: bool,
+}
+
 impl Client {
     /// `PUT /v1/attachments`, with `byte_len` where it is known.
     pub async fn attachment_put<S>(
         &self,
-        session: Option<&Session>,
+        put_as: PutAs<'_>,
         create: &CreateMeta,
         byte_len: Option<u64>,
         pieces: S,
@@ -64,7 +75,12 @@ impl Client {
         let mut target = format!("/v1/attachments?wait_ms={}", WAIT_TIME_MAX.as_millis());
         let sizes = [("width", create.width), ("height", create.height)];
         let sizes = sizes.into_iter().filter_map(|(key, size)| Some((key, size?.to_string())));
-        let texts = [("label", create.label.clone()), ("session", session.map(ToString::to_string))];
+        let texts = [
+            ("label", create.label.clone()),
+            ("session", put_as.session.map(ToString::to_string)),
+            ("owner", put_as.owner.map(ToString::to_string)),
+            ("commit", put_as.provisional.then(|| "false".to_owned())),
+        ];
         for (key, value) in texts.into_iter().filter_map(|(key, text)| Some((key, text?))).chain(sizes) {
             target.push_str(&format!("&{key}={}", encoded(&value)));
         }

@@ -9,7 +9,10 @@ mod progress;
 mod put;
 mod reach;
 mod stat;
+mod upload;
 mod verify;
+
+pub(super) use {reach::Server, upload::upload};
 
 use super::{context::Context, failure::Outcome};
 use coalmine_actors::attachments::{AttachmentError, AttachmentId, Session};

@@ -32,13 +32,13 @@ const HOLDER_WAIT_MAX: Duration = Duration::from_secs(5);
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Who serves.
-pub(super) enum Server {
+pub(in crate::cli) enum Server {
     Daemon(Client),
     Own(Own),
 }
 
 /// The attachments in this process.
-pub(super) struct Own {
+pub(in crate::cli) struct Own {
     pub(super) attachments: Attachments,
     /// Let go when the call is over; nothing where there is no fleet yet.
     _lock: Option<OwnedFd>,

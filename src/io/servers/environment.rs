@@ -4,6 +4,7 @@ use super::Shared;
 use crate::io::{
     fault,
     sandbox::rules::{Rules, Without},
+    session_token,
 };
 use coalmine_actors::ports::{LifeKey, Program};
 use std::ffi::OsString;
@@ -53,6 +54,7 @@ pub(super) fn pane_file(
     life: &LifeKey,
     program: &Program,
     walls: Option<&(Rules, Without)>,
+    token: &str,
 ) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     let mut file = Vec::new();
@@ -68,6 +70,8 @@ pub(super) fn pane_file(
     for (key, value) in marks(shared, life) {
         entry("env=", &[key.as_bytes(), b"=", value.as_bytes()]);
     }
+    // To the program alone: the server and our own tools speak for nobody.
+    entry("env=", &[session_token::VARIABLE.as_bytes(), b"=", token.as_bytes()]);
     for arg in &program.argv {
         entry("arg=", &[arg.as_bytes()]);
     }

@@ -1,11 +1,13 @@
 //! Peers' tmux servers: started, looked at, ended. One file a verb; this one holds what they share.
 
+mod composer;
 mod confine;
 mod end;
 mod environment;
 mod find;
 mod heal;
 mod idle;
+mod mail;
 mod output;
 mod pane;
 mod screen;
@@ -86,6 +88,8 @@ struct Shared {
     starting: DashMap<LifeKey, OwnedSemaphorePermit>,
     watcher: heal::RunFolder,
     outputs: output::Outputs,
+    /// How the composers of runtimes are recognised.
+    judges: composer::Judges,
     /// How long each pane log was when its present life began, bytes: only what follows is its output.
     log_before: DashMap<Identity, u64>,
 }
@@ -119,6 +123,7 @@ impl TmuxServers {
             starting: DashMap::new(),
             watcher,
             outputs: output::Outputs::default(),
+            judges: composer::Judges::default(),
             log_before: DashMap::new(),
         })))
     }

@@ -22,9 +22,16 @@ struct Hub {
     waiting: Arc<DashMap<WatchDescriptor, Waiting>>,
 }
 
+/// All who listen to one log: whoever looks for signs of life, and whoever waits for an echo.
 struct Waiting {
     log: std::ffi::OsString,
-    grown: Arc<Notify>,
+    grown: Vec<Arc<Notify>>,
+}
+
+impl Waiting {
+    fn notify(&self) {
+        self.grown.iter().for_each(|grown| grown.notify_one());
+    }
 }
 
 /// One pane log that is being listened to; its drop ends that.
@@ -52,7 +59,11 @@ impl Outputs {
         let grown = Arc::new(Notify::new());
         // Output may have come before the watch: the first look needs no change.
         grown.notify_one();
-        hub.waiting.insert(watch, Waiting { log: name.to_owned(), grown: Arc::clone(&grown) });
+        // A watch is one a folder, whoever asks for it.
+        let mut waiting =
+            hub.waiting.entry(watch).or_insert_with(|| Waiting { log: name.to_owned(), grown: Vec::new() });
+        waiting.grown.push(Arc::clone(&grown));
+        drop(waiting);
         Ok(Output { watch, watcher: Arc::clone(&hub.watcher), waiting: Arc::clone(&hub.waiting), grown })
     }
 }
@@ -66,11 +77,11 @@ impl Hub {
         tokio::spawn(async move {
             while let Ok(change) = source.next().await {
                 if change.mask.contains(Mask::IN_Q_OVERFLOW) {
-                    sinks.iter().for_each(|waiting| waiting.grown.notify_one());
+                    sinks.iter().for_each(|waiting| waiting.notify());
                 } else if let Some(waiting) = sinks.get(&change.watch)
                     && change.name.as_ref() == Some(&waiting.log)
                 {
-                    waiting.grown.notify_one();
+                    waiting.notify();
                 }
             }
         });
@@ -87,8 +98,11 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // A watch is one a folder: a later listener has taken it over.
-        if self.waiting.remove_if(&self.watch, |_, waiting| Arc::ptr_eq(&waiting.grown, &self.grown)).is_some() {
+        let last = self.waiting.remove_if_mut(&self.watch, |_, waiting| {
+            waiting.grown.retain(|grown| !Arc::ptr_eq(grown, &self.grown));
+            waiting.grown.is_empty()
+        });
+        if last.is_some() {
             let _ = self.watcher.remove(self.watch); // the folder is gone, and the watch with it
         }
     }
@@ -111,5 +125,23 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), output.grown()).await.expect("the log grew");
         drop(output);
         assert!(outputs.0.get().unwrap().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_who_listen_to_a_log_hear_it_also_when_one_of_them_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("pane.log");
+        let outputs = Outputs::default();
+        let (first, second) = (outputs.listen(&log).unwrap(), outputs.listen(&log).unwrap());
+        for output in [&first, &second] {
+            output.grown().await;
+        }
+        std::fs::write(&log, "x").unwrap();
+        for output in [&first, &second] {
+            tokio::time::timeout(Duration::from_secs(20), output.grown()).await.expect("both hear it");
+        }
+        drop(second);
+        std::fs::write(&log, "xy").unwrap();
+        tokio::time::timeout(Duration::from_secs(20), first.grown()).await.expect("the other one still hears it");
     }
 }

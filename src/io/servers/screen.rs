@@ -137,7 +137,7 @@ impl Judge {
 }
 
 /// The last lines of a screen that hold anything.
-fn bottom(screen: &str) -> String {
+pub(super) fn bottom(screen: &str) -> String {
     let mut lines: Vec<_> = screen.lines().rev().skip_while(|line| line.trim().is_empty()).take(BOTTOM_LINES).collect();
     lines.reverse();
     lines.join("\n")

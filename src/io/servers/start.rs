@@ -12,7 +12,7 @@ use crate::io::{
     pidfd::Pidfd,
     private_file,
     reaper::Role,
-    socket_folder,
+    session_token, socket_folder,
     tmux::{PANE_LOG_COMMAND, TmuxError},
 };
 use coalmine_actors::{
@@ -147,7 +147,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let folder = shared.paths.peer(&life.identity);
     let walls = walls::rules(shared, program).await?;
     let pane_file = folder.join(format!("pane-g{}", life.generation));
-    private_file::write(&pane_file, &environment::pane_file(shared, life, program, walls.as_ref()))
+    let token = session_token::issue(&shared.paths, life);
+    let token = token.map_err(|source| FleetError::io("write the token of", &folder, source))?;
+    private_file::write(&pane_file, &environment::pane_file(shared, life, program, walls.as_ref(), &token))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
     if !wait_for_socket(shared, life, &socket, deadline).await {

@@ -187,6 +187,49 @@ async fn the_attachments_answer_as_the_document_says_on_every_route_of_them() {
     }
 }
 
+#[tokio::test]
+async fn the_mailroom_answers_as_the_document_says_on_every_route_of_it() {
+    let daemon = Daemon::on(crate::mail::root()).await;
+    crate::mail::peer(&daemon, "bob");
+    let socket = daemon.paths().daemon_socket();
+    let document = document_of(&socket);
+    let put = http::request("PUT", "/v1/attachments?label=a%20map", b"some words");
+    let (_, put) = http::talk(&socket, &put);
+    let body = json!({
+        "to": "bob", "body": "hello", "topic": "the build", "idempotency_key": "k", "attachments": [put["data"]["id"]],
+        "expires_at": "2126-01-01T00:00:00Z"
+    });
+    let (status, sent) = ask(&socket, "POST", "/v1/messages?until=submitted&wait_ms=20000", &body);
+    assert_eq!((status, &sent["data"]["state"]), (200, &json!("submitted")), "{sent}");
+    daemon.sleeper("sh");
+    let refused = json!({ "to": "sh", "body": "x" });
+    let busy = crate::mail::home(daemon.folder(), "bob").join("busy");
+    std::fs::write(&busy, "").unwrap();
+    let (_, waits) = ask(&socket, "POST", "/v1/messages", &json!({ "to": "bob", "body": "waits" }));
+    let one = format!("/v1/messages/{}", sent["data"]["id"].as_str().unwrap());
+    let other = format!("/v1/messages/{}", waits["data"]["id"].as_str().unwrap());
+    let seen = format!("{one}/seen");
+    let requests = [
+        ("post", "/v1/messages", "/v1/messages", refused),
+        ("post", "/v1/messages", "/v1/messages", body),
+        ("get", "/v1/messages", "/v1/messages?to=bob&state=queued&limit=5", Value::Null),
+        ("get", "/v1/messages/{id}", one.as_str(), Value::Null),
+        ("post", "/v1/messages/{id}/seen", seen.as_str(), Value::Null),
+        ("delete", "/v1/messages/{id}", other.as_str(), Value::Null),
+        ("get", "/v1/peers/{name}/inbox", "/v1/peers/bob/inbox?limit=2", Value::Null),
+        ("post", "/v1/peers/{name}/interrupt", "/v1/peers/bob/interrupt", Value::Null),
+    ];
+    let paths = document["paths"].as_object().unwrap().iter();
+    for (path, methods) in paths.filter(|(path, _)| path.starts_with("/v1/messages")) {
+        for method in methods.as_object().unwrap().keys() {
+            assert!(requests.iter().any(|request| (request.0, request.1) == (method, path)), "{method} {path}");
+        }
+    }
+    for (method, path, target, body) in requests {
+        answers_as_documented(&socket, &document, method, path, target, body);
+    }
+}
+
 fn ask(socket: &Path, method: &str, target: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     http::talk(socket, &http::request(method, target, body.as_bytes()))

@@ -85,6 +85,7 @@ fn rules() -> FleetRules {
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         stop: StopRecipe::default(),
+        composer: None,
         memory: Default::default(),
     };
     let agent = RuntimeDef {

@@ -2,6 +2,7 @@
 //!
 //! Ids are 32 bytes; times are milliseconds since the epoch, checked when they are read.
 
+use crate::io::sqlite;
 use coalmine_actors::attachments::{
     AttachmentId, Intent, MediaType, Meta, Owner, Session, book::BlobRow, change::BlobState, claim::Claim,
 };
@@ -30,15 +31,7 @@ const SHAPE: &str = "
 
 /// Makes the tables where there are none.
 pub(super) fn make(connection: &Connection) -> rusqlite::Result<()> {
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {SHAPE} COMMIT;")),
-        VERSION => Ok(()),
-        newer => {
-            let why = format!("version {newer} of the manifest is of a newer coalmine; this one writes {VERSION}");
-            Err(rusqlite::Error::ToSqlConversionFailure(why.into()))
-        }
-    }
+    sqlite::shaped(connection, "manifest", VERSION, SHAPE)
 }
 
 /// A column that does not hold what it must.

@@ -24,6 +24,7 @@ fn tell_reached(changes: &[Change]) {
         match change {
             Change::Intend { .. } => reached(FaultPoint::AttachmentIntended),
             Change::Commit { .. } => reached(FaultPoint::AttachmentCommitted),
+            Change::Lend { .. } => reached(FaultPoint::MailLent),
             Change::Release(_) => reached(FaultPoint::AttachmentReleased),
             Change::Condemn(_) => reached(FaultPoint::AttachmentCondemned),
             Change::Gone(ids) if !ids.is_empty() => reached(FaultPoint::AttachmentForgotten),
@@ -45,7 +46,8 @@ fn one(batch: &Transaction<'_>, change: &Change) -> rusqlite::Result<Changed> {
                 .execute(params![session.as_str(), id.digest(), owner.as_str()])?;
             Ok(Changed::Done)
         }
-        Change::Commit { session, owner, ids, at_ms } => commit(batch, session, owner, ids, *at_ms),
+        Change::Commit { session, owner, ids, at_ms } => commit(batch, session, session, owner, ids, *at_ms),
+        Change::Lend { from, to, owner, ids, at_ms } => commit(batch, from, to, owner, ids, *at_ms),
         Change::Release(scope) => release(batch, scope),
         Change::Adopt { parent, child } => adopt(batch, parent, child),
         Change::DropStale(intents) => drop_stale(batch, intents),
@@ -134,8 +136,10 @@ fn turn(batch: &Transaction<'_>, id: AttachmentId, from: BlobState, to: BlobStat
     Ok(Changed::Done)
 }
 
+/// What `holder` refers to is claimed for good in `session`.
 fn commit(
     batch: &Transaction<'_>,
+    holder: &Session,
     session: &Session,
     owner: &Owner,
     ids: &[AttachmentId],
@@ -143,7 +147,7 @@ fn commit(
 ) -> rusqlite::Result<Changed> {
     let mut live = batch.prepare_cached("SELECT 1 FROM blobs WHERE id = ? AND state = 'live'")?;
     for id in ids {
-        if !live.exists([id.digest()])? || !ask::holds(batch, session, *id)? {
+        if !live.exists([id.digest()])? || !ask::holds(batch, holder, *id)? {
             return Ok(refused(AttachmentError::UnknownBlob { id: *id }));
         }
     }

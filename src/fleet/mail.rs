@@ -1,0 +1,172 @@
+//! The mailroom of a running fleet.
+
+use super::{
+    handle::{FleetHandle, ask, restarting},
+    shutdown::Gate,
+};
+use crate::{
+    io::{mail::SqliteMail, servers::TmuxServers, session_token},
+    paths::Paths,
+};
+use coalmine_actors::{
+    attachments::{Attachments, Session},
+    error::FleetError,
+    fleet::resolve,
+    journal::JournalHandle,
+    mail::{Mail, MailError, MailParts, MailRules, Recipients, Sender, Terminals, Typing},
+    names::Identity,
+    peer::{
+        config::FleetRules,
+        directory::Directory,
+        input::{Accepted, Input},
+        message::PeerMsg,
+    },
+    ports::{Answer, LifeKey, Ports},
+    registry::RegistryHandle,
+    view::{PeerView, PhaseName},
+};
+use ractor::ActorCell;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What the mailroom needs of the rest of the fleet.
+pub(super) struct Wiring {
+    pub(super) ports: Ports,
+    pub(super) servers: TmuxServers,
+    pub(super) journal: JournalHandle,
+    pub(super) registry: RegistryHandle,
+    pub(super) directory: Directory,
+    pub(super) rules: watch::Receiver<Arc<FleetRules>>,
+    pub(super) attachments: Attachments,
+    pub(super) gate: Gate,
+}
+
+/// Starts it below the fleet's root actor.
+pub(super) async fn start(
+    paths: &Paths,
+    rules: MailRules,
+    wiring: Wiring,
+    fleet: ActorCell,
+) -> Result<Mail, FleetError> {
+    let Wiring { ports, servers, journal, registry, directory, rules: fleet_rules, attachments, gate } = wiring;
+    let recipients =
+        Peers { registry: registry.clone(), directory, rules: fleet_rules, servers: servers.clone(), gate };
+    let parts = MailParts {
+        store: Arc::new(SqliteMail::new(paths.mail())),
+        terminals: Arc::new(servers),
+        recipients: Arc::new(recipients),
+        registry,
+        attachments,
+        clock: ports.clock,
+        dice: ports.dice,
+        journal: Some(journal),
+        rules,
+    };
+    Mail::start(parts, Some(fleet)).await
+}
+
+/// Peers as the mailroom sees them. It wakes them as anybody else does, and never once the fleet ends with its peers.
+struct Peers {
+    registry: RegistryHandle,
+    directory: Directory,
+    rules: watch::Receiver<Arc<FleetRules>>,
+    servers: TmuxServers,
+    gate: Gate,
+}
+
+impl Recipients for Peers {
+    fn view(&self, identity: &Identity) -> Option<watch::Receiver<PeerView>> {
+        self.directory.get(identity).map(|entry| entry.view.subscribe())
+    }
+
+    fn exists(&self, identity: &Identity) -> bool {
+        // Unknown is not gone: a registry that was not read proves nothing.
+        !self.registry.is_read() || resolve::one(&self.registry.snapshot(), &identity.to_string()).is_ok()
+    }
+
+    fn typing(&self, identity: &Identity) -> Option<Arc<Typing>> {
+        let rules = self.rules.borrow();
+        let def = rules.runtimes.get(identity.runtime())?;
+        let composer = def.composer.clone()?;
+        Some(Arc::new(Typing { composer, dialogs: def.attention.clone() }))
+    }
+
+    fn wake(&self, identity: &Identity) -> Answer<Accepted> {
+        let (entry, servers, gate) = (self.directory.get(identity), self.servers.clone(), self.gate.clone());
+        let entry = entry.ok_or_else(|| restarting(identity));
+        Box::pin(async move {
+            let entry = entry?;
+            let _open = gate.open().await?;
+            // Refused at once what every start of this peer would fail with.
+            let (is_live, limits) = {
+                let view = entry.view.borrow();
+                (view.phase.is_live(), view.limits)
+            };
+            if !is_live {
+                servers.limited_by(&limits)?;
+            }
+            ask(&entry, PeerMsg::Wake).await
+        })
+    }
+
+    fn delivered(&self, life: &LifeKey) {
+        if let Some(entry) = self.directory.get(&life.identity) {
+            // An actor that has ended is followed by one that begins to count anew.
+            let _ended = entry.actor.cast(PeerMsg::Happened(Input::Delivered(life.generation)));
+        }
+    }
+}
+
+impl FleetHandle {
+    /// Messages between peers and people.
+    pub fn mail(&self) -> &Mail {
+        &self.inner().mail
+    }
+
+    /// Who sends, as far as a request proves it: the peer whose present life has this token, else the operator, for
+    /// nobody else may use the socket. With the session whose attachments that sender has.
+    ///
+    /// # Errors
+    /// [`MailError::NotAttested`]: a token was given, and it is of no life that lives.
+    pub fn sender(&self, token: Option<&str>) -> Result<(Sender, Session), FleetError> {
+        let Some(token) = token else { return Ok((Sender::operator(), Session::operator())) };
+        let claimed: String = token.split('.').next().unwrap_or_default().chars().take(64).collect();
+        let unknown = || MailError::NotAttested { claimed };
+        let lives = |life: &LifeKey| {
+            let view = self.entry(&life.identity).ok().map(|entry| entry.view.borrow().clone());
+            view.is_some_and(|view| view.generation == life.generation && view.phase.is_live())
+        };
+        let life = session_token::life_of(self.paths(), token).filter(lives).ok_or_else(unknown)?;
+        let name = life.identity.to_string();
+        let document = self.inner().registry.snapshot();
+        let kind = resolve::spec(&document, &name).map(|spec| spec.intelligence).unwrap_or_default();
+        let session = name.parse()?;
+        Ok((Sender { name, kind }, session))
+    }
+
+    /// Interrupts what a peer's program is doing, with the keys of its runtime.
+    ///
+    /// # Errors
+    /// Unknown, not up, its runtime names no keys, or its server does not answer.
+    pub async fn interrupt(&self, name: &str) -> Result<PeerView, FleetError> {
+        let identity = self.identity(name)?;
+        let view = self.entry(&identity)?.view.borrow().clone();
+        if view.phase != PhaseName::Up {
+            let hint = format!("there is nothing to interrupt; `coalmine show {identity}` says how it is");
+            return Err(FleetError::WrongPhase { identity, phase: view.phase.to_string(), hint });
+        }
+        let runtime = identity.runtime();
+        let rules = Arc::clone(&self.inner().rules.borrow());
+        let composer = rules.runtimes.get(runtime).and_then(|def| def.composer.as_ref());
+        let keys = composer.map(|composer| composer.interrupt.clone()).unwrap_or_default();
+        if keys.is_empty() {
+            return Err(FleetError::Unsupported {
+                what: format!("the runtime {runtime} names no keys that interrupt it"),
+                hint: format!("`coalmine attach {identity}`, or name them as [runtime.{runtime}.composer] interrupt"),
+            });
+        }
+        let life = LifeKey { identity, generation: view.generation };
+        self.inner().servers.press(&life, keys, None).await?;
+        Ok(view)
+    }
+}

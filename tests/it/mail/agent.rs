@@ -1,0 +1,247 @@
+//! A program that behaves in its pane as an agent does: a composer with a prompt, pastes in brackets, periods of work,
+//! dialogs, a status line that ticks. It logs what it reads. Files in its home say how it is to behave, at any time:
+//!
+//! | file | it |
+//! |---|---|
+//! | `busy` | works as long as the file is there |
+//! | `dialog` | shows a dialog in place of its composer |
+//! | `drop` | drops so many Enters |
+//! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
+//! | `swallow` | loses what is pasted |
+//! | `die` | ends when something is pasted |
+//! | `tick` | repaints its status line all the time |
+//! | `work` | works so many milliseconds on each message |
+//!
+//! It is a test of this binary that is run by name, so that no other program has to be built for it.
+
+use coalmine_actors::{
+    mail::Composer,
+    runtime::{Attention, Readiness, RuntimeDef},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    termios::{OptionalActions, tcgetattr, tcsetattr},
+};
+use serde_json::{Value, json};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Write},
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Names its home.
+pub const HOME: &str = "AGENT_HOME";
+/// How often it looks at its files.
+const LOOK_MS: i64 = 5;
+/// Longest composer that is shown as it is, characters.
+const SHOWN_CHARS_MAX: usize = 100;
+
+const PASTE: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// What starts it; the arguments are those of a test's binary, and nothing to others.
+pub fn argv() -> Vec<String> {
+    #[allow(clippy::disallowed_methods, reason = "what runs in the pane is this very binary, which is a test's")]
+    let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
+    [&own, "--exact", "mail::agent::program", "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).into()
+}
+
+/// How it is recognised.
+pub fn runtime() -> RuntimeDef {
+    let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
+    RuntimeDef {
+        argv: argv(),
+        readiness: Readiness::Screen(r"(?m)^=====\n>".into()),
+        attention: vec![Attention { what: "proceed".into(), screen: r"(?m)^Proceed\?\n> 1\. Yes".into() }],
+        composer: Some(Composer {
+            shown: r"(?m)^=====\n>".into(),
+            empty: r"^>\s*$".into(),
+            busy: Some(r"(?m)^\(working\)".into()),
+            submit: vec!["Enter".into()],
+            interrupt: vec!["Escape".into()],
+        }),
+        ..shell
+    }
+}
+
+#[test]
+#[ignore = "the program in a peer's pane, run there by other tests"]
+fn program() {
+    run_if_asked();
+}
+
+/// Becomes this program where its home is named. Whoever runs all ignored tests names none.
+pub fn run_if_asked() {
+    let Some(home) = std::env::var_os(HOME) else { return };
+    let code = Agent::new(PathBuf::from(home)).run();
+    std::process::exit(i32::from(code.is_err()));
+}
+
+/// What it has read, a line each: `{"gen":…,"text":…}`.
+pub fn read(home: &Path) -> Vec<Value> {
+    let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
+    log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+struct Agent {
+    home: PathBuf,
+    composer: String,
+    /// What is pasted and not shown yet, and when it will be.
+    coming: Option<(String, Instant)>,
+    works_until: Option<Instant>,
+    input: Vec<u8>,
+    shown: String,
+    ticks: u64,
+}
+
+impl Agent {
+    fn new(home: PathBuf) -> Self {
+        let composer = String::new();
+        Self { home, composer, coming: None, works_until: None, input: Vec::new(), shown: String::new(), ticks: 0 }
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let tty = File::open("/dev/tty")?;
+        let mut attributes = tcgetattr(&tty)?;
+        attributes.make_raw();
+        tcsetattr(&tty, OptionalActions::Now, &attributes)?;
+        write_out("\x1b[?2004h")?;
+        let mut stdin = io::stdin().lock();
+        loop {
+            self.draw()?;
+            let mut fds = [PollFd::from_borrowed_fd(tty.as_fd(), PollFlags::IN)];
+            let wait = Timespec { tv_sec: 0, tv_nsec: LOOK_MS * 1_000_000 };
+            if poll(&mut fds, Some(&wait))? > 0 {
+                let mut bytes = [0; 4096];
+                let count = stdin.read(&mut bytes)?;
+                if count == 0 {
+                    return Ok(());
+                }
+                self.input.extend_from_slice(&bytes[..count]);
+                while self.take()? {}
+            } else if self.input == [0x1b] {
+                self.input.clear();
+                self.note("interrupted")?;
+                let _absent = std::fs::remove_file(self.home.join("busy"));
+                self.works_until = None;
+            }
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.home.join(name).exists()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        std::fs::read_to_string(self.home.join(name)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn note(&self, what: &str) -> io::Result<()> {
+        append(&self.home.join("events"), what)
+    }
+
+    /// Takes one piece of the input; whether there may be another.
+    fn take(&mut self) -> io::Result<bool> {
+        if self.input.starts_with(PASTE) {
+            let Some(end) = find(&self.input, PASTE_END) else { return Ok(false) };
+            let text = String::from_utf8(self.input[PASTE.len()..end].to_vec()).unwrap().replace('\r', "\n");
+            self.input.drain(..end + PASTE_END.len());
+            if self.has("die") {
+                std::process::exit(1);
+            }
+            if !self.has("swallow") {
+                self.coming = Some((text, Instant::now() + Duration::from_millis(self.number("slow"))));
+            }
+            return Ok(true);
+        }
+        match self.input.first() {
+            None => Ok(false),
+            // Perhaps the beginning of a paste.
+            Some(0x1b) if self.input.len() < PASTE.len() => Ok(false),
+            Some(b'\r') => {
+                self.input.remove(0);
+                self.enter()?;
+                Ok(true)
+            }
+            Some(_) => {
+                let key = self.input.remove(0);
+                if key != 0x1b {
+                    self.composer.push(char::from(key));
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn enter(&mut self) -> io::Result<()> {
+        self.show_what_came();
+        if self.has("dialog") {
+            return self.note("dialog-confirmed");
+        }
+        let drop = self.number("drop");
+        if drop > 0 {
+            std::fs::write(self.home.join("drop"), (drop - 1).to_string())?;
+            return self.note("enter-dropped");
+        }
+        if self.coming.is_some() {
+            return self.note("enter-early");
+        }
+        if self.composer.is_empty() {
+            return self.note("enter-empty");
+        }
+        let generation = std::env::var("PEER_GENERATION").unwrap_or_default();
+        let text = std::mem::take(&mut self.composer);
+        append(&self.home.join("log"), &json!({ "gen": generation, "text": text }).to_string())?;
+        let work = self.number("work");
+        self.works_until = (work > 0).then(|| Instant::now() + Duration::from_millis(work));
+        Ok(())
+    }
+
+    fn show_what_came(&mut self) {
+        if let Some((text, _)) = self.coming.take_if(|(_, at)| *at <= Instant::now()) {
+            self.composer.push_str(&text);
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.show_what_came();
+        self.works_until.take_if(|until| *until <= Instant::now());
+        if self.has("tick") {
+            self.ticks += 1;
+        }
+        let works = self.has("busy") || self.works_until.is_some();
+        let shown = match self.composer.chars().count() {
+            long if long > SHOWN_CHARS_MAX => format!("[{long} characters]"),
+            _ => self.composer.replace('\n', "⏎"),
+        };
+        let body = if self.has("dialog") {
+            "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
+        } else {
+            format!("{}\r\n=====\r\n> {shown}", if works { "(working)" } else { "" })
+        };
+        let frame = format!("\x1b[2J\x1b[Hsome agent\r\n{body}\r\nstatus {}", self.ticks);
+        if frame != self.shown {
+            write_out(&frame)?;
+            self.shown = frame;
+        }
+        Ok(())
+    }
+}
+
+fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// One write: whoever reads sees whole lines.
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{line}\n").as_bytes())
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
