@@ -10,7 +10,7 @@ use coalmine_actors::{
     memory::{
         Durability, Memory, MemoryParts,
         item::NewItem,
-        port::{AppendFailed, MemoryFile, Opened, Replacement},
+        port::{AppendFailed, Batch, MemoryFile, Opened, Replacement},
     },
     ports::{Answer, BoxFuture},
 };
@@ -39,9 +39,9 @@ impl MemoryFile for Counting {
     fn open(&self) -> Answer<Opened> {
         self.0.open()
     }
-    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+    fn append(&self, at: u64, batch: Batch, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.append(at, lines, durable)
+        self.0.append(at, batch, durable)
     }
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>> {
         self.0.sync()

@@ -2,7 +2,7 @@
 //! refer to is not there.
 
 use super::{
-    change::{Change, Changed, Scope},
+    change::{BlobState, Change, Changed, Scope},
     claim::{Claim, Owner, Session},
     desk::Input,
     error::AttachmentError,
@@ -10,8 +10,10 @@ use super::{
     id::AttachmentId,
     media::{HEAD_BYTES, MediaType},
     meta::{AttachmentRef, CreateMeta, Meta},
-    store::{AttachmentStore, ByteRange, Expect, Lent, Page, Reading, Sealed, Staging, Tidied, Upload},
-    tier::Persistence,
+    store::{
+        AttachmentStore, ByteRange, Expect, LIKELY_KEPT_BYTES_MAX, Lent, Page, Reading, Sealed, Staging, Terms, Tidied,
+        Upload,
+    },
 };
 use crate::{error::FleetError, ports::Answer};
 use bytes::Bytes;
@@ -70,12 +72,22 @@ impl SessionStore {
         Ok(Expect { byte_len, likely_known })
     }
 
+    /// Whether the store may well have these bytes. The intent says it for certain: that some have landed is written
+    /// down with it, and not before.
+    async fn may_have(&self, id: AttachmentId) -> bool {
+        let row = self.shared().manifest.row(id).await.unwrap_or(None);
+        row.is_some_and(|row| row.state != BlobState::Condemned)
+    }
+
     /// A reference to bytes that are there already, without writing them anywhere; nothing where they are not.
     async fn refer(&self, bytes: &Bytes, create: &CreateMeta) -> Result<Option<AttachmentRef>, FleetError> {
         let media_type = MediaType::settle(create.media_type.clone(), &bytes[..bytes.len().min(HEAD_BYTES)])?;
         let hashed = bytes.clone();
         let id = tokio::task::spawn_blocking(move || AttachmentId::of(&hashed)).await;
         let id = id.map_err(|panic| FleetError::Internal(panic.to_string()))?;
+        if !self.may_have(id).await {
+            return Ok(None);
+        }
         let meta = create.clone().into_meta(id, bytes.len() as u64, media_type, self.now_ms());
         let mut put = Put::intend(self.clone(), &meta).await?;
         if !put.have {
@@ -105,7 +117,8 @@ impl AttachmentStore for SessionStore {
                 return Err(AttachmentError::TooLarge { limit }.into());
             }
             create.check()?;
-            if this.shared().manifest.knows_length(bytes.len() as u64).await.unwrap_or(false) {
+            let long = bytes.len() > LIKELY_KEPT_BYTES_MAX;
+            if long && this.shared().manifest.knows_length(bytes.len() as u64).await.unwrap_or(false) {
                 let (this, bytes, create) = (this.clone(), bytes.clone(), create.clone());
                 // Carried through, whoever waits: a claim must not stay open.
                 let known = tokio::spawn(async move { this.refer(&bytes, &create).await }).await;
@@ -151,16 +164,8 @@ impl AttachmentStore for SessionStore {
         Box::pin(async { Ok(Tidied::default()) })
     }
 
-    fn persistence(&self) -> Persistence {
-        self.shared().store.persistence()
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.shared().store.bytes_max()
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.shared().now_ms()
+    fn terms(&self) -> &Terms {
+        self.shared().store.terms()
     }
 }
 
@@ -238,7 +243,7 @@ impl Staging for Claimed {
     fn settle(&mut self, meta: Meta) -> Lent<'_, ()> {
         Box::pin(async move {
             let intent = Put::intend(self.store.clone(), &meta);
-            if self.likely_known {
+            if self.likely_known && self.store.may_have(meta.id).await {
                 let put = self.put.insert(intent.await?);
                 if !put.have {
                     self.inner()?.settle(meta).await?;

@@ -95,14 +95,12 @@ impl Actor for Store {
                 self.shared.failed(error.clone());
                 Input::NotOpened(error)
             }
-            MemoryMsg::Written(Ok(())) => Input::Written,
             MemoryMsg::Synced(Ok(())) => return Ok(()),
-            MemoryMsg::Written(Err(failed)) => {
-                tracing::warn!(?failed, "the memory could not be written");
-                if matches!(failed, AppendFailed::Restored) {
-                    self.shared.note(Draft::new("memory-restored"));
+            MemoryMsg::Landed(number, result) => {
+                if let Err(failed) = &result {
+                    self.failed(failed);
                 }
-                Input::Failed(failed)
+                Input::Landed(number, result)
             }
             MemoryMsg::Synced(Err(failed)) => {
                 tracing::warn!(?failed, "the memory could not be made durable");
@@ -139,8 +137,9 @@ impl Store {
         for effect in effects {
             match effect {
                 Effect::Open => report(myself, shared.file.open(), MemoryMsg::Opened),
-                Effect::Append(at, lines) => {
-                    report(myself, shared.file.append(at, lines, state.ledger.commits()), MemoryMsg::Written);
+                Effect::Append { number, at, batch } => {
+                    let written = shared.file.append(at, batch, state.ledger.commits());
+                    report(myself, written, move |result| MemoryMsg::Landed(number, result));
                 }
                 Effect::Apply(lines) => {
                     shared.shelf.write().append(&lines);
@@ -161,6 +160,17 @@ impl Store {
                 Effect::Sync => report(myself, shared.file.sync(), MemoryMsg::Synced),
                 Effect::Close => report(myself, shared.file.close(), |_let_go_in_any_case| MemoryMsg::Closed),
             }
+        }
+    }
+
+    /// Says what an append met; of those behind it nothing is to be said.
+    fn failed(&self, failed: &AppendFailed) {
+        if matches!(failed, AppendFailed::Behind) {
+            return;
+        }
+        tracing::warn!(?failed, "the memory could not be written");
+        if matches!(failed, AppendFailed::Restored) {
+            self.shared.note(Draft::new("memory-restored"));
         }
     }
 

@@ -1,40 +1,32 @@
 //! What the memory writes and when: the pure half of the actor.
 //!
 //! ```text
-//!              Opened           somebody asked
-//!  Opening ─────────────▶ Idle ─────────────────▶ Writing ─┐ Written: apply, answer,
-//!    ▲  │ Failed           ▲ ▲ ▲                    │  ▲   │ write what came meanwhile
-//!    │  ▼                  │ │ └── Refused ─────────┤  └───┘
-//!    │ Unavailable         │ │                      │
-//!    │  │  ▲               │ └─ Compacted ─ Compacting ◀─ Idle, where somebody asked for it
-//!    │  │  └─ Indeterminate, or Moved again ────────┤
-//!    │  └─ Retry ─┐                                 │
-//!    └────────────┴──────── Moved ──────────────────┘        Close, once idle ─▶ Closed
+//!              Opened              somebody asked: a batch takes off, see flight.rs
+//!  Opening ─────────────▶ Serving ───────────────▶ a batch landed: apply, answer
+//!    ▲  │ NotOpened        ▲  │ ▲                     │
+//!    │  ▼                  │  │ └── Refused ──────────┤ those behind it wait again
+//!    │ Unavailable         │  │                       │
+//!    │  │  ▲               │  └─ Compacting ─┐        │
+//!    │  │  └───────────────┼── Indeterminate, or Moved again
+//!    │  └─ Retry ─┐        └─────────────────┘        │
+//!    └────────────┴──────── Moved ────────────────────┘        Close, once nothing is aboard ─▶ Closed
 //! ```
 //!
-//! One batch is in the air at a time and becomes durable by one sync; what comes meanwhile is the next one. An id is
-//! given when a batch is formed and counts only once the batch is written. Unlike the journal it refuses while the
-//! file is unavailable: somebody waits for the answer.
+//! One batch is at the disk and becomes durable by one sync, while the next one gathers behind it. Unlike the journal
+//! it refuses while the file is unavailable: somebody waits for the answer.
 
 use super::{
+    batch::Batch,
     error::MemoryError,
+    flight::{Aboard, Flight},
     index::{Index, Standing},
     item::{CheckedItem, ID_MAX},
     port::AppendFailed,
     write,
 };
 use crate::{backoff::backoff, error::FleetError, outage::Outage};
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::Instant;
-
-/// Records in one write.
-pub const BATCH_RECORDS_MAX: usize = 16_384;
-/// A write is closed once it holds this many bytes.
-pub const BATCH_BYTES_FULL: usize = 8 * 1024 * 1024;
 
 /// When a record counts as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,10 +65,8 @@ pub enum Input<R> {
     Opened(u64),
     /// Somebody asks.
     Ask(Ask, R),
-    /// The batch in the air is in the file.
-    Written,
-    /// It is not, or may not be.
-    Failed(AppendFailed),
+    /// The batch of this number is in the file, or is not, or may not be.
+    Landed(u64, Result<(), AppendFailed>),
     /// The file could not be opened.
     NotOpened(FleetError),
     /// Somebody wants the file compacted.
@@ -102,8 +92,15 @@ pub enum Input<R> {
 pub enum Effect<R> {
     /// Open the file.
     Open,
-    /// Append these lines to a file of this length; with none, look whether it is in its place.
-    Append(u64, Arc<Vec<u8>>),
+    /// Append this batch to a file of this length, and come back with [`Input::Landed`] and its number.
+    Append {
+        /// Its number, never used twice.
+        number: u64,
+        /// The length, bytes.
+        at: u64,
+        /// The lines; they may grow until the writer takes them.
+        batch: Batch,
+    },
     /// These lines are in the file: take them into the index.
     Apply(Arc<Vec<u8>>),
     /// Tell whoever asked.
@@ -124,21 +121,15 @@ pub enum Effect<R> {
 
 /// How far it is.
 #[derive(Debug)]
-enum Phase<R> {
+enum Phase {
     Opening,
-    Idle,
-    Writing(Batch<R>),
+    /// Batches fly in this phase alone.
+    Serving,
     Compacting,
-    Unavailable { retry_at: Instant },
+    Unavailable {
+        retry_at: Instant,
+    },
     Closed,
-}
-
-/// What one write holds.
-#[derive(Debug)]
-struct Batch<R> {
-    lines: Arc<Vec<u8>>,
-    /// Who asked for what, and the id that it got.
-    asked: Vec<(Ask, R, u64)>,
 }
 
 /// A failure that was not followed by a success yet.
@@ -152,10 +143,11 @@ struct Trouble {
 /// Everything that the writing side knows.
 #[derive(Debug)]
 pub struct Ledger<R> {
-    phase: Phase<R>,
+    phase: Phase,
     durability: Durability,
-    /// The file's length, bytes.
+    /// The file's length, bytes, without what is aboard.
     length: u64,
+    flight: Flight<R>,
     waiting: VecDeque<(Ask, R)>,
     trouble: Option<Trouble>,
     compact_wanted: bool,
@@ -173,6 +165,7 @@ impl<R> Ledger<R> {
             phase: Phase::Opening,
             durability,
             length: 0,
+            flight: Flight::new(),
             waiting: VecDeque::new(),
             trouble: None,
             compact_wanted: false,
@@ -189,7 +182,7 @@ impl<R> Ledger<R> {
 
     /// Records that are not in the file yet.
     pub fn waiting(&self) -> usize {
-        self.waiting.len() + if let Phase::Writing(batch) = &self.phase { batch.asked.len() } else { 0 }
+        self.waiting.len() + self.flight.records()
     }
 
     /// Why nothing can be written now, or why the last write failed.
@@ -214,11 +207,10 @@ impl<R> Ledger<R> {
             Input::Opened(length) => {
                 self.length = length;
                 self.trouble = None;
-                self.phase = Phase::Idle;
+                self.phase = Phase::Serving;
             }
             Input::Ask(ask, reply) => self.ask(ask, reply, &mut effects),
-            Input::Written => self.written(&mut effects),
-            Input::Failed(failed) => self.failed(failed, now, &mut effects),
+            Input::Landed(number, result) => self.landed(number, result, now, &mut effects),
             Input::NotOpened(error) => self.unavailable(error.chain(), Some(&error), now, &mut effects),
             Input::Compact => match self.refusal() {
                 None => self.compact_wanted = true,
@@ -226,9 +218,9 @@ impl<R> Ledger<R> {
             },
             Input::Compacted(length) => {
                 self.length = length;
-                self.phase = Phase::Idle;
+                self.phase = Phase::Serving;
             }
-            Input::NotCompacted => self.phase = Phase::Idle,
+            Input::NotCompacted => self.phase = Phase::Serving,
             Input::Retry if matches!(self.phase, Phase::Unavailable { .. }) => {
                 self.phase = Phase::Opening;
                 effects.push(Effect::Open);
@@ -239,7 +231,7 @@ impl<R> Ledger<R> {
                 effects.push(Effect::Sync);
             }
             // A batch in the air meets the same descriptor, and hears it itself.
-            Input::NotSynced(failed) if matches!(self.phase, Phase::Idle) => self.failed(failed, now, &mut effects),
+            Input::NotSynced(failed) if self.is_idle() => self.failed(Vec::new(), failed, now, &mut effects),
             Input::NotSynced(_) => {}
             Input::Removed => self.look_wanted = true,
             Input::Close => self.close_wanted = true,
@@ -250,25 +242,30 @@ impl<R> Ledger<R> {
     /// The next thing to do where the way is free. `index` has everything that was applied.
     pub fn go_on(&mut self, index: &Index, now_ms: i64) -> Vec<Effect<R>> {
         let mut effects = Vec::new();
-        // Writing comes last: where many write all the time, there is always something that waits.
-        if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.look_wanted) {
-            let lines = Arc::default();
-            effects.push(Effect::Append(self.length, Arc::clone(&lines)));
-            self.phase = Phase::Writing(Batch { lines, asked: Vec::new() });
+        // Nothing more takes off while something else waits for its turn: where many write all the time, the file
+        // would never rest.
+        if self.is_idle() && std::mem::take(&mut self.look_wanted) {
+            let (number, batch) = self.flight.look();
+            effects.push(Effect::Append { number, at: self.length, batch });
         }
-        if matches!(self.phase, Phase::Idle) && std::mem::take(&mut self.compact_wanted) {
+        if self.is_idle() && std::mem::take(&mut self.compact_wanted) {
             self.phase = Phase::Compacting;
             effects.push(Effect::Compact);
         }
-        if matches!(self.phase, Phase::Idle) && !self.waiting.is_empty() {
-            self.write_next(index, now_ms, &mut effects);
+        if matches!(self.phase, Phase::Serving) && !self.look_wanted && !self.compact_wanted {
+            self.write_waiting(index, now_ms, &mut effects);
         }
-        let at_rest = matches!(self.phase, Phase::Idle | Phase::Unavailable { .. });
+        let at_rest = self.is_idle() || matches!(self.phase, Phase::Unavailable { .. });
         if self.close_wanted && at_rest {
             self.phase = Phase::Closed;
             effects.push(Effect::Close);
         }
         effects
+    }
+
+    /// Nothing is under way.
+    fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Serving) && self.flight.is_empty()
     }
 
     /// Why nothing is taken on now.
@@ -292,14 +289,24 @@ impl<R> Ledger<R> {
         }
     }
 
-    fn written(&mut self, effects: &mut Vec<Effect<R>>) {
-        let Phase::Writing(batch) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+    fn landed(&mut self, number: u64, result: Result<(), AppendFailed>, now: Instant, effects: &mut Vec<Effect<R>>) {
+        self.flight.landed(number, result);
+        while let Some((aboard, result)) = self.flight.next_landed() {
+            match result {
+                Ok(()) => self.written(aboard, effects),
+                Err(failed) => self.failed(aboard.asked, failed, now, effects),
+            }
+        }
+    }
+
+    fn written(&mut self, aboard: Aboard<R>, effects: &mut Vec<Effect<R>>) {
+        let lines = aboard.batch.close();
         self.trouble = None;
-        self.length += batch.lines.len() as u64;
+        self.length += lines.len() as u64;
         // In the index before anybody is told: whoever hears of an id finds it.
-        effects.push(Effect::Apply(batch.lines));
+        effects.push(Effect::Apply(lines));
         let durable = self.commits();
-        effects.extend(batch.asked.into_iter().map(|(_, reply, id)| Effect::Answer(reply, Ok(Done { id, durable }))));
+        effects.extend(aboard.asked.into_iter().map(|(_, reply, id)| Effect::Answer(reply, Ok(Done { id, durable }))));
         if let Durability::Interval(after) = self.durability
             && !self.sync_due
         {
@@ -308,11 +315,8 @@ impl<R> Ledger<R> {
         }
     }
 
-    fn failed(&mut self, failed: AppendFailed, now: Instant, effects: &mut Vec<Effect<R>>) {
-        let batch = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Writing(batch) => batch.asked,
-            _ => Vec::new(),
-        };
+    fn failed(&mut self, batch: Vec<(Ask, R, u64)>, failed: AppendFailed, now: Instant, effects: &mut Vec<Effect<R>>) {
+        self.flight.ground().rev().for_each(|behind| self.waiting.push_front(behind));
         match failed {
             // The next one tries again: the disk may have room by then.
             AppendFailed::Refused(error) => {
@@ -327,10 +331,11 @@ impl<R> Ledger<R> {
                 self.unavailable(why, None, now, effects);
             }
             // Nothing was written, so nothing is lost by writing it after the file was read anew.
-            AppendFailed::Moved(_) | AppendFailed::Restored => {
+            AppendFailed::Moved(_) | AppendFailed::Restored | AppendFailed::Behind => {
                 let why = match failed {
                     AppendFailed::Moved(why) => why,
-                    _ => "it was removed, and is back".into(),
+                    AppendFailed::Restored => "it was removed, and is back".into(),
+                    _ => "a write before it failed".into(),
                 };
                 batch.into_iter().rev().for_each(|(ask, reply, _)| self.waiting.push_front((ask, reply)));
                 if self.failures() == 1 {
@@ -363,41 +368,41 @@ impl<R> Ledger<R> {
         }
     }
 
-    /// Forms the next batch; what makes no sense is answered at once.
-    fn write_next(&mut self, index: &Index, now_ms: i64, effects: &mut Vec<Effect<R>>) {
-        let mut lines = Vec::new();
-        let mut asked = Vec::new();
-        let mut id = index.next_id();
-        let mut forgotten = HashSet::new();
-        while asked.len() < BATCH_RECORDS_MAX && lines.len() < BATCH_BYTES_FULL {
-            let Some((ask, reply)) = self.waiting.pop_front() else { break };
-            let may = if id > ID_MAX { Err(MemoryError::IdsSpent) } else { may(&ask, index, &mut forgotten) };
+    /// Takes aboard what waits, as far as there is room; what makes no sense is answered at once.
+    fn write_waiting(&mut self, index: &Index, now_ms: i64, effects: &mut Vec<Effect<R>>) {
+        let mut line = Vec::new();
+        while let Some((ask, reply)) = self.waiting.pop_front() {
+            let id = self.flight.last_id().map_or_else(|| index.next_id(), |last| last + 1);
+            let may = if id > ID_MAX { Err(MemoryError::IdsSpent) } else { self.may(&ask, index) };
             if let Err(error) = may {
                 effects.push(Effect::Answer(reply, Err(error.into())));
                 continue;
             }
+            line.clear();
             match &ask {
-                Ask::Add(item) => write::item(&mut lines, id, now_ms, item),
-                Ask::Forget(target) => write::tombstone(&mut lines, id, now_ms, *target),
+                Ask::Add(item) => write::item(&mut line, id, now_ms, item),
+                Ask::Forget(target) => write::tombstone(&mut line, id, now_ms, *target),
             }
-            asked.push((ask, reply, id));
-            id += 1;
-        }
-        if !asked.is_empty() {
-            let lines = Arc::new(lines);
-            effects.push(Effect::Append(self.length, Arc::clone(&lines)));
-            self.phase = Phase::Writing(Batch { lines, asked });
+            let at = self.length + self.flight.bytes();
+            match self.flight.board(&line, (ask, reply, id)) {
+                Ok(None) => {}
+                Ok(Some((number, batch))) => effects.push(Effect::Append { number, at, batch }),
+                Err(waits) => {
+                    self.waiting.push_front(waits);
+                    break;
+                }
+            }
         }
     }
-}
 
-/// Whether this can be written. `forgotten` is what this batch forgets already.
-fn may(ask: &Ask, index: &Index, forgotten: &mut HashSet<u64>) -> Result<(), MemoryError> {
-    let &Ask::Forget(id) = ask else { return Ok(()) };
-    match index.standing(id) {
-        Standing::Active if forgotten.insert(id) => Ok(()),
-        Standing::Active | Standing::Forgotten => Err(MemoryError::Forgotten { id }),
-        Standing::Tombstone(target) => Err(MemoryError::IsTombstone { id, target }),
-        Standing::Unknown => Err(MemoryError::NoItem { id }),
+    /// Whether this can be written.
+    fn may(&self, ask: &Ask, index: &Index) -> Result<(), MemoryError> {
+        let &Ask::Forget(id) = ask else { return Ok(()) };
+        match index.standing(id) {
+            Standing::Active if !self.flight.forgets(id) => Ok(()),
+            Standing::Active | Standing::Forgotten => Err(MemoryError::Forgotten { id }),
+            Standing::Tombstone(target) => Err(MemoryError::IsTombstone { id, target }),
+            Standing::Unknown => Err(MemoryError::NoItem { id }),
+        }
     }
 }

@@ -21,8 +21,8 @@ pub(super) enum MemoryMsg {
     Close(oneshot::Sender<()>),
     /// The file was opened, or not.
     Opened(Result<Opened, FleetError>),
-    /// The batch in the air was appended, or not.
-    Written(Result<(), AppendFailed>),
+    /// The batch of this number was appended, or not.
+    Landed(u64, Result<(), AppendFailed>),
     /// What was written was made durable, or not.
     Synced(Result<(), AppendFailed>),
     /// The compaction is over; the new index where there is a new file.

@@ -4,8 +4,10 @@
 //! what the file says; `line.rs`, `foreign.rs`, `write.rs` and `scan.rs` are the format.
 
 mod actor;
+mod batch;
 pub mod compact;
 pub mod error;
+mod flight;
 pub mod foreign;
 #[cfg(test)]
 mod format_tests;

@@ -1,5 +1,6 @@
 //! What the memory needs from the world: its file, and a cache to search in. `src/io/memory` implements both.
 
+pub use super::batch::Batch;
 use super::{index::Index, query::Ranked};
 use crate::{
     error::FleetError,
@@ -53,6 +54,8 @@ pub enum AppendFailed {
     Indeterminate(FleetError),
     /// The file is not what it was: a stranger wrote, or replaced it. Nothing was written.
     Moved(String),
+    /// An append that it stands behind has failed. Nothing was written.
+    Behind,
     /// Somebody had removed the file; its bytes are back in its place, as another file. Nothing was written.
     Restored,
 }
@@ -75,9 +78,10 @@ pub trait MemoryFile: Send + Sync + 'static {
     /// Opens the file (made where it is missing and nothing says that it held items), locks it, mends its end and
     /// reads it. What was open before is closed first.
     fn open(&self) -> Answer<Opened>;
-    /// Appends whole lines to a file that must have `at` bytes, and makes them durable where that is wanted. No lines
-    /// at all are a look whether the file is in its place.
-    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>>;
+    /// Appends a batch to a file that must have `at` bytes, and makes it durable where that is wanted. Its lines are
+    /// taken once the file is free, and a failure is told to the batch before anything else is written. No lines at
+    /// all are a look whether the file is in its place.
+    fn append(&self, at: u64, batch: Batch, durable: bool) -> BoxFuture<Result<(), AppendFailed>>;
     /// Makes durable what was appended.
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>>;
     /// Replaces the whole file, atomically and durably; where the lines went that it leaves out.

@@ -86,6 +86,73 @@ async fn a_full_disk_is_told_to_everybody_and_the_next_one_tries_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_stands_behind_a_write_that_fails_is_written_once_and_in_its_order() {
+    let file = FakeMemoryFile::new();
+    let memory = memory(&file).await;
+    memory.add(fact("before")).await.unwrap();
+    file.hold();
+    file.fail_append(AppendFailed::Refused(full()));
+    let first = begin_add(&memory, "first").await;
+    let (second, third) = (begin_add(&memory, "second").await, begin_add(&memory, "third").await);
+    assert_eq!(memory.status().waiting, 3);
+    file.release();
+    assert!(matches!(first.await.unwrap(), Err(FleetError::Io { .. })));
+    assert_eq!((second.await.unwrap().unwrap(), third.await.unwrap().unwrap()), (2, 3));
+    let text = file.text();
+    assert!(!text.contains("first"), "{text}");
+    assert_eq!((text.matches("second").count(), text.matches("third").count()), (1, 1), "{text}");
+    assert_eq!(file.counts().1, 1, "a full disk is no reason to read the file anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_behind_an_unconfirmed_write_is_written() {
+    let file = FakeMemoryFile::new();
+    let memory = memory(&file).await;
+    file.hold();
+    file.fail_append(AppendFailed::Indeterminate(full()));
+    let first = begin_add(&memory, "first").await;
+    let second = begin_add(&memory, "second").await;
+    file.release();
+    assert_eq!(first.await.unwrap().unwrap_err().code(), "indeterminate");
+    assert_eq!(second.await.unwrap().unwrap_err().code(), "unavailable");
+    assert_eq!(file.text(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_writes_just_as_much_as_a_batch_does_not_pass_for_it() {
+    let (other_file, file) = (FakeMemoryFile::new(), FakeMemoryFile::new());
+    memory(&other_file).await.add(fact("abcde")).await.unwrap();
+    let memory = memory(&file).await;
+    file.hold();
+    let (first, second) = (begin_add(&memory, "first").await, begin_add(&memory, "second").await);
+    file.write_foreign(&other_file.text());
+    file.release();
+    assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (2, 3));
+    let text = file.text();
+    assert_eq!(text.lines().count(), 3, "each once: {text}");
+    assert_eq!(count(&memory).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_forgotten_once_though_both_words_are_on_their_way() {
+    let file = FakeMemoryFile::new();
+    let memory = memory(&file).await;
+    memory.add(fact("before")).await.unwrap();
+    file.hold();
+    let forget = || {
+        let memory = memory.clone();
+        tokio::spawn(async move { memory.forget(1).await })
+    };
+    let one = forget();
+    settle().await;
+    let other = forget();
+    settle().await;
+    file.release();
+    assert_eq!(one.await.unwrap().unwrap().id, 2);
+    assert_eq!(other.await.unwrap().unwrap_err().code(), "forgotten");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unconfirmed_write_is_called_so_and_the_file_is_read_anew_before_the_next() {
     let file = FakeMemoryFile::new();
     let memory = memory(&file).await;
@@ -181,9 +248,11 @@ async fn a_compaction_has_its_turn_though_there_is_always_something_to_write() {
         async move { memory.compact(CompactOptions::default()).await }
     });
     settle().await;
+    let third = begin_add(&memory, "third").await;
     file.release();
-    assert_eq!(compacting.await.unwrap().unwrap().kept, 1, "the second waits for it");
+    assert_eq!(compacting.await.unwrap().unwrap().kept, 2, "the third waits for it");
     assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (1, 2));
+    assert_eq!(third.await.unwrap().unwrap(), 3);
 }
 
 #[tokio::test(start_paused = true)]

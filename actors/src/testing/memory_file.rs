@@ -4,7 +4,7 @@ use crate::{
     error::FleetError,
     memory::{
         index::Index,
-        port::{AppendFailed, MemoryFile, Opened, Replacement},
+        port::{AppendFailed, Batch, MemoryFile, Opened, Replacement},
     },
     ports::{Answer, BoxFuture},
 };
@@ -20,7 +20,9 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct FakeMemoryFile {
     inner: Arc<Mutex<Inner>>,
-    /// While set, appends stay in the air.
+    /// One append at a time, in their order.
+    disk: Arc<tokio::sync::Mutex<()>>,
+    /// While set, the append that has the disk does not come back.
     held: watch::Sender<bool>,
 }
 
@@ -35,11 +37,25 @@ struct Inner {
     panic: bool,
 }
 
+impl Inner {
+    fn append(&mut self, at: u64, lines: &[u8]) -> Result<(), AppendFailed> {
+        self.appends += 1;
+        if let Some(failed) = self.fates.pop_front() {
+            return Err(failed);
+        }
+        if self.bytes.len() as u64 != at {
+            return Err(AppendFailed::Moved("another length".into()));
+        }
+        self.bytes.extend_from_slice(lines);
+        Ok(())
+    }
+}
+
 impl FakeMemoryFile {
     /// An empty file.
     #[allow(clippy::new_without_default, reason = "symmetry with the other fakes")]
     pub fn new() -> Self {
-        Self { inner: Arc::default(), held: watch::Sender::new(false) }
+        Self { inner: Arc::default(), disk: Arc::default(), held: watch::Sender::new(false) }
     }
 
     /// The next append ends like this, and nothing is written.
@@ -57,7 +73,7 @@ impl FakeMemoryFile {
         self.lock().panic = true;
     }
 
-    /// Keeps appends in the air until [`FakeMemoryFile::release`].
+    /// Keeps appends at the disk until [`FakeMemoryFile::release`].
     pub fn hold(&self) {
         self.held.send_replace(true);
     }
@@ -103,23 +119,20 @@ impl MemoryFile for FakeMemoryFile {
         })
     }
 
-    fn append(&self, at: u64, lines: Arc<Vec<u8>>, _durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+    fn append(&self, at: u64, batch: Batch, _durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
         let panics = std::mem::take(&mut self.lock().panic);
         assert!(!panics, "as ordered: append panics");
         let fake = self.clone();
         Box::pin(async move {
+            let _one_after_another = fake.disk.lock().await;
+            let lines = batch.take().ok_or(AppendFailed::Behind)?;
             let mut held = fake.held.subscribe();
             held.wait_for(|&held| !held).await.expect("the sender is in `fake`");
-            let mut inner = fake.lock();
-            inner.appends += 1;
-            if let Some(failed) = inner.fates.pop_front() {
-                return Err(failed);
+            let appended = fake.lock().append(at, &lines);
+            if appended.is_err() {
+                batch.fail();
             }
-            if inner.bytes.len() as u64 != at {
-                return Err(AppendFailed::Moved("another length".into()));
-            }
-            inner.bytes.extend_from_slice(&lines);
-            Ok(())
+            appended
         })
     }
 

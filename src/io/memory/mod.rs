@@ -27,7 +27,7 @@ use super::{blocking, lock, witness::clock, worker::Worker};
 use append::Lost;
 use coalmine_actors::{
     error::FleetError,
-    memory::port::{AppendFailed, MemoryFile, Opened, Replacement},
+    memory::port::{AppendFailed, Batch, MemoryFile, Opened, Replacement},
     ports::{Answer, BoxFuture},
 };
 use std::{
@@ -37,8 +37,8 @@ use std::{
     time::Duration,
 };
 
-/// Writes that may wait. The memory has one batch and one sync under way at most; a restarted actor may find those
-/// of the one before it.
+/// Writes that may wait. The memory has two batches and one sync under way at most; a restarted actor may find
+/// those of the one before it.
 const WAITING_MAX: usize = 8;
 
 /// How the file is opened.
@@ -96,19 +96,13 @@ impl MemoryJsonl {
 
     fn write(
         &self,
-        work: impl FnOnce(&Path, &File) -> Result<(), Lost> + Send + 'static,
+        work: impl FnOnce(&mut Held, &Path) -> Result<(), AppendFailed> + Send + 'static,
     ) -> BoxFuture<Result<(), AppendFailed>> {
         let shared = Arc::clone(&self.shared);
         let begun = self.writer.run(move || {
             let mut held = shared.held();
             held.let_go_of_replaced();
-            let Some(file) = &held.file else { return Err(AppendFailed::Moved("it is not open".into())) };
-            let result = work(&shared.path, file);
-            if matches!(result, Err(Lost::Indeterminate(_))) {
-                // Asked again, the kernel would say that all is well.
-                held.set_down();
-            }
-            result.map_err(|lost| lost.told(&shared.path))
+            work(&mut held, &shared.path)
         });
         let begun = begun.map_err(|source| Lost::Refused(source).told(&self.shared.path));
         Box::pin(async move {
@@ -125,6 +119,17 @@ impl Shared {
 }
 
 impl Held {
+    /// Works on the file, and sets it down where nobody knows what is in it.
+    fn write(&mut self, path: &Path, work: impl FnOnce(&File) -> Result<(), Lost>) -> Result<(), AppendFailed> {
+        let Some(file) = &self.file else { return Err(AppendFailed::Moved("it is not open".into())) };
+        let result = work(file);
+        if matches!(result, Err(Lost::Indeterminate(_))) {
+            // Asked again, the kernel would say that all is well.
+            self.set_down();
+        }
+        result.map_err(|lost| lost.told(path))
+    }
+
     /// Writes to the file no more.
     fn set_down(&mut self) {
         if let Some(file) = self.file.take() {
@@ -151,12 +156,17 @@ impl MemoryFile for MemoryJsonl {
         })
     }
 
-    fn append(&self, at: u64, lines: Arc<Vec<u8>>, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
-        self.write(move |path, file| append::append(path, file, at, &lines, durable))
+    fn append(&self, at: u64, batch: Batch, durable: bool) -> BoxFuture<Result<(), AppendFailed>> {
+        self.write(move |held, path| {
+            let lines = batch.take().ok_or(AppendFailed::Behind)?;
+            let appended = held.write(path, |file| append::append(path, file, at, &lines, durable));
+            // Told before the next one is taken: those behind it are not to be written.
+            appended.inspect_err(|_| batch.fail())
+        })
     }
 
     fn sync(&self) -> BoxFuture<Result<(), AppendFailed>> {
-        self.write(|_, file| file.sync_data().map_err(Lost::Indeterminate))
+        self.write(|held, path| held.write(path, |file| file.sync_data().map_err(Lost::Indeterminate)))
     }
 
     fn replace(&self, new: Replacement) -> Answer<Option<PathBuf>> {

@@ -222,7 +222,7 @@ async fn a_file_that_is_removed_again_before_it_is_open_again_comes_back_again()
     let place = Place::with(b"{\"id\":7,\"ts\":1778647923,\"kind\":\"fact\",\"content\":\"once\"}\n");
     let file = MemoryJsonl::new(place.path(), place.0.path().join("memory-index.sqlite"), OpenOptions::default());
     let before = file.open().await.unwrap();
-    let look = || file.append(before.index.text().len(), Arc::default(), true);
+    let look = || file.append(before.index.text().len(), Batch::alone(Vec::new()), true);
     fs::remove_file(place.path()).unwrap();
     assert!(matches!(look().await, Err(AppendFailed::Restored)));
     for _ in 0..2 {

@@ -2,10 +2,13 @@
 //! sync at the end finds little left to do.
 //!
 //! ```text
-//! few bytes   kept ─▶ seal: hashed here ─▶ settle: written and synced ─▶ publish
-//! many        ├─▶ hasher ──────────────┐
-//!             └─▶ writer ─▶ staging/   ┴─▶ seal ─▶ settle: synced ─▶ publish
+//! few bytes   kept ─▶ seal: hashed ──────────────┬─▶ settle: written and synced ─▶ publish
+//! many        ├─▶ hasher ──────────────┐          │
+//!             └─▶ writer ─▶ staging/   ┴─▶ seal ──┘
 //! ```
+//!
+//! Bytes that the store may well have are in no hurry: the writer leaves their sync to settle, which is not reached
+//! where the store has them.
 
 use super::{Inner, folders::shard_of, record};
 use crate::io::{
@@ -16,7 +19,7 @@ use bytes::Bytes;
 use coalmine_actors::{
     attachments::{
         AttachmentId, Meta,
-        store::{CHUNKS_AHEAD, Expect, Lent, Sealed, Staging},
+        store::{CHUNKS_AHEAD, Expect, LIKELY_KEPT_BYTES_MAX, Lent, Sealed, Staging},
     },
     error::FleetError,
     ports::Answer,
@@ -30,7 +33,7 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// Bytes that are kept until they are sealed: two threads would cost more than they save.
+/// Bytes that are kept until they are sealed, and hashed by whoever seals them: threads would cost more than they save.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// How much is written before the disk is asked to begin with it, bytes.
 const PUSH_BYTES: u64 = 1024 * 1024;
@@ -61,18 +64,35 @@ pub(super) struct Temp {
     inner: Arc<Inner>,
     name: String,
     file: File,
+    /// Nothing was written since the disk has confirmed it.
+    durable: bool,
 }
 
 impl Temp {
     pub(super) fn new(inner: &Arc<Inner>) -> io::Result<Self> {
         let name = inner.active.enter();
         match inner.folders.stage(&name) {
-            Ok(file) => Ok(Self { inner: Arc::clone(inner), name, file }),
+            Ok(file) => Ok(Self { inner: Arc::clone(inner), name, file, durable: false }),
             Err(error) => {
                 inner.active.leave(&name);
                 Err(error)
             }
         }
+    }
+}
+
+impl Temp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.durable = false;
+        self.file.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if !self.durable {
+            self.file.sync_data()?;
+            self.durable = true;
+        }
+        Ok(())
     }
 }
 
@@ -94,8 +114,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    /// A store that may well have these bytes is in no hurry to write them.
-    fn start(inner: &Arc<Inner>, push: bool) -> Self {
+    fn start(inner: &Arc<Inner>, hurry: bool) -> Self {
         let (to_hasher, mut pieces) = mpsc::channel::<Bytes>(CHUNKS_AHEAD);
         let hashed = tokio::task::spawn_blocking(move || {
             let (mut hasher, mut byte_len) = (Sha256::new(), 0);
@@ -111,12 +130,15 @@ impl Pipe {
             let mut temp = Temp::new(&inner)?;
             let (mut at, mut pushed) = (0, 0);
             while let Some(piece) = pieces.blocking_recv() {
-                temp.file.write_all(&piece)?;
+                temp.write(&piece)?;
                 at += piece.len() as u64;
-                if push && at - pushed >= PUSH_BYTES {
+                if hurry && at - pushed >= PUSH_BYTES {
                     push_out(&temp.file, pushed, at - pushed);
                     pushed = at;
                 }
+            }
+            if hurry {
+                temp.sync()?; // while the hasher is still busy
             }
             Ok(temp)
         });
@@ -153,9 +175,19 @@ impl DiskStaging {
         FleetError::Internal("an upload was used after it had failed".into())
     }
 
+    /// Works on the store's files off the workers.
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Inner>) -> io::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let inner = Arc::clone(&self.inner);
+        blocking::answer(move || work(&inner).map_err(|error| inner.io("write", error)))
+    }
+
     async fn take(&mut self, piece: Bytes) -> Result<(), FleetError> {
         if let Phase::Kept(pieces, kept) = &mut self.phase {
-            if *kept + piece.len() <= KEPT_BYTES_MAX {
+            let kept_max = if self.expect.likely_known { LIKELY_KEPT_BYTES_MAX } else { KEPT_BYTES_MAX };
+            if *kept + piece.len() <= kept_max {
                 *kept += piece.len();
                 pieces.push(piece);
                 return Ok(());
@@ -194,9 +226,16 @@ impl Staging for DiskStaging {
         Box::pin(async move {
             let (pieces, temp, sealed) = match std::mem::replace(&mut self.phase, Phase::Spent) {
                 Phase::Kept(pieces, kept) => {
-                    let mut hasher = Sha256::new();
-                    pieces.iter().for_each(|piece| hasher.update(piece));
-                    let id = AttachmentId::from_digest(hasher.finalize().into());
+                    let (pieces, id) = if kept <= KEPT_BYTES_MAX {
+                        let id = hash(&pieces);
+                        (pieces, id)
+                    } else {
+                        blocking::answer(move || {
+                            let id = hash(&pieces);
+                            Ok((pieces, id))
+                        })
+                        .await?
+                    };
                     (pieces, None, Sealed { id, byte_len: kept as u64 })
                 }
                 Phase::Piped(pipe) => {
@@ -215,12 +254,18 @@ impl Staging for DiskStaging {
             let Phase::Sealed(pieces, temp, sealed) = std::mem::replace(&mut self.phase, Phase::Spent) else {
                 return Err(Self::spent());
             };
-            let inner = Arc::clone(&self.inner);
-            let settled = blocking::answer(move || {
-                let settled = settle(&inner, &pieces, temp, &meta);
-                settled.map_err(|error| inner.io("write", error))
-            });
-            let (bytes, record) = settled.await?;
+            let record = [record::write(&meta).into()];
+            let (bytes, record) = if sealed.byte_len <= KEPT_BYTES_MAX as u64 {
+                // Where many put little, the syncs of all are side by side already.
+                self.blocking(move |inner| Ok((durable(inner, temp, &pieces)?, durable(inner, None, &record)?))).await?
+            } else {
+                // Two syncs side by side take little longer than one.
+                tokio::try_join!(
+                    self.blocking(move |inner| durable(inner, temp, &pieces)),
+                    self.blocking(move |inner| durable(inner, None, &record)),
+                )?
+            };
+            reached(FaultPoint::AttachmentStaged);
             self.phase = Phase::Settled { bytes, record, sealed };
             Ok(())
         })
@@ -238,19 +283,18 @@ impl Staging for DiskStaging {
     }
 }
 
-/// Writes what was kept, and the record, and makes both durable.
-fn settle(inner: &Arc<Inner>, pieces: &[Bytes], temp: Option<Temp>, meta: &Meta) -> io::Result<(Temp, Temp)> {
-    let mut bytes = temp.map_or_else(|| Temp::new(inner), Ok)?;
-    pieces.iter().try_for_each(|piece| bytes.file.write_all(piece))?;
-    let mut record = Temp::new(inner)?;
-    record.file.write_all(&record::write(meta))?;
-    // Begun before the first sync waits for its transaction, which then is the record's too: the second one finds
-    // little to do.
-    push_out(&record.file, 0, 0);
-    bytes.file.sync_data()?;
-    record.file.sync_data()?;
-    reached(FaultPoint::AttachmentStaged);
-    Ok((bytes, record))
+fn hash(pieces: &[Bytes]) -> AttachmentId {
+    let mut hasher = Sha256::new();
+    pieces.iter().for_each(|piece| hasher.update(piece));
+    AttachmentId::from_digest(hasher.finalize().into())
+}
+
+/// Writes these behind what is staged already, and makes all of it durable.
+fn durable(inner: &Arc<Inner>, staged: Option<Temp>, pieces: &[Bytes]) -> io::Result<Temp> {
+    let mut temp = staged.map_or_else(|| Temp::new(inner), Ok)?;
+    pieces.iter().try_for_each(|piece| temp.write(piece))?;
+    temp.sync()?;
+    Ok(temp)
 }
 
 /// Names them, the record first: bytes that are visible can always be described.
