@@ -116,7 +116,9 @@ impl Trip {
                 PhaseName::Asleep | PhaseName::Stopped | PhaseName::Quarantined => {
                     match self.shared.parts.recipients.wake(&identity).await {
                         Ok(_) => self.woke |= view.phase == PhaseName::Asleep,
-                        Err(error @ FleetError::WrongPhase { .. }) => return Err(Step::Refuse(refusal(&view, &error))),
+                        Err(error @ FleetError::WrongPhase { .. }) => {
+                            return Err(Step::Refuse(refusal(views.borrow().phase, &error)));
+                        }
                         Err(error) => self.pause(&error.chain(), ABSENT_PAUSE * 4).await,
                     }
                 }
@@ -266,9 +268,14 @@ fn obstacle(view: &PeerView) -> String {
     }
 }
 
-/// Why what is stopped, or was quarantined, gets no mail.
-pub(super) fn refusal(view: &PeerView, error: &FleetError) -> Reason {
-    Reason::new(view.phase.as_str(), format!("{error}; {}", error.hint()))
+/// Why what is stopped, or was quarantined, gets no mail. Seen before it was asked it may still have slept: a stop that
+/// came in between is a stop.
+pub(super) fn refusal(now: PhaseName, error: &FleetError) -> Reason {
+    let code = match now {
+        PhaseName::Quarantined | PhaseName::Blocked => now.as_str(),
+        _ => PhaseName::Stopped.as_str(),
+    };
+    Reason::new(code, format!("{error}; {}", error.hint()))
 }
 
 /// Why something that would run mail as commands gets none.

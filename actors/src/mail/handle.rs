@@ -241,12 +241,14 @@ async fn refusal(shared: &Shared, to: &Identity) -> Result<Option<Reason>, Fleet
     if recipients.typing(to).is_none() {
         return Ok(Some(courier::no_composer(to)));
     }
-    let view = recipients.view(to).map(|view| view.borrow().clone());
-    let Some(view) = view.filter(|view| matches!(view.phase, PhaseName::Stopped | PhaseName::Quarantined)) else {
+    let phase = || recipients.view(to).map(|view| view.borrow().phase);
+    if !matches!(phase(), Some(PhaseName::Stopped | PhaseName::Quarantined)) {
         return Ok(None);
-    };
+    }
     match recipients.wake(to).await {
-        Err(error @ FleetError::WrongPhase { .. }) => Ok(Some(courier::refusal(&view, &error))),
+        Err(error @ FleetError::WrongPhase { .. }) => {
+            Ok(Some(courier::refusal(phase().unwrap_or(PhaseName::Stopped), &error)))
+        }
         // What can not be said now is found out on the way.
         _ => Ok(None),
     }
