@@ -117,6 +117,16 @@ impl Paths {
         self.attachments().join("manifest.sqlite")
     }
 
+    /// The folder of policies.
+    pub fn policies(&self) -> PathBuf {
+        self.root.join("policies")
+    }
+
+    /// What is written down of effects: the audit log, and what peers print.
+    pub fn effects(&self) -> PathBuf {
+        self.root.join("effects")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")

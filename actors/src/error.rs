@@ -65,6 +65,16 @@ pub enum FleetError {
     UnknownPolicy {
         /// What was asked for.
         name: String,
+        /// The nearest names that exist.
+        nearest: Vec<String>,
+    },
+    /// A policy can not be used.
+    #[error("{}: {why}", path.display())]
+    BadPolicy {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        why: String,
     },
     /// No runtime was named, and none follows.
     #[error("which runtime? {why}")]
@@ -252,6 +262,9 @@ pub enum FleetError {
     /// What the attachments refuse.
     #[error(transparent)]
     Attachment(#[from] crate::attachments::AttachmentError),
+    /// What an effect fails with.
+    #[error(transparent)]
+    Effect(#[from] crate::effects::EffectError),
     /// What the memory refuses.
     #[error(transparent)]
     Memory(#[from] crate::memory::MemoryError),
@@ -287,8 +300,9 @@ impl FleetError {
                 Kind::Held
             }
             E::ShuttingDown => Kind::Unreachable,
-            E::BadConfig { .. } | E::Damaged { .. } => Kind::Config,
+            E::BadConfig { .. } | E::BadPolicy { .. } | E::Damaged { .. } => Kind::Config,
             E::Attachment(error) => error.kind(),
+            E::Effect(error) => error.kind(),
             E::Memory(error) => error.kind(),
             E::Provision(error) => error.kind(),
             E::WrongPhase { .. }
@@ -315,6 +329,7 @@ impl FleetError {
             E::UnknownRuntime { .. } => "unknown-runtime",
             E::RuntimeUnclear { .. } => "runtime-unclear",
             E::UnknownPolicy { .. } => "unknown-policy",
+            E::BadPolicy { .. } => "bad-policy",
             E::BadCwd { .. } => "bad-cwd",
             E::BadCommand { .. } => "bad-command",
             E::Usage { .. } => "usage",
@@ -339,6 +354,7 @@ impl FleetError {
             E::Unsafe { .. } => "unsafe-path",
             E::Unsupported { .. } => "unsupported",
             E::Attachment(error) => error.code(),
+            E::Effect(error) => error.code(),
             E::Memory(error) => error.code(),
             E::Provision(error) => error.code(),
             E::Internal(_) => "internal",
@@ -359,7 +375,11 @@ impl FleetError {
             E::UnknownRuntime { known, .. } => {
                 format!("use one of {}, or define it under [runtime.NAME] in config.toml", known.join(", "))
             }
-            E::UnknownPolicy { .. } => "no policies can be defined yet: leave it out".into(),
+            E::UnknownPolicy { nearest, .. } if nearest.is_empty() => {
+                "policies lie in the state folder as policies/NAME.toml; `none` is the one without a file".into()
+            }
+            E::UnknownPolicy { nearest, .. } => format!("did you mean {}?", nearest.join(" or ")),
+            E::BadPolicy { .. } => "correct the file; `coalmine policy check FILE` says when it is right".into(),
             E::RuntimeUnclear { .. } => "add --runtime NAME, or `-- COMMAND` for any terminal program".into(),
             E::BadCwd { .. } => "give a folder that exists and that you may enter, with --cwd DIR".into(),
             E::BadCommand { .. } => "give a program that is in PATH, or its absolute path".into(),
@@ -399,6 +419,7 @@ impl FleetError {
             E::BadConfig { .. } => "correct the file; what ran goes on as it was".into(),
             E::Unsafe { .. } => "make it a folder of yours with mode 0700, not a link".into(),
             E::Attachment(error) => error.hint(),
+            E::Effect(error) => error.hint(),
             E::Memory(error) => error.hint(),
             E::Provision(error) => error.hint(),
             E::Internal(_) => "please report this with the last lines of `coalmine events`".into(),

@@ -20,6 +20,7 @@
 pub mod admission;
 pub mod attachments;
 pub mod backoff;
+pub mod effects;
 pub mod error;
 pub mod exit;
 pub mod fleet;
@@ -37,5 +38,6 @@ pub mod restart_budget;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod toml_error;
 pub mod turns;
 pub mod view;

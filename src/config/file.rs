@@ -13,13 +13,12 @@ use coalmine_actors::{
     peer::limits::Limits,
     provisioner::recipe::MemoryRecipe,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
+    toml_error::explain,
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-/// Farthest a key may be from the one that is suggested, edits.
-const HINT_EDITS_MAX: usize = 3;
 /// How often the memory is made durable where only that is asked for.
 const SYNC_INTERVAL_DEFAULT: Duration = Duration::from_millis(50);
 /// How often it may be.
@@ -184,23 +183,4 @@ pub(super) fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// `line 3: unknown key "polcy"; did you mean "policy"?`
-pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-    format!("line {line}: {}", unknown_key(error.message()).unwrap_or_else(|| error.message().trim().to_owned()))
-}
-
-/// serde says ``unknown field `polcy`, expected one of `policy`, `window` ``: the known keys are in the types alone.
-fn unknown_key(message: &str) -> Option<String> {
-    let mut words = message.strip_prefix("unknown field `")?.split('`');
-    let unknown = words.next()?;
-    let known = words.skip(1).step_by(2);
-    let nearest = known
-        .map(|key| (strsim::osa_distance(unknown, key), key))
-        .filter(|(edits, _)| *edits <= HINT_EDITS_MAX)
-        .min()
-        .map_or(String::new(), |(_, key)| format!("; did you mean {key:?}?"));
-    Some(format!("unknown key {unknown:?}{nearest}"))
 }

@@ -14,11 +14,11 @@
 //! start = false                 # declared, and left as it is; true by default
 //! ```
 
-use super::file::explain;
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
     peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    toml_error::explain,
 };
 use jiff::SignedDuration;
 use serde::Deserialize;

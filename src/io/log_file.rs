@@ -35,6 +35,14 @@ impl LogFile {
         Ok(log)
     }
 
+    /// Opens a log that is one beside others.
+    ///
+    /// # Errors
+    /// It can not be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.into(), bytes_max: LOG_BYTES_MAX, is_standard: false, file: open(path)?.into() })
+    }
+
     fn stand_in(&self, file: &File) {
         if self.is_standard {
             // Fails only for a descriptor that is none.

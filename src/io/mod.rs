@@ -7,6 +7,7 @@ pub mod boot;
 pub mod canary;
 pub mod clock;
 pub mod dice;
+pub mod effects;
 pub mod exits;
 pub mod fault;
 pub mod find;

@@ -1,0 +1,198 @@
+//! Why an effect did not happen, or not as it was asked for.
+
+use super::rule::Rule;
+use crate::error::Kind;
+use serde_json::{Value, json};
+use std::{borrow::Cow, io};
+
+/// What a call of an effect fails with. A refusal never names what is allowed, nor whether a file is there.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EffectError {
+    /// The policy does not allow it.
+    #[error("denied by the policy: {rule}")]
+    Denied {
+        /// What decided.
+        rule: Rule,
+    },
+    /// Longer or more than is possible.
+    #[error("{which} is over its limit of {max}")]
+    Limit {
+        /// What: `path`, `contents`, `body`.
+        which: Cow<'static, str>,
+        /// How much there may be, in the unit of what it is (bytes, entries).
+        max: u64,
+    },
+    /// It took too long.
+    #[error("timed out ({phase})")]
+    Timeout {
+        /// In which phase: `connect`, `run`, `total`.
+        phase: &'static str,
+    },
+    /// There is no such thing where the policy allows to look.
+    #[error("not found")]
+    NotFound,
+    /// The kernel refused.
+    #[error("the system refused: {kind}")]
+    Io {
+        /// The class of its refusal.
+        kind: io::ErrorKind,
+    },
+    /// The other side did not keep to its protocol.
+    #[error("protocol: {what}")]
+    Protocol {
+        /// What it did.
+        what: String,
+    },
+    /// An argument is missing, unknown or malformed.
+    #[error("bad argument {which:?}: {why}")]
+    BadArgs {
+        /// Which one.
+        which: Cow<'static, str>,
+        /// What is wrong with it.
+        why: Cow<'static, str>,
+    },
+    /// No such handle in this session; closed ones and those of others look the same.
+    #[error("unknown handle")]
+    UnknownHandle,
+    /// The session holds as many of this kind as it may.
+    #[error("the session holds {max} handles of this kind, which is the limit")]
+    TooManyHandles {
+        /// The limit.
+        max: usize,
+    },
+    /// The budget does not reach.
+    #[error("over the budget: {what} {requested} requested, {used} used of {ceiling}")]
+    Budget {
+        /// Which of its numbers: `calls`, `wall_ms`, `bytes_out`, `llm_tokens`.
+        what: &'static str,
+        /// How much this call needs.
+        requested: u64,
+        /// How much was used before it.
+        used: u64,
+        /// How much there is.
+        ceiling: u64,
+    },
+    /// The session ended, or somebody called it off.
+    #[error("cancelled")]
+    Cancelled,
+    /// This build, or this host, can not do it.
+    #[error("unsupported: {what}")]
+    Unsupported {
+        /// What, and why not.
+        what: Cow<'static, str>,
+    },
+    /// The audit log can not be written, so nothing is done.
+    #[error("the audit log can not be written: {why}")]
+    Unaudited {
+        /// Why.
+        why: String,
+    },
+    /// A fault of ours.
+    #[error("internal fault: {0}")]
+    Internal(String),
+}
+
+impl EffectError {
+    /// An argument is wrong.
+    pub fn bad(which: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::BadArgs { which: which.into(), why: why.into() }
+    }
+
+    /// Something is over its limit.
+    pub fn limit(which: impl Into<Cow<'static, str>>, max: u64) -> Self {
+        Self::Limit { which: which.into(), max }
+    }
+
+    /// This build can not do it.
+    pub fn unsupported(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unsupported { what: what.into() }
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => "denied",
+            Self::Limit { .. } => "limit",
+            Self::Timeout { .. } => "timeout",
+            Self::NotFound => "not-found",
+            Self::Io { .. } => "effect-io",
+            Self::Protocol { .. } => "protocol",
+            Self::BadArgs { .. } => "bad-args",
+            Self::UnknownHandle => "unknown-handle",
+            Self::TooManyHandles { .. } => "too-many-handles",
+            Self::Budget { .. } => "budget",
+            Self::Cancelled => "cancelled",
+            Self::Unsupported { .. } => "effect-unsupported",
+            Self::Unaudited { .. } => "unaudited",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The class of the failure.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Denied { .. } | Self::Budget { .. } => Kind::Refused,
+            Self::Limit { .. } | Self::BadArgs { .. } => Kind::Usage,
+            Self::NotFound | Self::UnknownHandle => Kind::NotFound,
+            Self::Timeout { .. } => Kind::TimedOut,
+            Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
+            Self::Io { .. } | Self::Protocol { .. } | Self::Unsupported { .. } | Self::Internal(_) => Kind::Failed,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Denied { .. } => {
+                "ask the operator: `coalmine policy explain` says which rule of the policy decides".into()
+            }
+            Self::Limit { .. } => "ask for less at once".into(),
+            Self::Timeout { .. } => "try again, or ask for less".into(),
+            Self::NotFound => "check the name".into(),
+            Self::Io { .. } => "check what lies there and who may use it".into(),
+            Self::Protocol { .. } => "check the other side".into(),
+            Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
+            Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
+            Self::TooManyHandles { .. } => "close some of them first".into(),
+            Self::Budget { .. } => "the operator can raise [budget] in the peer's policy".into(),
+            Self::Cancelled => "call again in a session that lives".into(),
+            Self::Unsupported { .. } => "leave it out".into(),
+            Self::Unaudited { .. } => {
+                "free the disk of the fleet's root, or make effects/audit.log there writable".into()
+            }
+            Self::Internal(_) => "please report this with the last lines of `coalmine effects log`".into(),
+        }
+    }
+
+    /// As it stands in answers: `{"code":…,"message":…,…}`, with the numbers of those that have some.
+    pub fn to_json(&self) -> Value {
+        let mut json = json!({ "code": self.code(), "message": self.to_string(), "hint": self.hint() });
+        let details = match self {
+            Self::Denied { rule } => json!({ "rule": rule }),
+            Self::Limit { which, max } => json!({ "which": which, "max": max }),
+            Self::Timeout { phase } => json!({ "phase": phase }),
+            Self::Io { kind } => json!({ "kind": kind.to_string() }),
+            Self::BadArgs { which, .. } => json!({ "which": which }),
+            Self::TooManyHandles { max } => json!({ "max": max }),
+            Self::Budget { what, requested, used, ceiling } => {
+                json!({ "what": what, "requested": requested, "used": used, "ceiling": ceiling })
+            }
+            _ => return json,
+        };
+        if let (Value::Object(json), Value::Object(details)) = (&mut json, details) {
+            json.extend(details);
+        }
+        json
+    }
+}
+
+impl From<io::Error> for EffectError {
+    /// Of an operation within what the policy allows: then it may be told that something is not there.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            kind => Self::Io { kind },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What somebody should know of a policy that can be read: what is wide open, and what can not have been meant. Pure.
+
+use super::{kind::Kind, policy::Policy, program::ProgramGrant, rule::ScopeKey, scope::Scope};
+use std::path::Path;
+
+/// What is noteworthy, one sentence each: where, what, and what to do.
+pub fn review(policy: &Policy) -> Vec<String> {
+    let mut notes = Vec::new();
+    wide_scopes(policy, &mut notes);
+    for (name, program) in &policy.programs {
+        programs(policy, name, program, &mut notes);
+    }
+    without_effect(policy, &mut notes);
+    notes
+}
+
+fn wide_scopes(policy: &Policy, notes: &mut Vec<String>) {
+    let any = [
+        (ScopeKey::FsRead, policy.fs_read.is_any(), "every file of this user can be read"),
+        (ScopeKey::FsWrite, policy.fs_write.is_any(), "every file of this user can be changed"),
+        (ScopeKey::Net, policy.net.is_any(), "every public host can be reached"),
+        (ScopeKey::Env, policy.env.is_any(), "every variable that is no secret by its name can be seen"),
+    ];
+    for (key, _, what) in any.into_iter().filter(|(_, is_any, _)| *is_any) {
+        notes.push(format!("{} is \"any\": {what}; list what is needed", key.name()));
+    }
+    for (key, scope) in [(ScopeKey::FsRead, &policy.fs_read), (ScopeKey::FsWrite, &policy.fs_write)] {
+        for (index, folder) in scope.listed().iter().enumerate() {
+            let wide = ["/", "/etc", "/home", "/root", "/usr", "/var", "/proc", "/sys", "/dev", "/run", "/tmp"];
+            if let Some(path) = wide.into_iter().find(|wide| folder.path() == Path::new(wide)) {
+                notes.push(format!(
+                    "{}[{index}] is {path}, which is wide open; name the folder that is needed",
+                    key.name()
+                ));
+            }
+        }
+    }
+    for (name, server) in policy.mcp.iter().filter(|(_, server)| server.tools.is_any()) {
+        let _ = server;
+        notes.push(format!("mcp.{name}.tools is \"any\": also tools that the server adds later; list what is needed"));
+    }
+}
+
+fn programs(policy: &Policy, name: &str, program: &ProgramGrant, notes: &mut Vec<String>) {
+    if let Some(launcher) = program.launches() {
+        notes.push(format!(
+            "program.{name}: {launcher} runs what its arguments say, so that it can do anything; hold it with argument \
+             patterns in program.{name}.args that do not begin with \"*\""
+        ));
+    }
+    let replaceable =
+        policy.roots(super::policy::Access::Write).iter().any(|root| program.path.starts_with(root.path()));
+    if replaceable && program.sha256.is_none() {
+        notes.push(format!(
+            "program.{name}: its file lies in a folder that callers may write to, who could put another one there; set \
+             program.{name}.sha256, or move it"
+        ));
+    }
+}
+
+/// What is granted and can never be used, or is there and not granted.
+fn without_effect(policy: &Policy, notes: &mut Vec<String>) {
+    let granted = |kind| policy.allow.iter().any(|grant| grant.kind() == kind);
+    let scopes = [
+        (Kind::FsRead, ScopeKey::FsRead, policy.fs_read.is_deny()),
+        (Kind::FsList, ScopeKey::FsRead, policy.fs_read.is_deny()),
+        (Kind::FsWrite, ScopeKey::FsWrite, policy.fs_write.is_deny()),
+        (Kind::NetConnect, ScopeKey::Net, policy.net.is_deny()),
+        (Kind::NetListen, ScopeKey::Net, policy.net.is_deny()),
+        (Kind::Env, ScopeKey::Env, policy.env.is_deny()),
+    ];
+    for (kind, key, _) in scopes.into_iter().filter(|(kind, _, denies)| *denies && granted(*kind)) {
+        notes.push(format!("{kind} is granted and {} is absent, so that every call is denied; set it", key.name()));
+    }
+    if granted(Kind::Proc) && policy.programs.is_empty() {
+        notes.push("proc is granted and there is no [program.NAME], so that every call is denied; add one".into());
+    }
+    if !granted(Kind::Proc) && !policy.programs.is_empty() {
+        notes.push(
+            "there are programs and proc is not granted, so that none can be run; add it to allow.effects".into(),
+        );
+    }
+    for grant in policy.allow.iter().filter(|grant| grant.kind() == Kind::Mcp) {
+        match grant.of().and_then(|name| policy.mcp.get(name)) {
+            None => notes.push(format!(
+                "{grant} is granted and its table is absent; say in [{}] where it is",
+                grant.to_string().replace(':', ".")
+            )),
+            Some(server) if matches!(server.tools, Scope::Deny) => {
+                notes.push(format!("{grant} is granted and none of its tools; list them in `tools`"));
+            }
+            Some(_) => {}
+        }
+    }
+    for name in policy.mcp.keys().filter(|name| !policy.grants(Kind::Mcp, Some(name))) {
+        notes.push(format!("[mcp.{name}] is there and mcp:{name} is not granted; add it to allow.effects"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::policy_file::parse;
+
+    #[test]
+    fn what_is_wide_open_or_without_effect_is_told() {
+        for (text, said) in [
+            ("[scope]\nfs_read = \"any\"", "scope.fs_read is \"any\""),
+            ("[scope]\nfs_write = [\"/\"]", "wide open"),
+            ("[scope]\nnet = \"any\"", "every public host"),
+            ("[allow]\neffects = [\"proc\"]\n[program.sh]\npath = \"/bin/sh\"", "sh runs what its arguments say"),
+            (
+                "[allow]\neffects = [\"proc\"]\n[scope]\nfs_write = [\"/opt\"]\n[program.x]\npath = \"/opt/x\"",
+                "could put another one there",
+            ),
+            ("[allow]\neffects = [\"fs.read\"]", "scope.fs_read is absent"),
+            ("[allow]\neffects = [\"proc\"]", "no [program.NAME]"),
+            ("[program.wc]\npath = \"/usr/bin/wc\"", "proc is not granted"),
+            ("[allow]\neffects = [\"mcp:x\"]", "say in [mcp.x]"),
+            ("[allow]\neffects = [\"mcp:x\"]\n[mcp.x]\nurl = \"http://a\"", "none of its tools"),
+            ("[mcp.x]\nurl = \"http://a\"\ntools = \"any\"", "tools that the server adds later"),
+            ("[mcp.x]\nurl = \"http://a\"", "mcp:x is not granted"),
+        ] {
+            let notes = review(&parse("p", text).unwrap());
+            assert!(notes.iter().any(|note| note.contains(said)), "{text:?}: {notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_held_tells_nothing() {
+        let text = "[allow]\neffects = [\"fs.read\", \"proc\", \"clock\"]\n[scope]\nfs_read = [\"/home/me/project\"]\n\
+                    [program.git]\npath = \"/usr/bin/git\"\nargs = [[\"status\"], [\"log\", \"*\"]]";
+        assert_eq!(review(&parse("p", text).unwrap()), Vec::<String>::new());
+    }
+}
