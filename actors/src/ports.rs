@@ -6,7 +6,7 @@
 use crate::{
     error::FleetError,
     names::{Generation, Identity},
-    peer::{file::PeerFile, input::SessionExit, limits::Limits},
+    peer::{file::PeerFile, input::SessionExit, limits::Limits, sandbox::Sandbox},
     registry::document::Document,
     runtime::{Attention, Readiness, StopRecipe},
 };
@@ -117,6 +117,10 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// Where it starts.
     pub cwd: PathBuf,
+    /// Whether the kernel holds it to its policy.
+    pub sandbox: Sandbox,
+    /// Its policy, by name; none where absent.
+    pub policy: Option<String>,
 }
 
 /// How a peer's screen is judged while it starts.

@@ -1,11 +1,13 @@
 //! What people and programs are shown: plain values, the same in the API, in `--json` and in the terminal.
 
 use crate::{
+    effects::view::EffectsView,
     error::FleetError,
     names::{Generation, Identity, Personality, Runtime},
     peer::{
         limits::Limits,
         restart_policy::{RestartLimit, RestartPolicy},
+        sandbox::SandboxView,
     },
     ports::EndReport,
     provisioner::view::SlotView,
@@ -119,6 +121,9 @@ pub struct PeerView {
     /// What it may use of the host.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
+    /// By what the kernel holds its program, and why where by nothing.
+    #[serde(default)]
+    pub sandbox: SandboxView,
     /// Its folder.
     pub cwd: PathBuf,
     /// What runs in its pane.
@@ -258,6 +263,9 @@ pub struct FleetStatus {
     /// The memory, where it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryView>,
+    /// What peers do to the world, where a daemon runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<EffectsView>,
     /// The memory provider, where its declaration was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_slot: Option<SlotView>,
@@ -272,7 +280,7 @@ pub struct FleetStatus {
 /// A store that can not serve now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unavailable {
-    /// Which: `journal`, `registry`, `memory`.
+    /// Which: `journal`, `registry`, `memory`, `effects`.
     pub store: String,
     /// Why.
     pub why: String,

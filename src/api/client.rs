@@ -22,6 +22,7 @@ use tokio::{
 };
 
 mod attachments;
+mod effects;
 mod memory;
 mod provision;
 mod stream;

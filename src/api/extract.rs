@@ -22,6 +22,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The two names of a path, decoded.
+pub(super) struct Names(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path((one, other))| Self(one, other)).map_err(|_| ApiError::BadPath)
+    }
+}
+
 /// A query, parsed.
 pub(super) struct Params<T>(pub(super) T);
 
@@ -44,18 +55,23 @@ pub(super) struct Body<T>(pub(super) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        // Refused before a byte is read where the length is announced.
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
-            return Err(ApiError::BodyTooLarge);
-        }
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|error| {
-            let too_long =
-                std::error::Error::source(&error).is_some_and(|why| why.is::<http_body_util::LengthLimitError>());
-            if too_long { ApiError::BodyTooLarge } else { ApiError::BodyCut }
-        })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(ApiError::BadJson)
+        json(request, BODY_BYTES_MAX).await.map(Self)
     }
+}
+
+/// A JSON body of at most so many bytes.
+pub(super) async fn json<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Result<T, ApiError> {
+    // Refused before a byte is read where the length is announced.
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > bytes_max as u64) {
+        return Err(ApiError::BodyTooLarge { bytes_max });
+    }
+    let bytes = to_bytes(request.into_body(), bytes_max).await.map_err(|error| {
+        let too_long =
+            std::error::Error::source(&error).is_some_and(|why| why.is::<http_body_util::LengthLimitError>());
+        if too_long { ApiError::BodyTooLarge { bytes_max } } else { ApiError::BodyCut }
+    })?;
+    serde_json::from_slice(&bytes).map_err(ApiError::BadJson)
 }
 
 /// `?wait_ms=`: how long the caller waits for the state that it asked for.

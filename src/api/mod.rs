@@ -13,6 +13,7 @@ mod attachments;
 mod bind;
 pub mod client;
 mod deaths;
+mod effects;
 mod events;
 mod extract;
 mod follow;
@@ -84,6 +85,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/events", get(events::stream))
         .route("/v1/deaths", get(deaths::list))
         .merge(attachments::routes())
+        .merge(effects::routes())
         .merge(memory::routes())
         .merge(provision::routes())
         .route("/v1/openapi.json", get(openapi::show))

@@ -22,9 +22,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every source that has routes: the router's, and those of resources that keep their own.
-    const SOURCES: [&str; 4] = [
+    const SOURCES: [&str; 5] = [
         include_str!("mod.rs"),
         include_str!("attachments.rs"),
+        include_str!("effects.rs"),
         include_str!("memory.rs"),
         include_str!("provision.rs"),
     ];

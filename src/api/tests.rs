@@ -24,7 +24,7 @@ async fn every_refusal_has_a_status_a_code_and_an_exit_code() {
         (ApiError::NoRoute, 404, "no-route", 2),
         (ApiError::BadMethod, 405, "bad-method", 2),
         (ApiError::BadJson(not_json), 400, "bad-json", 2),
-        (ApiError::BodyTooLarge, 413, "body-too-large", 2),
+        (ApiError::BodyTooLarge { bytes_max: 7 }, 413, "body-too-large", 2),
         (ApiError::Deadline { after: REQUEST_TIME_MAX }, 504, "timed-out", 5),
         (ApiError::Busy, 503, "busy", 75),
     ] {

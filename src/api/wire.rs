@@ -8,12 +8,14 @@ use axum::{
 };
 use coalmine_actors::{
     attachments::{AttachmentError, AttachmentId, Owner, Session},
+    effects::{EffectError, output::Output},
     error::{FleetError, Kind},
     memory::Added,
     names::{Generation, Identity},
     provisioner::occasion::Direction,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 /// The version of every JSON document that this build writes.
@@ -94,8 +96,8 @@ pub(super) enum ApiError {
     BadJson(#[source] serde_json::Error),
     #[error("the body ended early")]
     BodyCut,
-    #[error("the body is longer than {} bytes", super::BODY_BYTES_MAX)]
-    BodyTooLarge,
+    #[error("the body is longer than {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: usize },
     #[error("the request took longer than {after:?}")]
     Deadline { after: Duration },
     #[error("busy: {} connections are open", super::CONNECTIONS_MAX)]
@@ -109,7 +111,7 @@ impl ApiError {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadPath | Self::BadQuery(_) | Self::BadJson(_) | Self::BodyCut => StatusCode::BAD_REQUEST,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -125,7 +127,7 @@ impl ApiError {
             Self::BadQuery(_) => ("bad-query", "is the client of another version?", Kind::Usage),
             Self::BadJson(_) => ("bad-json", "send one JSON object with the documented keys", Kind::Usage),
             Self::BodyCut => ("body-cut", "send as many bytes as Content-Length says", Kind::Usage),
-            Self::BodyTooLarge => {
+            Self::BodyTooLarge { .. } => {
                 ("body-too-large", "shorten the command, the variables or the description", Kind::Usage)
             }
             Self::Deadline { .. } => {
@@ -229,6 +231,29 @@ pub struct SweepWanted {
 pub struct Screen {
     /// Its lines.
     pub text: String,
+}
+
+/// What became of an effect: `{"ok": …}` or `{"err": {"code": …, …}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Called {
+    /// What it gives.
+    Ok(Value),
+    /// Why it gives nothing; with `exit_code`.
+    Err(Value),
+}
+
+impl From<Result<Output, EffectError>> for Called {
+    fn from(result: Result<Output, EffectError>) -> Self {
+        match result {
+            Ok(output) => Self::Ok(output.into_json()),
+            Err(error) => {
+                let mut json = error.to_json();
+                json["exit_code"] = exit_code(error.kind()).into();
+                Self::Err(json)
+            }
+        }
+    }
 }
 
 /// Some lines of the memory.

@@ -13,6 +13,7 @@ use coalmine_actors::{
         limits::{Limits, MemorySize},
         restart_knobs::RestartKnobs,
         restart_policy::RestartPolicy,
+        sandbox::Sandbox,
     },
     view::{PeerView, PhaseName},
 };
@@ -58,6 +59,9 @@ pub(super) struct Wish {
     /// The policy that governs its effects
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
+    /// Hold its program to that policy by the kernel: required, best-effort (where the kernel can) or off
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "required")]
+    sandbox: Option<Sandbox>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -98,6 +102,7 @@ impl Wish {
             idle_after: self.idle_after,
             limits: Limits { memory_max: self.memory_max, tasks_max: self.tasks_max },
             policy: self.policy,
+            sandbox: self.sandbox,
             start: self.start,
         };
         let client = context.client_or_start(self.no_daemon).await?;

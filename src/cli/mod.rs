@@ -21,6 +21,7 @@ mod deaths;
 mod demo;
 mod doctor;
 mod down;
+mod effect;
 mod events;
 mod explain;
 mod failure;
@@ -34,6 +35,7 @@ mod many;
 mod memory;
 mod memory_plugin;
 mod output;
+mod policy;
 mod provisioned;
 mod ready;
 mod remove;
@@ -98,6 +100,9 @@ enum Verb {
     Memory(memory::Args),
     MemoryPlugin(memory_plugin::Args),
     Attachment(attachment::Args),
+    #[command(visible_alias = "effects")]
+    Effect(effect::Args),
+    Policy(policy::Args),
     Ready(ready::Args),
     Up(up::Args),
     Down(down::Args),
@@ -156,6 +161,8 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Memory(args) => memory::run(context, args).await,
         Verb::MemoryPlugin(args) => memory_plugin::run(context, args).await,
         Verb::Attachment(args) => attachment::run(context, args).await,
+        Verb::Effect(args) => effect::run(context, args).await,
+        Verb::Policy(args) => policy::run(context, args),
         Verb::Ready(args) => ready::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,

@@ -57,6 +57,7 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
         .map_or(String::new(), |next| format!("{}, from its next life", output::command(next)));
     row("", next);
     row("policy", peer.policy.clone().unwrap_or_default());
+    row("sandbox", peer.sandbox.to_string());
     row("owed", if peer.records_owed == 0 { String::new() } else { format!("{} records", peer.records_owed) });
     row("next", output::advice(peer).map_or(String::new(), |advice| format!("`{advice}`")));
     output::rendered(&mut card)

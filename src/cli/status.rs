@@ -3,6 +3,7 @@
 use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
 use coalmine_actors::{
+    effects::view::EffectsView,
     provisioner::view::{HeartbeatView, SlotView},
     view::{FleetStatus, MemoryView, Unavailable, in_seconds},
 };
@@ -48,6 +49,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     if let Some(memory) = &status.memory {
         row("memory", memory_line(memory).into());
     }
+    if let Some(effects) = &status.effects {
+        row("effects", effects_line(effects).into());
+    }
     if let Some(slot) = &status.memory_slot {
         row("memory slot", one_line(&slot_line(slot, now), LINE_CHARS_MAX).into());
         for problem in &slot.problems {
@@ -64,6 +68,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
         let again = retry_at.map_or(String::new(), |at| format!("tried again {}: ", in_seconds(at, now)));
         row("unavailable", one_line(&format!("{store}, {again}{why}"), PROBLEM_CHARS_MAX).into());
     }
+    for problem in status.effects.iter().flat_map(|effects| &effects.problems) {
+        row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());
+    }
     for problem in &status.problems {
         row("problem", one_line(problem, PROBLEM_CHARS_MAX).into());
     }
@@ -79,6 +86,20 @@ fn slot_line(slot: &SlotView, now: Timestamp) -> String {
         Some(HeartbeatView { at: None, .. }) => "; daemon not running: no heartbeat file".into(),
     };
     format!("{} {}{sign}", provider.name, provider.version)
+}
+
+/// `12 calls, 2 denied, 1 session`.
+fn effects_line(effects: &EffectsView) -> String {
+    let calls = effects.allowed + effects.denied;
+    if calls == 0 {
+        return "none called yet; `coalmine effect ops` lists them".into();
+    }
+    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let mut line = counted(calls, "call");
+    if effects.denied > 0 {
+        line.push_str(&format!(", {} denied", effects.denied));
+    }
+    format!("{line}, {}", counted(effects.sessions, "session"))
 }
 
 /// `3 items`, and what somebody should know of the file.

@@ -17,7 +17,7 @@
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
     toml_error::explain,
 };
 use jiff::SignedDuration;
@@ -55,6 +55,7 @@ struct PeerTable {
     #[serde(default)]
     limits: Limits,
     policy: Option<String>,
+    sandbox: Option<Sandbox>,
     #[serde(default = "yes")]
     start: bool,
 }
@@ -96,6 +97,7 @@ impl PeerTable {
             idle_after: self.idle_after,
             limits: self.limits,
             policy: self.policy,
+            sandbox: self.sandbox,
             start: self.start,
         }
     }

@@ -1,11 +1,12 @@
 //! Checks what `create` was given, against the host, before anything is made.
 
-use crate::io::{find, limits};
+use crate::io::{effects::Policies, find, limits, servers::walls};
 use coalmine_actors::{
+    effects::policy::NONE,
     error::FleetError,
     fleet::request::CreatePeer,
     names::{Identity, Personality, Runtime},
-    peer::config::FleetRules,
+    peer::{config::FleetRules, sandbox::Sandbox},
     registry::document::{Intelligence, PeerSpec},
     runtime::{RuntimeDef, RuntimeKind},
 };
@@ -19,14 +20,21 @@ const ARG_BYTES_MAX: usize = 64 * 1024;
 /// The registry's record of the wanted peer, and the identity that was asked for.
 ///
 /// # Errors
-/// What is wrong with the name, the runtime, the folder, the command or a variable.
-pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, Identity), FleetError> {
+/// What is wrong with the name, the runtime, the folder, the command, a variable or the policy.
+pub(super) fn spec(
+    wanted: CreatePeer,
+    rules: &FleetRules,
+    policies: &Policies,
+) -> Result<(PeerSpec, Identity), FleetError> {
     let personality: Personality = wanted.name.parse()?;
     let (runtime, def) = runtime(&wanted, rules)?;
     cwd(&wanted.cwd)?;
     variables(&wanted.env)?;
     limits::fits_host(&wanted.limits)?;
-    policy(wanted.policy.as_deref())?;
+    policy(wanted.policy.as_deref(), policies)?;
+    if wanted.sandbox == Some(Sandbox::Required) {
+        walls::required(rules.held_by.is_some())?;
+    }
     let program = wanted.command.first().or(def.argv.first());
     if let Some(program) = program {
         command(program, &wanted)?;
@@ -51,6 +59,7 @@ pub(super) fn spec(wanted: CreatePeer, rules: &FleetRules) -> Result<(PeerSpec, 
         idle_after: wanted.idle_after,
         limits: wanted.limits,
         policy: wanted.policy,
+        sandbox: wanted.sandbox,
         phase: None,
         extra: serde_json::Map::new(),
     };
@@ -128,9 +137,9 @@ fn is_ours(key: &str) -> bool {
     matches!(key, "TMUX" | "TMUX_PANE") || ["PEER_", "COALMINE_"].iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// None are defined yet: one that is named and not enforced would be worse than none.
-fn policy(name: Option<&str>) -> Result<(), FleetError> {
-    name.map_or(Ok(()), |name| Err(FleetError::UnknownPolicy { name: name.chars().take(64).collect() }))
+/// One that is named must be there, and can be read: nobody is held by a policy that is not.
+fn policy(name: Option<&str>, policies: &Policies) -> Result<(), FleetError> {
+    name.filter(|name| *name != NONE).map_or(Ok(()), |name| policies.read(name).map(drop))
 }
 
 fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
@@ -168,8 +177,46 @@ mod tests {
     }
 
     #[test]
-    fn no_policy_is_defined_yet() {
-        policy(None).unwrap();
-        assert_eq!(policy(Some("strict")).unwrap_err().code(), "unknown-policy");
+    fn what_must_be_held_is_refused_where_nothing_holds_it() {
+        let rules = |held_by: Option<&str>| FleetRules {
+            held_by: held_by.map(str::to_owned),
+            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
+        };
+        let wanted = |sandbox| CreatePeer {
+            name: "bob".into(),
+            cwd: "/".into(),
+            command: vec!["/bin/true".into()],
+            sandbox,
+            ..CreatePeer::default()
+        };
+        let root = tempfile::tempdir().unwrap();
+        let policies = Policies::new(&crate::paths::Paths::new(root.path()).unwrap());
+        let spec = |sandbox, held_by| spec(wanted(sandbox), &rules(held_by), &policies);
+        let refused = spec(Some(Sandbox::Required), None).unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().contains("no Landlock")), ("unsupported", true), "{refused}");
+        spec(Some(Sandbox::Required), Some("landlock-abi7")).unwrap();
+        for unheld in [Some(Sandbox::BestEffort), Some(Sandbox::Off), None] {
+            spec(unheld, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_named_is_there_and_can_be_read() {
+        let root = tempfile::tempdir().unwrap();
+        let policies = Policies::new(&crate::paths::Paths::new(root.path()).unwrap());
+        std::fs::create_dir(root.path().join("policies")).unwrap();
+        std::fs::write(policies.path("strict"), "").unwrap();
+        std::fs::write(policies.path("broken"), "[alow]").unwrap();
+        for (name, code) in [
+            (None, None),
+            (Some("none"), None),
+            (Some("strict"), None),
+            (Some("strcit"), Some("unknown-policy")),
+            (Some("../strict"), Some("unknown-policy")),
+            (Some("broken"), Some("bad-policy")),
+        ] {
+            assert_eq!(policy(name, &policies).err().map(|error| error.code()), code, "{name:?}");
+        }
+        assert!(policy(Some("strcit"), &policies).unwrap_err().hint().contains("strict"));
     }
 }

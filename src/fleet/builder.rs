@@ -1,7 +1,7 @@
 //! Starts a fleet: checks the host, takes the lock, wires the adapters to the actors.
 
 use super::{
-    attachments,
+    attachments, effects,
     handle::{FleetHandle, Inner},
     memory,
     shutdown::Gate,
@@ -17,6 +17,7 @@ use crate::{
         canary::Canaries,
         clock::HostClock,
         dice::HostDice,
+        effects::Policies,
         find,
         journal::JournalFolder,
         limits::LimitsHost,
@@ -26,13 +27,15 @@ use crate::{
         provisioner::Providers,
         reaper::Reaper,
         registry_file::JsonRegistry,
-        servers::{Programs, TmuxServers},
+        sandbox,
+        servers::{Bounds, Programs, TmuxServers},
         socket_folder, tmux,
     },
     paths::Paths,
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
+    effects::port::{Added, EffectHost},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -76,6 +79,7 @@ pub struct FleetBuilder {
     config: Config,
     limits_host: LimitsHost,
     attachments: Option<Arc<dyn AttachmentStore>>,
+    effects: effects::Said,
 }
 
 impl std::fmt::Debug for FleetBuilder {
@@ -155,6 +159,20 @@ impl FleetBuilder {
         self
     }
 
+    /// Who carries effects out, in place of this host.
+    #[must_use]
+    pub fn effect_host(mut self, host: Arc<dyn EffectHost>) -> Self {
+        self.effects.host = Some(host);
+        self
+    }
+
+    /// An operation that peers can call beside those of the table, by a name of its own: `shop.order`.
+    #[must_use]
+    pub fn effect(mut self, name: impl Into<String>, operation: Arc<dyn Added>) -> Self {
+        self.effects.added.insert(name.into(), operation);
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -172,7 +190,8 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let (ports, servers) = adapters(&paths, tmux, helper, self.limits_host, &self.config.pass_env)?;
+        let bounds = Bounds { limits: self.limits_host, policies: Policies::new(&paths) };
+        let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let registry = RegistryHandle::new();
@@ -195,6 +214,9 @@ impl FleetBuilder {
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
+        let wiring =
+            effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), registry: registry.clone() };
+        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
         let handle = FleetHandle::new(Inner {
@@ -210,6 +232,7 @@ impl FleetBuilder {
             provisioning,
             providers,
             attachments,
+            effects,
             since,
             gate: Gate::default(),
             lock,
@@ -235,6 +258,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         restart: config.restart,
         limit: config.limit,
         limits: config.limits,
+        held_by: sandbox::abi().map(|abi| sandbox::name_of(Some(abi))),
         parallel: config.parallel,
         boot_id: boot_id.into(),
         helper_version: find::VERSION.into(),
@@ -270,7 +294,7 @@ fn adapters(
     paths: &Paths,
     tmux: PathBuf,
     helper: PathBuf,
-    limits_host: LimitsHost,
+    bounds: Bounds,
     pass_env: &[String],
 ) -> Result<(Ports, TmuxServers), FleetError> {
     let reaper = Reaper::default();
@@ -278,7 +302,7 @@ fn adapters(
     let programs = Programs { tmux: tmux::Tmux::new(tmux), helper: helper.clone() };
     let turns = Turns::default();
     let servers =
-        TmuxServers::new(paths.clone(), programs, limits_host, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
+        TmuxServers::new(paths.clone(), programs, bounds, reaper.clone(), files.clone(), turns.clone(), pass_env)?;
     let ports = Ports {
         clock: Arc::new(HostClock),
         dice: Arc::new(HostDice::default()),

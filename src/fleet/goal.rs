@@ -122,6 +122,7 @@ pub(crate) mod tests {
             restart_limit: coalmine_actors::peer::restart_policy::RestartLimit::default(),
             idle_after_ms: None,
             limits: coalmine_actors::peer::limits::Limits::default(),
+            sandbox: coalmine_actors::peer::sandbox::SandboxView::default(),
             cwd: "/tmp".into(),
             command: vec![],
             next_command: None,

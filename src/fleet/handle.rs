@@ -8,6 +8,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::Attachments,
+    effects::Effects,
     error::FleetError,
     fleet::{message::FleetMsg, resolve},
     journal::{Draft, JournalHandle},
@@ -57,6 +58,7 @@ pub(super) struct Inner {
     pub(super) provisioning: Provisioning,
     pub(super) providers: Providers,
     pub(super) attachments: Attachments,
+    pub(super) effects: Effects,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
     pub(super) gate: Gate,
@@ -214,7 +216,7 @@ impl FleetHandle {
         let running = self.list().iter().filter(|view| view.server_pid.is_some()).count();
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
         self.close_providers().await;
-        tokio::join!(self.close_memory(), self.flush_attachments());
+        tokio::join!(self.close_effects(), self.close_memory(), self.flush_attachments());
         let fleet = self.0.fleet.get_cell();
         fleet.stop(None);
         if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {

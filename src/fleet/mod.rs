@@ -2,6 +2,7 @@
 mod admit;
 mod attachments;
 pub(crate) mod builder;
+mod effects;
 mod explain;
 pub(crate) mod goal;
 mod handle;

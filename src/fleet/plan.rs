@@ -1,7 +1,7 @@
 //! What declared peers would change: the same checks and the same merge as `create`, carried out on a copy.
 
 use super::{admit, handle::FleetHandle};
-use crate::api::wire::ErrorBody;
+use crate::{api::wire::ErrorBody, io::effects::Policies};
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
@@ -57,26 +57,38 @@ impl FleetHandle {
     /// looked at.
     pub fn plan(&self, declared: Vec<CreatePeer>) -> Plan {
         let rules = self.inner().rules.borrow().clone();
-        plan(&self.inner().registry.snapshot(), &self.list(), declared, &rules)
+        plan(&self.inner().registry.snapshot(), &self.list(), declared, &rules, &self.policies())
     }
 }
 
 /// The plan for a fleet that has these records and these peers.
-pub(crate) fn plan(document: &Document, peers: &[PeerView], declared: Vec<CreatePeer>, rules: &FleetRules) -> Plan {
+pub(crate) fn plan(
+    document: &Document,
+    peers: &[PeerView],
+    declared: Vec<CreatePeer>,
+    rules: &FleetRules,
+    policies: &Policies,
+) -> Plan {
     let mut document = document.clone();
     document.peers.retain(|spec| !spec.is_newborn()); // nothing of one is inherited
     let names = document.peers.iter().map(|spec| spec.personality.to_string());
     let not_declared = names.filter(|name| declared.iter().all(|peer| peer.name != *name)).collect();
     let steps = declared.into_iter().map(|wish| {
         let name = wish.name.clone();
-        step(&document, peers, wish, rules).unwrap_or_else(|why| refused(name, &why))
+        step(&document, peers, wish, rules, policies).unwrap_or_else(|why| refused(name, &why))
     });
     Plan { steps: steps.collect(), not_declared }
 }
 
-fn step(document: &Document, peers: &[PeerView], wish: CreatePeer, rules: &FleetRules) -> Result<Step, FleetError> {
+fn step(
+    document: &Document,
+    peers: &[PeerView],
+    wish: CreatePeer,
+    rules: &FleetRules,
+    policies: &Policies,
+) -> Result<Step, FleetError> {
     let (name, wants_start) = (wish.name.clone(), wish.start);
-    let (spec, identity) = admit::spec(wish, rules)?;
+    let (spec, identity) = admit::spec(wish, rules, policies)?;
     let mut after = document.clone();
     upsert(&mut after, &spec)?;
     let (before, after) = (document.peer(&spec.personality), after.peer(&spec.personality));

@@ -36,7 +36,7 @@ impl FleetHandle {
     /// As `create`, or not up within `patience`: the peer is made and its start goes on.
     pub async fn create_within(&self, peer: CreatePeer, patience: Duration) -> Result<Created, FleetError> {
         let (start, name) = (peer.start, peer.name.clone());
-        let (spec, identity) = admit::spec(peer, &self.inner().rules.borrow().clone())?;
+        let (spec, identity) = admit::spec(peer, &self.inner().rules.borrow().clone(), &self.policies())?;
         self.inner().servers.limited_by(&spec.limits)?;
         let lives = || {
             let view = self.entry(&identity).ok()?.view.borrow().clone();
@@ -52,6 +52,9 @@ impl FleetHandle {
             let created = self.fleet().call(create, Some(deadline)).await;
             answered("create", &name, deadline, created)??
         };
+        if changes.parts.contains(&"policy") {
+            self.effects().policies_changed();
+        }
         let peer = if start {
             self.bring_up(&identity, "start", PeerMsg::Start, patience).await?
         } else {
@@ -190,9 +193,10 @@ impl FleetHandle {
         }
         self.bring_down(&identities, "remove", CONDUCT_DEADLINE).await?;
         let deadline = CONDUCT_DEADLINE + self.provisioning().patience(identities.len());
-        let removed = self.fleet().call(|reply| FleetMsg::Remove(personality, reply), Some(deadline)).await;
+        let removed = self.fleet().call(|reply| FleetMsg::Remove(personality.clone(), reply), Some(deadline)).await;
         let removed = answered("remove", name, deadline, removed)??;
         self.release_attachments(&identities).await;
+        self.forget_effects(&personality).await;
         Ok(removed)
     }
 }

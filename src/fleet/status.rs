@@ -28,6 +28,7 @@ impl FleetHandle {
             ("journal", journal.unavailable),
             ("registry", self.inner().registry.unavailable()),
             ("memory", self.memory().status().unavailable),
+            ("effects", self.effects().unaudited().map(|why| Outage { why, retry_at: None })),
         ];
         FleetStatus {
             daemon_pid: Some(std::process::id()),
@@ -38,6 +39,7 @@ impl FleetHandle {
             attention: views.iter().filter_map(|view| Some((view.identity.clone(), concern(view)?))).collect(),
             last_seq: journal.last_seq,
             memory: Some(self.memory_view()),
+            effects: Some(self.effects().view()),
             // Whoever wants to see it reads a file: `memory_slot`.
             memory_slot: None,
             records_owed: views.iter().map(|view| view.records_owed).sum(),

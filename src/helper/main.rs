@@ -23,6 +23,14 @@ mod fault;
     reason = "shared with the library, which uses all of it and exports it"
 )]
 mod logfmt;
+#[path = "../io/sandbox/mod.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "shared with the daemon, which uses all of it and exports it"
+)]
+mod sandbox;
 #[path = "../io/witness/mod.rs"]
 #[allow(
     dead_code,

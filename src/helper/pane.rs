@@ -1,12 +1,16 @@
 //! The pane entry: the first process in a peer's pane, which becomes the peer's program.
 //!
 //! What to run comes in a file, because tmux would expand `#(…)` in arguments and in start folders. Entries end with
-//! NUL: `cwd=DIR`, then `env=KEY=VALUE`…, then `arg=ARGUMENT`….
+//! NUL: `cwd=DIR`, then `env=KEY=VALUE`…, then `arg=ARGUMENT`…, and those of a sandbox where there is one.
 
 use super::{
     args::{Usage, required},
     fault,
-    program::{become_program, change_folder, fail},
+    program::{become_program, change_folder, fail, find_for},
+    sandbox::{
+        rules::{Reading, Rules, Without},
+        walls::{self, Walls},
+    },
 };
 use std::{
     env,
@@ -34,6 +38,8 @@ const FOREIGN: [&str; 7] = [
 ];
 /// The same, whole families.
 const FOREIGN_PREFIXES: [&str; 3] = ["CLAUDE_CODE_", "CODEX_", "PEER_"];
+/// Where the fleet's API is. It is the operator's: no sandbox has it.
+const OPERATORS: &str = "COALMINE_SOCKET";
 
 /// Becomes the program that the file describes.
 ///
@@ -54,7 +60,32 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, 
     let mut environment: Vec<_> = env::vars_os().filter(|(key, _)| !is_foreign(key)).collect();
     // Last, so that they win.
     environment.extend(order.env);
+    if let Some((rules, without)) = order.sandbox {
+        environment.retain(|(key, _)| key != OPERATORS);
+        if let Err(error) = wall_in(&rules, without, &order.argv, &environment) {
+            // Nothing runs outside that was to run inside.
+            return Ok(fail(OsStr::new("the sandbox"), &error.to_string(), 126));
+        }
+    }
     Ok(become_program(&order.argv, &environment))
+}
+
+/// Puts this process, and so the program that it becomes, under the rules.
+fn wall_in(rules: &Rules, without: Without, argv: &[OsString], env: &[(OsString, OsString)]) -> io::Result<()> {
+    let walls = Walls::build(rules)?;
+    if walls.abi().is_none() && without == Without::Refuse {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel has no Landlock"));
+    }
+    // One that is not found is told as always.
+    if let Some(program) = argv.first().and_then(|name| find_for(name, env).ok()) {
+        walls.open_for_program_at(&program)?;
+    }
+    let terminal = rustix::stdio::stdin();
+    if rustix::termios::isatty(terminal) {
+        walls.open_for_terminal(terminal)?;
+    }
+    walls::close_on_exec_from(3)?;
+    walls.enter()
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
@@ -74,6 +105,7 @@ struct Order {
     cwd: PathBuf,
     env: Vec<(OsString, OsString)>,
     argv: Vec<OsString>,
+    sandbox: Option<(Rules, Without)>,
 }
 
 impl Order {
@@ -81,7 +113,7 @@ impl Order {
         let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         // A file that was cut ends in the middle of an entry; half a command must not run.
         let entries = bytes.strip_suffix(b"\0").ok_or_else(|| damaged("the file is cut"))?;
-        let (mut cwd, mut env, mut argv) = (None, Vec::new(), Vec::new());
+        let (mut cwd, mut env, mut argv, mut sandbox) = (None, Vec::new(), Vec::new(), Reading::default());
         for entry in entries.split(|&byte| byte == 0) {
             match split_at_equals(entry) {
                 Some((b"cwd", folder)) => cwd = Some(PathBuf::from(os(folder))),
@@ -90,10 +122,11 @@ impl Order {
                     env.push((os(key), os(value)));
                 }
                 Some((b"arg", argument)) => argv.push(os(argument)),
+                Some((key, value)) if sandbox.take(key, value)? => {}
                 _ => return Err(damaged("an unknown entry")),
             }
         }
-        Ok(Self { cwd: cwd.ok_or_else(|| damaged("no folder"))?, env, argv })
+        Ok(Self { cwd: cwd.ok_or_else(|| damaged("no folder"))?, env, argv, sandbox: sandbox.done() })
     }
 }
 
@@ -116,7 +149,7 @@ mod tests {
         assert_eq!(order.cwd, Path::new("/tmp"));
         assert_eq!(order.env, [("A".into(), "1=2".into()), ("B".into(), "".into())]);
         assert_eq!(order.argv, ["sh", "-c", "echo \"#(x)\"\n"]);
-        for bad in [&b""[..], b"cwd=/tmp\0arg=rm", b"arg=sh\0", b"cwd=/\0env=A\0", b"cwd=/\0what=x\0", b"cwd=/\0\0"] {
+        for bad in [&b""[..], b"cwd=/tmp\0arg=rm", b"arg=sh\0", b"cwd=/\0env=A\0", b"cwd=/\0what=x\0", b"cwd=/\0\0", b"cwd=/\0read=/\0"] {
             assert!(Order::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -20,8 +20,7 @@ pub(crate) fn become_program(argv: &[OsString], env: &[(OsString, OsString)]) ->
     let Some((name, arguments)) = argv.split_first() else {
         return fail(OsStr::new("nothing"), "no program was given", NOT_RUNNABLE);
     };
-    let path = env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
-    let program = match find(name, path.unwrap_or(OsStr::new(PATH_DEFAULT))) {
+    let program = match find_for(name, env) {
         Ok(program) => program,
         Err(error) => return fail_with(name, &error),
     };
@@ -46,6 +45,12 @@ pub(crate) fn fail(what: &OsStr, why: &str, code: u8) -> ExitCode {
 fn fail_with(name: &OsStr, error: &io::Error) -> ExitCode {
     let missing = error.kind() == io::ErrorKind::NotFound;
     fail(name, &error.to_string(), if missing { NOT_FOUND } else { NOT_RUNNABLE })
+}
+
+/// The file that `name` means in this environment.
+pub(crate) fn find_for(name: &OsStr, env: &[(OsString, OsString)]) -> io::Result<PathBuf> {
+    let path = env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
+    find(name, path.unwrap_or(OsStr::new(PATH_DEFAULT)))
 }
 
 /// The file that `name` means. A name with a slash means itself; else the first runnable file in `path`. Empty

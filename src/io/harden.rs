@@ -2,6 +2,7 @@
 //!
 //! They change the whole process, so they belong to the binary; an embedder decides for itself.
 
+use super::sandbox::walls::close_on_exec_from;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use rustix::{
     fs::Mode,
@@ -14,6 +15,7 @@ use std::io;
 /// # Errors
 /// What the kernel refused; a descriptor that leaks into a peer could hold a lock for ever, so none is tolerated.
 pub fn process() -> io::Result<()> {
+    // Whatever the starting shell left open goes no further than this process.
     close_on_exec_from(3)?;
     // `up -d` runs /proc/self/exe, and by that word the kernel would call the daemon. Only a name: no failure matters.
     let _unnamed = std::fs::write("/proc/self/comm", "coalmine");
@@ -28,11 +30,4 @@ pub fn process() -> io::Result<()> {
     // A core dump would hold peers' environments.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
-}
-
-/// Whatever the starting shell left open goes no further than this process.
-fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
-    // SAFETY: only sets a flag on descriptors; none is closed or read.
-    let done = unsafe { libc::close_range(first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -14,6 +14,12 @@ pub(super) fn bears(pid: i32, mark: &str, buffer: &mut Vec<u8>) -> bool {
     marks(pid, buffer).any(|it| it == mark.as_bytes())
 }
 
+/// Whether a process bears a mark that begins like this.
+#[cfg(test)]
+pub(super) fn begins(pid: i32, prefix: &str, buffer: &mut Vec<u8>) -> bool {
+    marks(pid, buffer).any(|it| it.starts_with(prefix.as_bytes()))
+}
+
 /// Which life of the identity whose marks begin with `prefix` (`<root hash>-<identity>-g`) a process belongs to.
 pub(super) fn generation(pid: i32, prefix: &str) -> Option<Generation> {
     let mut buffer = Vec::with_capacity(8 * 1024);

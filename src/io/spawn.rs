@@ -16,17 +16,35 @@ use std::{
 
 /// What the child's descriptors 0, 1 and 2 are where nothing else is said.
 const NULL: &CStr = c"/dev/null";
+/// Where the child finds an open file that it is to execute: it is passed as the first.
+const OPEN_FILE: &CStr = c"/proc/self/fd/3";
 
 /// A program to be started in a session of its own.
 pub struct Spawn<'fd> {
-    program: CString,
+    program: Executable<'fd>,
     argv: Vec<CString>,
     env: Vec<CString>,
     stdio: [Stdio<'fd>; 3],
     /// Where it starts; nothing is where this process is.
-    folder: Option<CString>,
+    folder: Option<Folder<'fd>>,
     /// Passed as 3, 4, …, in this order.
     passed: Vec<BorrowedFd<'fd>>,
+}
+
+/// What is executed.
+enum Executable<'fd> {
+    At(CString),
+    /// This very file, whatever its path leads to by now.
+    Open {
+        file: BorrowedFd<'fd>,
+        /// Its first line names an interpreter, which opens it again: by a descriptor that it still has.
+        is_script: bool,
+    },
+}
+
+enum Folder<'fd> {
+    At(CString),
+    Open(BorrowedFd<'fd>),
 }
 
 /// One of the descriptors 0, 1 and 2.
@@ -54,8 +72,21 @@ impl<'fd> Spawn<'fd> {
     /// A NUL byte in the path.
     pub fn new(program: &Path) -> io::Result<Self> {
         let program = c_string(program)?;
+        Ok(Self::of(Executable::At(program.clone()), program))
+    }
+
+    /// An open file, named `name` as argument 0; otherwise the same. Where it is a script it has itself as 3, for its
+    /// interpreter.
+    ///
+    /// # Errors
+    /// A NUL byte in the name.
+    pub fn open(name: &str, file: BorrowedFd<'fd>, is_script: bool) -> io::Result<Self> {
+        Ok(Self::of(Executable::Open { file, is_script }, c_string(name)?))
+    }
+
+    fn of(program: Executable<'fd>, name: CString) -> Self {
         let stdio = [const { Stdio::Null }; 3];
-        Ok(Self { argv: vec![program.clone()], program, env: Vec::new(), stdio, folder: None, passed: Vec::new() })
+        Self { argv: vec![name], program, env: Vec::new(), stdio, folder: None, passed: Vec::new() }
     }
 
     /// Adds an argument.
@@ -89,6 +120,13 @@ impl<'fd> Spawn<'fd> {
         Ok(self)
     }
 
+    /// What the child reads its input from.
+    #[must_use]
+    pub fn input(mut self, stdin: BorrowedFd<'fd>) -> Self {
+        self.stdio[0] = Stdio::Fd(stdin);
+        self
+    }
+
     /// What the child writes its output and its errors to.
     #[must_use]
     pub fn output(mut self, stdout: BorrowedFd<'fd>, stderr: BorrowedFd<'fd>) -> Self {
@@ -102,8 +140,15 @@ impl<'fd> Spawn<'fd> {
     /// # Errors
     /// A NUL byte in the path.
     pub fn folder(mut self, folder: &Path) -> io::Result<Self> {
-        self.folder = Some(c_string(folder)?);
+        self.folder = Some(Folder::At(c_string(folder)?));
         Ok(self)
+    }
+
+    /// The same by a folder that is open.
+    #[must_use]
+    pub fn open_folder(mut self, folder: BorrowedFd<'fd>) -> Self {
+        self.folder = Some(Folder::Open(folder));
+        self
     }
 
     /// Passes a descriptor to this child alone, as the next one from 3 on.
@@ -119,8 +164,10 @@ impl<'fd> Spawn<'fd> {
     /// What `posix_spawn` says: not found, not executable, no process to be had, no such folder.
     pub fn start(&self) -> io::Result<i32> {
         let mut actions = FileActions::new()?;
-        if let Some(folder) = &self.folder {
-            actions.change_folder(folder)?;
+        match &self.folder {
+            Some(Folder::At(folder)) => actions.change_folder(folder)?,
+            Some(Folder::Open(folder)) => actions.change_to(folder.as_raw_fd())?,
+            None => {}
         }
         for (target, stdio) in (0..).zip(&self.stdio) {
             match stdio {
@@ -129,18 +176,34 @@ impl<'fd> Spawn<'fd> {
                 Stdio::File(path) => actions.create(target, path)?,
             }
         }
+        let passed: Vec<_> = match self.program {
+            Executable::At(_) => self.passed.clone(),
+            Executable::Open { file, .. } => [file].into_iter().chain(self.passed.iter().copied()).collect(),
+        };
         // First out of the way of their targets, then into place: a source may be another one's target.
         let first = 3;
-        let above = first + RawFd::try_from(self.passed.len()).expect("a handful of descriptors");
+        let above = first + RawFd::try_from(passed.len()).expect("a handful of descriptors");
         // Beyond every source: parking one where another one still lies would pass the first one twice.
-        let parked = self.passed.iter().map(|fd| fd.as_raw_fd() + 1).fold(above, RawFd::max);
-        for (offset, fd) in (0..).zip(&self.passed) {
+        let parked = passed.iter().map(|fd| fd.as_raw_fd() + 1).fold(above, RawFd::max);
+        for (offset, fd) in (0..).zip(&passed) {
             actions.dup2(fd.as_raw_fd(), parked + offset)?;
         }
-        for (offset, _) in (0..).zip(&self.passed) {
+        for (offset, _) in (0..).zip(&passed) {
             actions.dup2(parked + offset, first + offset)?;
         }
         actions.close_from(above)?;
+        let reopened = c_string(format!("/proc/self/fd/{above}"))?;
+        let program = match &self.program {
+            Executable::At(path) => path.as_c_str(),
+            Executable::Open { is_script: true, .. } => OPEN_FILE,
+            Executable::Open { is_script: false, .. } => {
+                // Once more, under a number that the program will not have: it closes as it is executed. It is the lowest
+                // that is free, so the C library leaves it as it was opened.
+                actions.reopen(above, OPEN_FILE)?;
+                actions.close(first)?;
+                reopened.as_c_str()
+            }
+        };
         let attributes = Attributes::new_session()?;
         let argv = pointers(&self.argv);
         let env = pointers(&self.env);
@@ -149,7 +212,7 @@ impl<'fd> Spawn<'fd> {
         let code = unsafe {
             libc::posix_spawn(
                 &raw mut pid,
-                self.program.as_ptr(),
+                program.as_ptr(),
                 actions.0.as_ptr(),
                 attributes.0.as_ptr(),
                 argv.as_ptr(),
@@ -200,6 +263,23 @@ impl FileActions {
     fn change_folder(&mut self, folder: &CStr) -> io::Result<()> {
         // SAFETY: initialised in `new`; the C library copies the path.
         check(unsafe { libc::posix_spawn_file_actions_addchdir_np(self.0.as_mut_ptr(), folder.as_ptr()) })
+    }
+
+    fn change_to(&mut self, folder: RawFd) -> io::Result<()> {
+        // SAFETY: initialised in `new`.
+        check(unsafe { libc::posix_spawn_file_actions_addfchdir_np(self.0.as_mut_ptr(), folder) })
+    }
+
+    /// Opens a file again, only to be executed: it closes itself then.
+    fn reopen(&mut self, target: RawFd, path: &CStr) -> io::Result<()> {
+        let flags = libc::O_PATH | libc::O_CLOEXEC;
+        // SAFETY: initialised in `new`; the C library copies the path.
+        check(unsafe { libc::posix_spawn_file_actions_addopen(self.0.as_mut_ptr(), target, path.as_ptr(), flags, 0) })
+    }
+
+    fn close(&mut self, fd: RawFd) -> io::Result<()> {
+        // SAFETY: initialised in `new`.
+        check(unsafe { libc::posix_spawn_file_actions_addclose(self.0.as_mut_ptr(), fd) })
     }
 
     fn close_from(&mut self, first: RawFd) -> io::Result<()> {

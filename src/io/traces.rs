@@ -55,6 +55,7 @@ fn living(paths: &Paths, identity: &Identity) -> io::Result<Option<Life>> {
         started_boot_ms: proc_stat::ticks_to_ms(server.start_ticks),
         up_boot_ms: None,
         command: Vec::new(),
+        held_by: String::new(),
         resumed: false,
         server: Some(server),
         canary: None,

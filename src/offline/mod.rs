@@ -15,7 +15,7 @@ use crate::{
         builder::rules,
         plan::{Plan, plan},
     },
-    io::{provisioner, traces},
+    io::{effects::Policies, provisioner, traces},
     paths::Paths,
 };
 use coalmine_actors::{
@@ -143,7 +143,7 @@ impl Files {
     /// # Errors
     /// The host does not say which boot this is.
     pub fn plan(&self, declared: Vec<CreatePeer>, config: &Config) -> Result<Plan, FleetError> {
-        Ok(plan(&self.document, &self.peers, declared, &rules(config)?))
+        Ok(plan(&self.document, &self.peers, declared, &rules(config)?, &Policies::of_root(&self.root)))
     }
 
     /// What is wrong with `fleet.json`, one text each.
@@ -179,6 +179,7 @@ impl Files {
             attention: attention.map(|peer| (peer.identity.clone(), peer.phase.to_string())).collect(),
             last_seq: 0,
             memory: None,
+            effects: None,
             memory_slot: self.slot.clone(),
             records_owed: 0,
             unavailable: Vec::new(),

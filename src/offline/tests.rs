@@ -40,6 +40,7 @@ fn life(server: ProcessId) -> PeerFile {
         started_boot_ms: host.boot_ms,
         up_boot_ms: None,
         command: Vec::new(),
+        held_by: String::new(),
         resumed: false,
         server: Some(server),
         canary: None,

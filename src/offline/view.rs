@@ -28,6 +28,8 @@ pub(super) fn of(
     let canary = alive.and_then(|life| life.canary.filter(|canary| host.lives(*canary, &life.boot_id)));
     let (phase, detail) = alive.map_or_else(|| at_rest(file), |life| (live(life.phase), ""));
     let Told { command, restart, limit, idle_after_ms, limits } = told(spec, identity.runtime(), rules);
+    let begun = alive.map(|life| life.held_by.as_str()).filter(|held_by| !held_by.is_empty());
+    let sandbox = spec.sandbox.unwrap_or_default().view(rules.held_by.as_deref(), begun);
     let started = alive.map(|life| &life.command).filter(|started| !started.is_empty() && **started != command);
     let (command, next_command) = match started {
         Some(started) => (started.clone(), Some(command)),
@@ -55,6 +57,7 @@ pub(super) fn of(
         restart_limit: limit,
         idle_after_ms,
         limits,
+        sandbox,
         cwd: spec.cwd.clone(),
         command,
         next_command,

@@ -242,7 +242,20 @@ fn restarting() -> FleetError {
 #[derive(Clone)]
 pub struct Effects {
     shared: Arc<Shared>,
-    _life: Arc<Life>,
+    life: Arc<Life>,
+}
+
+/// The effects, as long as somebody holds them.
+pub struct WeakEffects {
+    shared: Weak<Shared>,
+    life: Weak<Life>,
+}
+
+impl WeakEffects {
+    /// The effects, if somebody still holds them.
+    pub fn upgrade(&self) -> Option<Effects> {
+        Some(Effects { shared: self.shared.upgrade()?, life: self.life.upgrade()? })
+    }
 }
 
 /// Ends the keeper, and with it the actor, when it is dropped.
@@ -287,7 +300,7 @@ impl Effects {
         };
         let (keeper, _join) =
             started.map_err(|error| FleetError::Internal(format!("the effects did not start: {error}")))?;
-        Ok(Self { shared, _life: Arc::new(Life(keeper.get_cell())) })
+        Ok(Self { shared, life: Arc::new(Life(keeper.get_cell())) })
     }
 
     /// A new session of this peer.
@@ -319,12 +332,21 @@ impl Effects {
         Ok(session)
     }
 
-    /// The life of a peer is over: the session that it had ends.
-    pub fn life_ended(&self, peer: &Identity) {
-        let ended = self.shared.table().standing.remove(peer);
+    /// A life of a peer is over: the session that it had ends.
+    pub fn life_ended(&self, peer: &Identity, life: Generation) {
+        let ended = {
+            let mut table = self.shared.table();
+            let is_its = table.standing.get(peer).is_some_and(|(of, _)| *of <= life);
+            if is_its { table.standing.remove(peer) } else { None }
+        };
         if let Some((_, session)) = ended {
             session.end();
         }
+    }
+
+    /// The effects for whoever must not keep them alive.
+    pub fn downgrade(&self) -> WeakEffects {
+        WeakEffects { shared: Arc::downgrade(&self.shared), life: Arc::downgrade(&self.life) }
     }
 
     /// A peer is gone: its sessions end, and what it used is forgotten.

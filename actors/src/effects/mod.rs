@@ -43,7 +43,7 @@ pub mod view;
 
 pub use decide::decide;
 pub use error::EffectError;
-pub use handle::{CALLS_AT_ONCE_MAX, Effects, EffectsParts};
+pub use handle::{CALLS_AT_ONCE_MAX, Effects, EffectsParts, WeakEffects};
 pub use op::{Op, Request};
 pub use policy::Policy;
 pub use session::EffectSession;

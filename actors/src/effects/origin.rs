@@ -104,7 +104,7 @@ impl FromStr for Origin {
     /// An origin as a policy lists it: nothing may stand behind the port.
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let target = Target::from_str(text)?;
-        if target.url.path() != "/" || target.url.query().is_some() || target.url.fragment().is_some() {
+        if target.url.path() != "/" || text.contains(['?', '#']) {
             return Err("only scheme, host and port can be granted: leave out what stands behind them");
         }
         Ok(target.origin)

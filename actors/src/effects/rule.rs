@@ -44,6 +44,8 @@ pub enum Never {
     Root,
     /// What leaves the granted root on the way.
     Escape,
+    /// A program's file that is not the one whose hash the policy names.
+    OtherProgram,
 }
 
 /// What decided.
@@ -103,6 +105,7 @@ impl fmt::Display for Rule {
                 Never::LoaderVariable => "never: loader variables",
                 Never::Root => "never: a granted root itself",
                 Never::Escape => "never: out of its root",
+                Never::OtherProgram => "never: another file than the pinned one",
             }),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     names::Identity,
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
     ports::EndReport,
     provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
@@ -46,6 +46,9 @@ pub struct CreatePeer {
     /// The policy that governs its effects.
     #[serde(default)]
     pub policy: Option<String>,
+    /// Whether the kernel holds its program to that policy; as it was, and at first not, where absent.
+    #[serde(default)]
+    pub sandbox: Option<Sandbox>,
     /// Whether it is started at once.
     #[serde(default)]
     pub start: bool,

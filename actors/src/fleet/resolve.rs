@@ -78,6 +78,7 @@ mod tests {
             idle_after: None,
             limits: crate::peer::limits::Limits::default(),
             policy: None,
+            sandbox: None,
             phase,
             extra: serde_json::Map::new(),
         };

@@ -4,6 +4,7 @@ use super::{
     input::PeerRules,
     limits::Limits,
     restart_policy::{RestartLimit, RestartPolicy},
+    sandbox::Sandbox,
 };
 use crate::{
     names::{Generation, Identity, Runtime},
@@ -25,6 +26,8 @@ pub struct FleetRules {
     pub limit: RestartLimit,
     /// What a peer may use of the host, where it does not say.
     pub limits: Limits,
+    /// By what this kernel can hold a peer's program: `landlock-abi7`; nothing where it can not.
+    pub held_by: Option<String>,
     /// How many peers may be coming back at once after a mass death.
     pub parallel: usize,
     /// This boot of the host.
@@ -55,6 +58,10 @@ pub struct PeerConfig {
     pub program: Program,
     /// What it may use of the host.
     pub limits: Limits,
+    /// Whether the kernel holds its program to its policy.
+    pub sandbox: Sandbox,
+    /// By what this kernel could.
+    pub host: Option<String>,
     /// When it counts as up.
     pub screen: ScreenRules,
     /// How its program is asked to end.
@@ -80,6 +87,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
     };
     let mut env = def.env.clone();
     env.extend(spec.env.clone());
+    let sandbox = spec.sandbox.unwrap_or_default();
     Some(PeerConfig {
         rules: PeerRules {
             identity: Identity::new(runtime.clone(), spec.personality.clone()),
@@ -90,8 +98,11 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
                 .idle_after(spec.idle_after)
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             boot_id: fleet.boot_id.clone(),
+            held_by: sandbox.held_by(fleet.held_by.as_deref()),
         },
-        program: Program { argv, env, cwd: spec.cwd.clone() },
+        program: Program { argv, env, cwd: spec.cwd.clone(), sandbox, policy: spec.policy.clone() },
+        sandbox,
+        host: fleet.held_by.clone(),
         limits: spec.limits.over(fleet.limits),
         screen: ScreenRules {
             readiness: def.readiness.clone(),

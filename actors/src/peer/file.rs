@@ -107,6 +107,9 @@ pub struct Life {
     /// What its program was started as, but for what makes it go on; empty before, and in files of an older build.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// By what its program is held: `landlock-abi7`, `none`; empty in files of an older build.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub held_by: String,
     /// Its program was told to go on with the last conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,

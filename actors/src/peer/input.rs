@@ -19,6 +19,8 @@ pub struct PeerRules {
     pub identity: Identity,
     /// What its next life runs, but for what makes it go on.
     pub command: Vec<String>,
+    /// By what a program that begins now is held: `landlock-abi7`, `none`.
+    pub held_by: String,
     /// What happens after a death.
     pub restart: RestartPolicy,
     /// How often it may die, and how long it waits.

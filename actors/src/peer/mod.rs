@@ -19,6 +19,7 @@ mod rearming;
 mod requests;
 pub mod restart_knobs;
 pub mod restart_policy;
+pub mod sandbox;
 mod show;
 mod starting;
 pub mod step;

@@ -14,6 +14,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
     let live = state.live();
     let life = live.and_then(|live| state.file.lives.iter().find(|life| life.generation == live.generation));
     let (command, next_command) = commands(life, config);
+    let begun = life.map(|life| life.held_by.as_str()).filter(|held_by| !held_by.is_empty());
     let age_ms = now.boot_ms.saturating_sub(state.since_boot_ms);
     PeerView {
         personality: identity.personality().clone(),
@@ -42,6 +43,7 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         restart_limit: config.rules.limit,
         idle_after_ms: config.rules.idle_after_ms,
         limits: config.limits,
+        sandbox: config.sandbox.view(config.host.as_deref(), begun),
         cwd: config.program.cwd.clone(),
         command,
         next_command,

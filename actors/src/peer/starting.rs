@@ -38,6 +38,7 @@ pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
         started_boot_ms: turn.now.boot_ms,
         up_boot_ms: None,
         command: turn.rules.command.clone(),
+        held_by: turn.rules.held_by.clone(),
         resumed: file.resume,
         server: None,
         canary: None,

@@ -33,6 +33,7 @@ pub fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<&'static str> {
         ("idle_after", before.idle_after != after.idle_after),
         ("limits", before.limits != after.limits),
         ("policy", before.policy != after.policy),
+        ("sandbox", before.sandbox != after.sandbox),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,9 @@ pub struct PeerSpec {
     /// The policy that governs its effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Whether the kernel holds its program to that policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
     /// Set while the peer is being made or removed; absent in a settled peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<RegistryPhase>,

@@ -86,6 +86,7 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
     inherit(&mut known.idle_after, &wanted.idle_after);
     known.limits = wanted.limits.over(known.limits);
     inherit(&mut known.policy, &wanted.policy);
+    inherit(&mut known.sandbox, &wanted.sandbox);
     Ok(())
 }
 
@@ -103,7 +104,7 @@ fn taken(name: &Personality, why: String) -> FleetError {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy},
+        peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
         registry::document::{BadRecord, Intelligence},
     };
     use jiff::SignedDuration;
@@ -129,6 +130,7 @@ pub(super) mod tests {
             idle_after: None,
             limits: Limits::default(),
             policy: None,
+            sandbox: None,
             phase: None,
             extra: serde_json::Map::new(),
         }
@@ -145,6 +147,7 @@ pub(super) mod tests {
         full.idle_after = Some(SignedDuration::from_hours(2));
         full.limits = Limits { memory_max: Some("2G".parse().unwrap()), tasks_max: Some(100) };
         full.policy = Some("strict".into());
+        full.sandbox = Some(Sandbox::Required);
         full.extra.insert("wake_policy".into(), json!("mail"));
         full
     }

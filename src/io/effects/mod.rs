@@ -1,23 +1,68 @@
 //! The effects' adapters, one file a family: each carries out what was decided, by the plan that it is given.
 //!
 //! A family that is not here answers `effect-unsupported`, which is the port's own answer.
+//!
+//! ```text
+//! grants.rs  a policy's roots, opened; what is left to a program by it
+//! fs/        beneath a root, by the kernel
+//! proc/      programs, by the descriptor that was checked, behind walls
+//! ```
 
 pub mod audit;
 mod chance;
 mod environment;
+mod fs;
+pub mod grants;
 pub mod policies;
+mod proc;
 mod sinks;
+pub mod tail;
 
 pub use audit::AuditLog;
 pub use chance::OsChance;
 pub use environment::HostEnvironment;
+pub use fs::{list, roots};
 pub use policies::{PeerPolicies, Policies};
 pub use sinks::PeerSinks;
 
-use coalmine_actors::effects::port::EffectHost;
+use coalmine_actors::{
+    effects::{
+        EffectError,
+        policy::Policy,
+        port::{Call, EffectHost, Opened, Outcome, Sink},
+    },
+    ports::BoxFuture,
+};
+use grants::Grants;
+use std::sync::Arc;
 
 /// This host, as far as its families are built.
-#[derive(Debug, Default)]
-pub struct Host;
+#[derive(Debug)]
+pub struct Host {
+    programs: proc::Programs,
+}
 
-impl EffectHost for Host {}
+impl Host {
+    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]).
+    pub fn new(root_hash: String) -> Self {
+        Self { programs: proc::Programs::new(root_hash) }
+    }
+}
+
+impl EffectHost for Host {
+    fn open(&self, policy: &Policy) -> Opened {
+        Arc::new(Grants::open(policy))
+    }
+
+    fn files(&self, call: Call) -> Outcome {
+        fs::perform(call)
+    }
+
+    fn log_sink(&self, call: Call) -> Result<Arc<dyn Sink>, EffectError> {
+        Ok(Arc::new(fs::log_file(&call)?))
+    }
+
+    fn programs(&self, call: Call) -> BoxFuture<Outcome> {
+        self.programs.perform(call)
+    }
+}

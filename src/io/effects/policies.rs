@@ -50,6 +50,12 @@ impl Policies {
         Self { folder: paths.policies(), never }
     }
 
+    /// The policies of the fleet below `root`; of one that is not there yet, no policy and no folder of its own.
+    pub fn of_root(root: &Path) -> Self {
+        let nowhere = |_no_fleet_yet| Self { folder: root.join("policies"), never: Vec::new() };
+        Paths::new(root).map_or_else(nowhere, |paths| Self::new(&paths))
+    }
+
     /// Where the policy of this name lies.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.toml"))

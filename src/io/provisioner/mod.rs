@@ -2,22 +2,18 @@
 //!
 //! ```text
 //! run.rs  the run of one command: start ─▶ drain ─▶ its end, a deadline, or a call-off ─▶ outcome
-//!   child.rs   started by posix_spawn, leader of its own session; let go of, it is ended
-//!   pipes.rs   both pipes drained, the tail of each kept
-//!   end.rs     TERM, 2 s, KILL: its group, then whatever else is of it
+//!   child.rs   started by posix_spawn; what becomes of it then is in `io::child`
 //! ```
 
 mod child;
-mod end;
 mod host_plugins;
-mod pipes;
 mod run;
 mod settings;
 mod slot_file;
 #[cfg(test)]
 mod tests;
 
-use super::blocking;
+use super::{blocking, child::Marks};
 use crate::paths::Paths;
 use coalmine_actors::{
     error::FleetError,
@@ -31,12 +27,8 @@ use coalmine_actors::{
 };
 use jiff::Timestamp;
 use std::{
-    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
 };
 use tokio::sync::watch;
 
@@ -52,9 +44,7 @@ pub struct Providers(Arc<Shared>);
 struct Shared {
     paths: Paths,
     env: RwLock<Env>,
-    /// Makes the mark of each run another one, also than those of earlier daemons.
-    key: RandomState,
-    runs: AtomicU64,
+    marks: Marks,
 }
 
 /// A provider's environment, but for the mark of its run.
@@ -82,11 +72,8 @@ impl Shared {
         self.env.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every process of a run bears it, unless it takes it off: `<root hash>-provision-<16 hex digits>`. No life has it:
-    /// theirs end in a generation.
     fn mark(&self) -> String {
-        let run = self.key.hash_one(self.runs.fetch_add(1, Ordering::Relaxed));
-        format!("{}-provision-{run:016x}", self.paths.root_hash())
+        self.marks.next(&self.paths.root_hash(), "provision")
     }
 }
 
@@ -94,7 +81,7 @@ impl Providers {
     /// Providers of the fleet at `paths`, which get these variables of this process.
     pub fn new(paths: Paths, pass: &[String]) -> Self {
         let env = RwLock::new(Env::passed(pass));
-        Self(Arc::new(Shared { paths, env, key: RandomState::new(), runs: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { paths, env, marks: Marks::default() }))
     }
 
     /// Passes these variables from now on.

@@ -4,12 +4,13 @@ use super::{
     Env,
     child::{self, Child},
 };
+use crate::io::child::end;
 use coalmine_actors::{
     ports::ProcessEnd,
     provisioner::{ProvisionOutcome, errand::ProvisionCommand, outcome::State, port::Deadlines},
 };
 use nix::sys::signal::Signal;
-use std::{future::pending, path::PathBuf, pin::pin, time::Duration};
+use std::{future::pending, path::PathBuf, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout, timeout_at},
@@ -80,15 +81,15 @@ async fn go(
             let _grandchildren_hold_them = timeout(REST_MAX, child.pipes.rest()).await;
             let end = child.leader.reap();
             told(&child);
-            ProvisionOutcome::ended(argv, end, signal_name(end), child.pipes.stderr.tail())
+            ProvisionOutcome::ended(argv, end, signal_name(end), child.pipes.stderr.kept.last())
         }
         Some(why) => {
-            let escaped = end(&mut child).await;
+            let escaped = end(&child.leader, &mut child.pipes).await;
             let _escaped_ones_hold_them = timeout(REST_MAX, child.pipes.rest()).await;
             child.leader.reap();
             told(&child);
             let (state, why) = why.outcome(limits);
-            ProvisionOutcome::stopped(state, argv, &why, child.pipes.stderr.tail(), escaped)
+            ProvisionOutcome::stopped(state, argv, &why, child.pipes.stderr.kept.last(), escaped)
         }
     }
 }
@@ -128,28 +129,10 @@ async fn called_off(cancel: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Ends everything of it, and reads on meanwhile: whoever wants to say something on TERM must not block on a full pipe.
-async fn end(child: &mut Child) -> Vec<i32> {
-    let run = match child.leader.run() {
-        Ok(run) => run,
-        Err(error) => {
-            tracing::error!(%error, "a provider's command can not be ended");
-            return Vec::new();
-        }
-    };
-    let mut ending = pin!(tokio::task::spawn_blocking(move || run.end()));
-    loop {
-        tokio::select! {
-            ended = &mut ending => return ended.unwrap_or_default(),
-            () = child.pipes.some() => {}
-        }
-    }
-}
-
 /// What it said, for whoever reads the daemon's notes in full.
 fn told(child: &Child) {
     let text = |bytes| coalmine_actors::provisioner::outcome::said(bytes, 2_000);
-    let (stdout, stderr) = (child.pipes.stdout.tail(), child.pipes.stderr.tail());
+    let (stdout, stderr) = (child.pipes.stdout.kept.last(), child.pipes.stderr.kept.last());
     tracing::debug!(stdout = text(stdout), stderr = text(stderr), "a provider's command is over");
 }
 

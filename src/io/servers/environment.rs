@@ -1,7 +1,10 @@
 //! What a server's processes find in their environment: a clean base, and the marks of the life.
 
 use super::Shared;
-use crate::io::fault;
+use crate::io::{
+    fault,
+    sandbox::rules::{Rules, Without},
+};
 use coalmine_actors::ports::{LifeKey, Program};
 use std::ffi::OsString;
 
@@ -43,9 +46,14 @@ pub(super) fn tools(shared: &Shared, life: &LifeKey) -> Vec<(&'static str, OsStr
     tools.into_iter().chain(fault::passed_on().map(|(key, value)| (key, value.into()))).collect()
 }
 
-/// What the pane entry reads: NUL-terminated `cwd=`, `env=` and `arg=` entries. A file, because tmux refuses long
+/// What the pane entry reads: NUL-terminated `cwd=`, `env=` and `arg=` entries, and those of its walls. A file, because tmux refuses long
 /// arguments and reads meaning into short ones.
-pub(super) fn pane_file(shared: &Shared, life: &LifeKey, program: &Program) -> Vec<u8> {
+pub(super) fn pane_file(
+    shared: &Shared,
+    life: &LifeKey,
+    program: &Program,
+    walls: Option<&(Rules, Without)>,
+) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     let mut file = Vec::new();
     let mut entry = |kind: &str, parts: &[&[u8]]| {
@@ -62,6 +70,9 @@ pub(super) fn pane_file(shared: &Shared, life: &LifeKey, program: &Program) -> V
     }
     for arg in &program.argv {
         entry("arg=", &[arg.as_bytes()]);
+    }
+    for (key, value) in walls.map_or_else(Vec::new, |(rules, without)| rules.entries(*without)) {
+        entry(key, &[b"=", value.as_bytes()]);
     }
     file
 }

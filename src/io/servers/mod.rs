@@ -11,8 +11,10 @@ mod pane;
 mod screen;
 mod start;
 mod sweep;
+pub(crate) mod walls;
 
 use super::{
+    effects::Policies,
     limits::{LimitsHost, Mechanism},
     peer_store::PeerFiles,
     reaper::Reaper,
@@ -58,11 +60,22 @@ pub struct Programs {
     pub helper: PathBuf,
 }
 
+/// Who says how far servers and what runs in them may go.
+#[derive(Debug)]
+pub struct Bounds {
+    /// Memory and tasks.
+    pub limits: LimitsHost,
+    /// Policies, for programs behind walls.
+    pub policies: Policies,
+}
+
 struct Shared {
     paths: Paths,
     tmux: Tmux,
     helper: PathBuf,
     limits_host: LimitsHost,
+    /// What programs behind walls may reach.
+    policies: Policies,
     reaper: Reaper,
     files: PeerFiles,
     /// What every server's environment begins with.
@@ -85,7 +98,7 @@ impl TmuxServers {
     pub fn new(
         paths: Paths,
         Programs { tmux, helper }: Programs,
-        limits_host: LimitsHost,
+        Bounds { limits, policies }: Bounds,
         reaper: Reaper,
         files: PeerFiles,
         turns: Turns<Identity>,
@@ -97,7 +110,8 @@ impl TmuxServers {
             paths,
             tmux,
             helper,
-            limits_host,
+            limits_host: limits,
+            policies,
             reaper,
             files,
             turns,

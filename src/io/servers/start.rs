@@ -3,7 +3,7 @@
 use super::{
     Shared,
     confine::{self, Confinement},
-    environment, pane,
+    environment, pane, walls,
 };
 use crate::io::{
     fault::{self, FaultPoint},
@@ -145,8 +145,9 @@ pub(super) async fn open_session(shared: &Arc<Shared>, life: &LifeKey, program: 
     let deadline = Instant::now() + START_DEADLINE;
     let failed = |why: String| FleetError::StartFailed { identity: life.identity.clone(), why };
     let folder = shared.paths.peer(&life.identity);
+    let walls = walls::rules(shared, program).await?;
     let pane_file = folder.join(format!("pane-g{}", life.generation));
-    private_file::write(&pane_file, &environment::pane_file(shared, life, program))
+    private_file::write(&pane_file, &environment::pane_file(shared, life, program, walls.as_ref()))
         .map_err(|source| FleetError::io("write", &pane_file, source))?;
     let socket = shared.socket(life);
     if !wait_for_socket(shared, life, &socket, deadline).await {

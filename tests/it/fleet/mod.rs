@@ -5,4 +5,5 @@ mod idle;
 mod limits;
 mod mass;
 mod restarts;
+mod sandbox;
 mod sessions;

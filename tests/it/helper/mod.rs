@@ -6,6 +6,7 @@ mod hook;
 mod pane;
 mod panelog;
 mod verbs;
+mod walls;
 
 use std::{
     fs,

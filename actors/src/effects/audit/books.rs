@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 /// A call that was allowed and of which no end is written yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
+    /// The number of its decision.
+    pub call: u64,
     /// Whose.
     pub peer: String,
     /// What it reserved.
@@ -29,7 +31,7 @@ impl Books {
 
     /// All of it as one line.
     pub fn checkpoint(&self) -> Entry<'static> {
-        Entry::Checkpoint { used: self.used.clone(), open: self.open.clone() }
+        Entry::Checkpoint { used: self.used.clone(), open: self.open.values().cloned().collect() }
     }
 
     /// Calls under way belong to a process that has ended: what they reserved stays used, for nobody knows whether they
@@ -45,13 +47,13 @@ impl Books {
                 let reserved = Usage { calls: *calls, bytes_out: *bytes_out, ..Usage::default() };
                 let peer = account(about);
                 self.change(&peer, Usage::default(), reserved);
-                self.open.insert(seq, Open { peer, reserved });
+                self.open.insert(seq, Open { call: seq, peer, reserved });
             }
             Entry::Decision(_) => {}
             Entry::Outcome(ended) => self.end(ended),
             Entry::Checkpoint { used, open } => {
                 self.used.clone_from(used);
-                self.open.clone_from(open);
+                self.open = open.iter().map(|open| (open.call, open.clone())).collect();
             }
             Entry::Forgotten { peer } => {
                 self.used.remove(peer.as_ref());
@@ -63,7 +65,7 @@ impl Books {
     fn end(&mut self, ended: &Ended<'_>) {
         // One that is not open belongs to a peer that is gone, or to a line that was lost: what it reserved was
         // counted, or is nobody's any more.
-        if let Some(Open { peer, reserved }) = self.open.remove(&ended.call) {
+        if let Some(Open { peer, reserved, .. }) = self.open.remove(&ended.call) {
             self.change(&peer, reserved, ended.usage());
         }
     }

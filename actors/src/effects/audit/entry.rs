@@ -31,8 +31,8 @@ pub enum Entry<'a> {
         /// By peer.
         used: BTreeMap<String, Usage>,
         /// Calls under way.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        open: BTreeMap<u64, Open>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        open: Vec<Open>,
     },
     /// A peer is gone: a namesake begins with nothing used.
     Forgotten {

@@ -196,7 +196,9 @@ async fn only_what_is_not_durable_is_synced() {
 
 #[test]
 fn a_line_is_read_as_it_was_written_and_nothing_in_it_ends_it() {
-    for entry in [decided("claude-bob", 1, 2), ended("claude-bob", 1, 1, 0.123, 4), Books::default().checkpoint()] {
+    let mut books = Books::default();
+    books.enter(1, &decided("claude-bob", 1, 2));
+    for entry in [decided("claude-bob", 1, 2), ended("claude-bob", 1, 1, 0.123, 4), books.checkpoint()] {
         let record = Record { ts: "2026-11-21T01:23:45.678Z".parse().unwrap(), seq: 7, entry };
         let line = record.line();
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));

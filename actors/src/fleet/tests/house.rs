@@ -64,6 +64,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         idle_after: None,
         limits: crate::peer::limits::Limits::default(),
         policy: None,
+        sandbox: None,
         phase,
         extra: serde_json::Map::new(),
     }
@@ -97,6 +98,7 @@ fn rules() -> FleetRules {
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
         limits: crate::peer::limits::Limits::default(),
+        held_by: None,
         parallel: 8,
         boot_id: BOOT.into(),
         helper_version: "0".into(),

@@ -96,6 +96,7 @@ async fn what_ran_before_the_daemon_and_does_not_any_more_is_recorded_and_starte
         started_boot_ms: 0,
         up_boot_ms: None,
         command: Vec::new(),
+        held_by: String::new(),
         resumed: false,
         server: None,
         canary: None,

@@ -202,6 +202,7 @@ fn owed() -> PeerFile {
         started_boot_ms: 0,
         up_boot_ms: None,
         command: Vec::new(),
+        held_by: String::new(),
         resumed: false,
         server: None,
         canary: None,

@@ -153,6 +153,7 @@ async fn a_restart_of_the_host_is_one_event_and_nobody_is_counted() {
             started_boot_ms: 0,
             up_boot_ms: None,
             command: Vec::new(),
+            held_by: String::new(),
             resumed: false,
             server: None,
             canary: None,

@@ -42,7 +42,15 @@ pub(super) struct Lab {
 pub(super) fn rules(restart: RestartPolicy) -> PeerRules {
     let identity = "claude-bob".parse().unwrap();
     let command = vec!["claude".into()];
-    PeerRules { identity, command, restart, limit: RestartLimit::default(), idle_after_ms: None, boot_id: BOOT.into() }
+    PeerRules {
+        identity,
+        command,
+        held_by: "none".into(),
+        restart,
+        limit: RestartLimit::default(),
+        idle_after_ms: None,
+        boot_id: BOOT.into(),
+    }
 }
 
 /// A process that can be told from others by this number.
@@ -59,6 +67,7 @@ pub(super) fn life(generation: u64, phase: LifePhase) -> Life {
         started_boot_ms: START_MS - 60_000,
         up_boot_ms: None,
         command: Vec::new(),
+        held_by: String::new(),
         resumed: false,
         server: Some(process(10 * generation)),
         canary: Some(process(10 * generation + 1)),

@@ -17,14 +17,14 @@ use std::{os::fd::AsFd, time::Duration};
 use tokio::time::Instant;
 
 /// How long a process has after TERM, and after KILL.
-pub(super) const TERM_GRACE: Duration = Duration::from_secs(2);
+const TERM_GRACE: Duration = Duration::from_secs(2);
 const KILL_GRACE: Duration = Duration::from_millis(250);
 /// Looks at the process table: a process may fork between the look and the signal.
 const ROUNDS_MAX: usize = 4;
 
 /// A run, by the process that leads it. Only for a leader that nobody has reaped: its number, which is also its group's
 /// and its session's, can not be another's then.
-pub(super) struct Run {
+pub(crate) struct Run {
     pub(super) leader: i32,
     pub(super) pidfd: OwnedFd,
     pub(super) mark: String,
@@ -32,7 +32,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Ends everything; gives those that could not be. Blocks.
-    pub(super) fn end(&self) -> Vec<i32> {
+    pub(crate) fn end(&self) -> Vec<i32> {
         // Before anything is signalled: who loses its parent may lose the only trace to us.
         let family = self.look();
         let apart: Vec<_> = family.iter().filter(|held| !self.in_group(held.pid)).collect();
@@ -45,7 +45,7 @@ impl Run {
     }
 
     /// Ends everything at once. Blocks.
-    pub(super) fn kill(&self) -> Vec<i32> {
+    pub(crate) fn kill(&self) -> Vec<i32> {
         self.kill_all(self.look())
     }
 
@@ -73,7 +73,7 @@ impl Run {
     }
 
     #[allow(clippy::disallowed_methods, reason = "the leader is not reaped: the group's number is its own")]
-    pub(super) fn signal_group(&self, signal: Signal) {
+    pub(crate) fn signal_group(&self, signal: Signal) {
         if let Some(group) = Pid::from_raw(self.leader) {
             let _ = rustix::process::kill_process_group(group, signal); // nobody is left in it
         }

@@ -1,0 +1,120 @@
+//! The effects of a running fleet.
+
+use super::handle::FleetHandle;
+use crate::{
+    io::effects::{AuditLog, Host, HostEnvironment, OsChance, PeerPolicies, PeerSinks, Policies},
+    paths::Paths,
+};
+use coalmine_actors::{
+    effects::{
+        EffectError, Effects, EffectsParts,
+        output::Output,
+        port::{Added, EffectHost},
+    },
+    error::FleetError,
+    fleet::resolve,
+    journal::JournalHandle,
+    names::{Generation, Identity, Personality},
+    ports::Clock,
+    registry::RegistryHandle,
+};
+use ractor::ActorCell;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
+
+/// How long what is used may take to be written when the fleet ends.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What an embedder says of the effects.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Who carries them out, in place of this host.
+    pub(super) host: Option<Arc<dyn EffectHost>>,
+    /// Operations beside those of the table.
+    pub(super) added: BTreeMap<String, Arc<dyn Added>>,
+}
+
+/// What they are wired to.
+pub(super) struct Wiring {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) journal: JournalHandle,
+    pub(super) registry: RegistryHandle,
+}
+
+/// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
+pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
+    let Wiring { clock, journal, registry } = wiring;
+    let parts = EffectsParts {
+        host: said.host.unwrap_or_else(|| Arc::new(Host::new(paths.root_hash()))),
+        source: Arc::new(PeerPolicies { policies: Policies::new(paths), registry }),
+        audit: Arc::new(AuditLog::new(paths.effects())),
+        clock,
+        chance: Arc::new(OsChance),
+        environment: Arc::new(HostEnvironment),
+        sinks: Arc::new(PeerSinks::new(paths.effects())),
+        added: said.added,
+        journal: Some(journal.clone()),
+    };
+    let effects = Effects::start(parts, Some(fleet)).await?;
+    tokio::spawn(follow_lives(journal, effects.downgrade()));
+    Ok(effects)
+}
+
+/// Ends the session of every life that ends. One of which this was missed ends with the peer's next call.
+async fn follow_lives(journal: JournalHandle, effects: coalmine_actors::effects::WeakEffects) {
+    let mut events = journal.subscribe();
+    drop(journal); // or its own channel would never close
+    loop {
+        match events.recv().await {
+            Ok(event) if matches!(event.ev.as_str(), "death" | "ended") => {
+                let Some(effects) = effects.upgrade() else { return };
+                let identity = event.get("identity").and_then(|text| text.parse::<Identity>().ok());
+                let generation = event.get("gen").and_then(|text| text.parse().ok()).map(Generation);
+                if let (Some(identity), Some(generation)) = (identity, generation) {
+                    effects.life_ended(&identity, generation);
+                }
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl FleetHandle {
+    /// What peers may do to the world.
+    pub fn effects(&self) -> &Effects {
+        &self.inner().effects
+    }
+
+    /// Calls an effect as the peer NAME, in the session that its life has.
+    ///
+    /// # Errors
+    /// Outside: no such peer, or its policy can not be read. Inside: what the effect itself fails with.
+    pub async fn effect(&self, name: &str, op: &str, args: Value) -> Result<Result<Output, EffectError>, FleetError> {
+        let identity = resolve::one(&self.inner().registry.snapshot(), name)?;
+        let generation = self.entry(&identity)?.view.borrow().generation;
+        let session = self.effects().standing(&identity, generation).await?;
+        Ok(session.call_named(op, args).await)
+    }
+
+    /// The policies that there are.
+    pub(super) fn policies(&self) -> Policies {
+        Policies::new(&self.inner().paths)
+    }
+
+    /// Ends what a removed peer had open. What can not be forgotten now is forgotten by nobody: a namesake then finds
+    /// that its budget is used in part.
+    pub(super) async fn forget_effects(&self, peer: &Personality) {
+        if let Err(error) = self.effects().forget(peer).await {
+            tracing::warn!(%peer, error = error.chain(), "what a removed peer used of its budget is not forgotten");
+        }
+    }
+
+    /// Ends all sessions, and has what is used written.
+    pub(super) async fn close_effects(&self) {
+        if let Err(error) = self.effects().close(CLOSE_DEADLINE).await {
+            tracing::warn!(error = error.chain(), "the audit log's last lines may be lost with the machine");
+        }
+    }
+}
