@@ -1,0 +1,107 @@
+//! Opens a database so that no statement leads out of it, fills the disk, or runs for ever.
+
+use super::{authorize::authorize, refusal::refused, until::Until, vfs};
+use crate::io::effects::fs::database::Within;
+use coalmine_actors::effects::{argument::CONTENTS_BYTES_MAX, error::EffectError};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+use rustix::fd::{AsRawFd, OwnedFd};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Largest database in a file, bytes.
+pub(super) const FILE_BYTES_MAX: i64 = 1024 * 1024 * 1024;
+/// Largest one in memory, bytes.
+pub(super) const MEMORY_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// All temporary tables of one database, bytes.
+const TEMPORARY_BYTES_MAX: i64 = 256 * 1024 * 1024;
+/// How long is waited for whoever else writes.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(2);
+/// After so many steps of a statement it is looked whether it is to end.
+const STEPS: i32 = 1_000;
+/// Longest pattern of LIKE and GLOB, bytes: the time that one takes is that of pattern times text, and no step.
+const PATTERN_BYTES_MAX: i32 = 1_000;
+
+/// An open database. A statement runs [`Until`] something.
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    /// Of the statement that runs now.
+    until: Arc<Mutex<Until>>,
+    /// The folder by whose number SQLite knows its files; closed after the connection.
+    _folder: Option<OwnedFd>,
+}
+
+impl Database {
+    /// A new one in memory.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(super) fn in_memory() -> Result<Self, EffectError> {
+        let connection = Connection::open_in_memory_with_flags(flags()).map_err(refused)?;
+        Self::confine(connection, MEMORY_BYTES_MAX, None)
+    }
+
+    /// The one in this file, which is there.
+    ///
+    /// # Errors
+    /// It is no database, or one that shares memory with others (WAL).
+    pub(super) fn at(file: Within) -> Result<Self, EffectError> {
+        let name = file.name.to_str().ok_or_else(|| EffectError::bad("path", "its name is no text"))?;
+        let path = format!("{}{}/{name}", vfs::BENEATH, file.folder.as_raw_fd());
+        let vfs = vfs::name().ok_or_else(|| EffectError::unsupported("SQLite without its way to files"))?;
+        let connection = Connection::open_with_flags_and_vfs(path, flags(), vfs).map_err(refused)?;
+        Self::confine(connection, FILE_BYTES_MAX, Some(file.folder))
+    }
+
+    fn confine(connection: Connection, bytes_max: i64, folder: Option<OwnedFd>) -> Result<Self, EffectError> {
+        let until = Arc::new(Mutex::new(Until::now()));
+        confine(&connection, bytes_max, &until).map_err(refused)?;
+        Ok(Self { connection, until, _folder: folder })
+    }
+
+    /// What `work` does, which ends at `until` at the latest.
+    pub(super) fn run<T>(
+        &mut self,
+        until: Until,
+        work: impl FnOnce(&Connection) -> Result<T, EffectError>,
+    ) -> Result<T, EffectError> {
+        if until.is_over() {
+            return Err(EffectError::Timeout { phase: "queue" });
+        }
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        work(&self.connection)
+    }
+}
+
+/// Only what is there, never by an URI, and by one thread alone.
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn confine(connection: &Connection, bytes_max: i64, until: &Arc<Mutex<Until>>) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIME_MAX)?;
+    // A file that somebody prepared: its schema calls nothing that reaches out, and its pages are looked at before use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // Reads the file: what is no database is known from now on.
+    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    pages_max(connection, "main", bytes_max / page_bytes)?;
+    pages_max(connection, "temp", TEMPORARY_BYTES_MAX / page_bytes)?;
+    let bytes = i32::try_from(CONTENTS_BYTES_MAX).unwrap_or(i32::MAX);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    let until = Arc::clone(until);
+    let is_over = move || until.lock().unwrap_or_else(PoisonError::into_inner).is_over();
+    connection.progress_handler(STEPS, Some(is_over))?;
+    connection.authorizer(Some(authorize))
+}
+
+fn pages_max(connection: &Connection, of: &str, pages: i64) -> rusqlite::Result<()> {
+    // It answers with what holds now.
+    connection.query_row(&format!("PRAGMA {of}.max_page_count = {pages}"), [], |_| Ok(()))
+}
