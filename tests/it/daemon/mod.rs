@@ -15,4 +15,5 @@ mod readiness;
 mod reads;
 mod registry;
 mod restart;
+mod stores;
 mod up_and_down;
