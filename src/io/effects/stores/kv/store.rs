@@ -163,7 +163,9 @@ fn refused(error: impl Into<redb::Error>) -> EffectError {
         | Error::TypeDefinitionChanged { .. } => none_of_ours(),
         Error::ValueTooLarge(_) => EffectError::limit("value", CONTENTS_BYTES_MAX as u64),
         // After a write that failed nothing can be said of what is in the cache.
-        Error::PreviousIo => EffectError::Io { kind: io::ErrorKind::StaleNetworkFileHandle },
+        Error::PreviousIo => {
+            EffectError::bad("handle", "an earlier write to its store failed: close all handles on it, and open it again")
+        }
         error => EffectError::Internal(format!("redb: {error}")),
     }
 }

@@ -1,12 +1,20 @@
 //! Opens a database so that no statement leads out of it, fills the disk, or runs for ever.
 
-use super::{authorize::authorize, refusal::refused, until::Until, vfs};
+use super::{
+    authorize::authorize,
+    refusal::{denied, refused},
+    until::Until,
+    vfs,
+};
 use crate::io::effects::fs::database::Within;
 use coalmine_actors::effects::{argument::CONTENTS_BYTES_MAX, error::EffectError};
-use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, hooks::{AuthContext, Authorization}, limits::Limit};
 use rustix::fd::{AsRawFd, OwnedFd};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,11 +31,30 @@ const STEPS: i32 = 1_000;
 /// Longest pattern of LIKE and GLOB, bytes: the time that one takes is that of pattern times text, and no step.
 const PATTERN_BYTES_MAX: i32 = 1_000;
 
+/// What SQLite asks about while a statement is read and runs.
+#[derive(Clone)]
+struct Now {
+    until: Arc<Mutex<Until>>,
+    /// Whether something of it was denied: SQLite's own word for that is at times another error.
+    denied: Arc<AtomicBool>,
+}
+
+impl Now {
+    fn is_over(&self) -> bool {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner).is_over()
+    }
+
+    fn begin(&self, until: Until) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        self.denied.store(false, Ordering::Relaxed);
+    }
+}
+
 /// An open database. A statement runs [`Until`] something.
 pub(super) struct Database {
-    pub(super) connection: Connection,
+    connection: Connection,
     /// Of the statement that runs now.
-    until: Arc<Mutex<Until>>,
+    now: Now,
     /// The folder by whose number SQLite knows its files; closed after the connection.
     _folder: Option<OwnedFd>,
 }
@@ -55,9 +82,9 @@ impl Database {
     }
 
     fn confine(connection: Connection, bytes_max: i64, folder: Option<OwnedFd>) -> Result<Self, EffectError> {
-        let until = Arc::new(Mutex::new(Until::now()));
-        confine(&connection, bytes_max, &until).map_err(refused)?;
-        Ok(Self { connection, until, _folder: folder })
+        let now = Now { until: Arc::new(Mutex::new(Until::now())), denied: Arc::default() };
+        confine(&connection, bytes_max, &now).map_err(refused)?;
+        Ok(Self { connection, now, _folder: folder })
     }
 
     /// What `work` does, which ends at `until` at the latest.
@@ -69,8 +96,8 @@ impl Database {
         if until.is_over() {
             return Err(EffectError::Timeout { phase: "queue" });
         }
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        work(&self.connection)
+        self.now.begin(until);
+        work(&self.connection).map_err(|error| if self.now.denied.load(Ordering::Relaxed) { denied() } else { error })
     }
 }
 
@@ -79,7 +106,7 @@ fn flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-fn confine(connection: &Connection, bytes_max: i64, until: &Arc<Mutex<Until>>) -> rusqlite::Result<()> {
+fn confine(connection: &Connection, bytes_max: i64, now: &Now) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIME_MAX)?;
     // A file that somebody prepared: its schema calls nothing that reaches out, and its pages are looked at before use.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -95,10 +122,15 @@ fn confine(connection: &Connection, bytes_max: i64, until: &Arc<Mutex<Until>>) -
     connection.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
-    let until = Arc::clone(until);
-    let is_over = move || until.lock().unwrap_or_else(PoisonError::into_inner).is_over();
-    connection.progress_handler(STEPS, Some(is_over))?;
-    connection.authorizer(Some(authorize))
+    let (of_steps, of_words) = (now.clone(), now.clone());
+    connection.progress_handler(STEPS, Some(move || of_steps.is_over()))?;
+    connection.authorizer(Some(move |context: AuthContext<'_>| {
+        let verdict = authorize(context);
+        if verdict == Authorization::Deny {
+            of_words.denied.store(true, Ordering::Relaxed);
+        }
+        verdict
+    }))
 }
 
 fn pages_max(connection: &Connection, of: &str, pages: i64) -> rusqlite::Result<()> {

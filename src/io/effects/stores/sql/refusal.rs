@@ -9,16 +9,15 @@ use coalmine_actors::effects::{
 use rusqlite::{Error, ErrorCode};
 use std::io;
 
+/// A statement that leads out of its database.
+pub(super) fn denied() -> EffectError {
+    EffectError::Denied { rule: Rule::Never(Never::Statement) }
+}
+
 /// Its words are of the caller's own statement and database, and of no path.
 pub(super) fn refused(error: Error) -> EffectError {
-    let Some(code) = error.sqlite_error_code() else {
-        return match error {
-            Error::MultipleStatement => EffectError::bad("sql", "holds more than one statement: call once for each"),
-            error => EffectError::bad("sql", error.to_string()),
-        };
-    };
+    let Some(code) = error.sqlite_error_code() else { return EffectError::bad("sql", words(error)) };
     match code {
-        ErrorCode::AuthorizationForStatementDenied => EffectError::Denied { rule: Rule::Never(Never::Statement) },
         ErrorCode::OperationInterrupted => EffectError::Timeout { phase: "statement" },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => EffectError::Timeout { phase: "lock" },
         ErrorCode::TooBig => EffectError::limit("value", CONTENTS_BYTES_MAX as u64),
@@ -33,6 +32,16 @@ pub(super) fn refused(error: Error) -> EffectError {
         ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
             EffectError::bad("path", "what is there is no SQLite database, or a damaged one")
         }
-        _ => EffectError::bad("sql", error.to_string()),
+        _ => EffectError::bad("sql", words(error)),
+    }
+}
+
+/// What is wrong, without the whole statement.
+fn words(error: Error) -> String {
+    match error {
+        Error::MultipleStatement => "holds more than one statement: call once for each".into(),
+        Error::SqliteFailure(_, Some(words)) => words,
+        Error::SqlInputError { msg, offset, .. } => format!("{msg}, at byte {offset}"),
+        error => error.to_string(),
     }
 }
