@@ -2,7 +2,6 @@
 
 use crate::io::{effects::Policies, find, limits, servers::walls};
 use coalmine_actors::{
-    effects::policy::NONE,
     error::FleetError,
     fleet::request::CreatePeer,
     names::{Identity, Personality, Runtime},
@@ -139,7 +138,7 @@ fn is_ours(key: &str) -> bool {
 
 /// One that is named must be there, and can be read: nobody is held by a policy that is not.
 fn policy(name: Option<&str>, policies: &Policies) -> Result<(), FleetError> {
-    name.filter(|name| *name != NONE).map_or(Ok(()), |name| policies.read(name).map(drop))
+    name.map_or(Ok(()), |name| policies.read(name).map(drop))
 }
 
 fn command(program: &str, wanted: &CreatePeer) -> Result<(), FleetError> {
@@ -177,30 +176,6 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_held_is_refused_where_nothing_holds_it() {
-        let rules = |held_by: Option<&str>| FleetRules {
-            held_by: held_by.map(str::to_owned),
-            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
-        };
-        let wanted = |sandbox| CreatePeer {
-            name: "bob".into(),
-            cwd: "/".into(),
-            command: vec!["/bin/true".into()],
-            sandbox,
-            ..CreatePeer::default()
-        };
-        let root = tempfile::tempdir().unwrap();
-        let policies = Policies::new(&crate::paths::Paths::new(root.path()).unwrap());
-        let spec = |sandbox, held_by| spec(wanted(sandbox), &rules(held_by), &policies);
-        let refused = spec(Some(Sandbox::Required), None).unwrap_err();
-        assert_eq!((refused.code(), refused.to_string().contains("no Landlock")), ("unsupported", true), "{refused}");
-        spec(Some(Sandbox::Required), Some("landlock-abi7")).unwrap();
-        for unheld in [Some(Sandbox::BestEffort), Some(Sandbox::Off), None] {
-            spec(unheld, None).unwrap();
-        }
-    }
-
-    #[test]
     fn a_policy_that_is_named_is_there_and_can_be_read() {
         let root = tempfile::tempdir().unwrap();
         let policies = Policies::new(&crate::paths::Paths::new(root.path()).unwrap());
@@ -218,5 +193,27 @@ mod tests {
             assert_eq!(policy(name, &policies).err().map(|error| error.code()), code, "{name:?}");
         }
         assert!(policy(Some("strcit"), &policies).unwrap_err().hint().contains("strict"));
+    }
+
+    #[test]
+    fn what_must_be_held_is_refused_where_nothing_holds_it() {
+        let rules = |held_by: Option<&str>| FleetRules {
+            held_by: held_by.map(str::to_owned),
+            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
+        };
+        let wanted = |sandbox| CreatePeer {
+            name: "bob".into(),
+            cwd: "/".into(),
+            command: vec!["/bin/true".into()],
+            sandbox,
+            ..CreatePeer::default()
+        };
+        let nowhere = Policies::of_root(std::path::Path::new("/nowhere"));
+        let refused = spec(wanted(Some(Sandbox::Required)), &rules(None), &nowhere).unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().contains("no Landlock")), ("unsupported", true), "{refused}");
+        spec(wanted(Some(Sandbox::Required)), &rules(Some("landlock-abi7")), &nowhere).unwrap();
+        for unheld in [Some(Sandbox::BestEffort), Some(Sandbox::Off), None] {
+            spec(wanted(unheld), &rules(None), &nowhere).unwrap();
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         canary::Canaries,
         clock::HostClock,
         dice::HostDice,
-        effects::Policies,
+        effects::{PeerPolicies, Policies},
         find,
         journal::JournalFolder,
         limits::LimitsHost,
@@ -35,7 +35,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
-    effects::port::{Added, EffectHost},
+    effects::port::{Added, EffectHost, PolicySource},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -190,11 +190,13 @@ impl FleetBuilder {
         let store = attachments::store(self.attachments, &paths, &self.config).await?;
 
         let rules = watch::Sender::new(Arc::new(rules(&self.config)?));
-        let bounds = Bounds { limits: self.limits_host, policies: Policies::new(&paths) };
+        let registry = RegistryHandle::new();
+        let policies = Policies::new(&paths);
+        let bounds = Bounds { limits: self.limits_host, policies: policies.clone() };
+        let policies: Arc<dyn PolicySource> = Arc::new(PeerPolicies { policies, registry: registry.clone() });
         let (ports, servers) = adapters(&paths, tmux, helper, bounds, &self.config.pass_env)?;
         servers.release_limits().await;
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
-        let registry = RegistryHandle::new();
         let directory = Directory::default();
         let providers = Providers::new(paths.clone(), &self.config.provision.env);
         let host = Arc::new(providers.clone());
@@ -214,8 +216,7 @@ impl FleetBuilder {
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
         let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
-        let wiring =
-            effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), registry: registry.clone() };
+        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;

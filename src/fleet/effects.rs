@@ -2,21 +2,23 @@
 
 use super::handle::FleetHandle;
 use crate::{
-    io::effects::{AuditLog, Host, HostEnvironment, OsChance, PeerPolicies, PeerSinks, Policies},
+    io::{
+        blocking,
+        effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+    },
     paths::Paths,
 };
 use coalmine_actors::{
     effects::{
         EffectError, Effects, EffectsParts,
         output::Output,
-        port::{Added, EffectHost},
+        port::{Added, EffectHost, PolicySource},
     },
     error::FleetError,
     fleet::resolve,
     journal::JournalHandle,
     names::{Generation, Identity, Personality},
     ports::Clock,
-    registry::RegistryHandle,
 };
 use ractor::ActorCell;
 use serde_json::Value;
@@ -39,15 +41,22 @@ pub(super) struct Said {
 pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: JournalHandle,
-    pub(super) registry: RegistryHandle,
+    pub(super) policies: Arc<dyn PolicySource>,
 }
 
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
-    let Wiring { clock, journal, registry } = wiring;
+    let Wiring { clock, journal, policies } = wiring;
+    let host: Arc<dyn EffectHost> = match said.host {
+        Some(host) => host,
+        None => {
+            let root_hash = paths.root_hash();
+            blocking::answer(move || Ok(Arc::new(Host::new(root_hash)))).await?
+        }
+    };
     let parts = EffectsParts {
-        host: said.host.unwrap_or_else(|| Arc::new(Host::new(paths.root_hash()))),
-        source: Arc::new(PeerPolicies { policies: Policies::new(paths), registry }),
+        host,
+        source: policies,
         audit: Arc::new(AuditLog::new(paths.effects())),
         clock,
         chance: Arc::new(OsChance),

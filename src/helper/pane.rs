@@ -149,7 +149,15 @@ mod tests {
         assert_eq!(order.cwd, Path::new("/tmp"));
         assert_eq!(order.env, [("A".into(), "1=2".into()), ("B".into(), "".into())]);
         assert_eq!(order.argv, ["sh", "-c", "echo \"#(x)\"\n"]);
-        for bad in [&b""[..], b"cwd=/tmp\0arg=rm", b"arg=sh\0", b"cwd=/\0env=A\0", b"cwd=/\0what=x\0", b"cwd=/\0\0", b"cwd=/\0read=/\0"] {
+        for bad in [
+            &b""[..],
+            b"cwd=/tmp\0arg=rm",
+            b"arg=sh\0",
+            b"cwd=/\0env=A\0",
+            b"cwd=/\0what=x\0",
+            b"cwd=/\0\0",
+            b"cwd=/\0read=/\0",
+        ] {
             assert!(Order::parse(bad).is_err(), "{bad:?}");
         }
     }

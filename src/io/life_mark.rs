@@ -15,7 +15,6 @@ pub(super) fn bears(pid: i32, mark: &str, buffer: &mut Vec<u8>) -> bool {
 }
 
 /// Whether a process bears a mark that begins like this.
-#[cfg(test)]
 pub(super) fn begins(pid: i32, prefix: &str, buffer: &mut Vec<u8>) -> bool {
     marks(pid, buffer).any(|it| it.starts_with(prefix.as_bytes()))
 }

@@ -189,28 +189,14 @@ fn variable(policy: &Policy, name: &str) -> Ruling {
     Ok((Plan::Plain, Rule::Scope(ScopeKey::Env, found)))
 }
 
-/// Whether a variable's name says that it holds what nobody is to see: a part of it is one of these words.
+/// Whether a variable's name says that it holds what nobody is to see.
 pub fn is_secret(name: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "APIKEY",
-        "AUTH",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "CREDS",
-        "KEY",
-        "KEYS",
-        "PASS",
-        "PASSPHRASE",
-        "PASSWD",
-        "PASSWORD",
-        "PAT",
-        "SECRET",
-        "SECRETS",
-        "TOKEN",
-        "TOKENS",
-    ];
+    const WITHIN: &[&str] = &["APIKEY", "CREDENTIAL", "PASSPHRASE", "PASSWD", "PASSWORD", "SECRET", "TOKEN"];
+    const PARTS: &[&str] = &["AUTH", "CREDS", "KEY", "KEYS", "PASS", "PAT"];
     let name = name.to_ascii_uppercase();
-    name.starts_with("COALMINE_") || name.split('_').any(|part| WORDS.contains(&part))
+    name.starts_with("COALMINE_")
+        || WITHIN.iter().any(|word| name.contains(word))
+        || name.split('_').any(|part| PARTS.contains(&part))
 }
 
 /// Whether a loader or an interpreter obeys it: with it a caller would choose what a granted program does.

@@ -8,7 +8,7 @@ use super::{
     ledger::Ledger,
     message::BrokerMsg,
     op::Op,
-    policy::{NONE, Policy},
+    policy::Policy,
     port::{Added, Chance, EffectHost, Environment, PolicySource, Seat, Sink, Sinks},
     session::{EffectSession, Inner},
     session_log::SessionLog,
@@ -162,7 +162,6 @@ impl Shared {
     async fn policy_of(&self, peer: &Personality) -> Result<Arc<Policy>, FleetError> {
         match self.source.name_of(peer) {
             None => Ok(Policy::none()),
-            Some(name) if name == NONE => Ok(Policy::none()),
             Some(name) => self.source.load(name).await,
         }
     }

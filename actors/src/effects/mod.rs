@@ -38,6 +38,8 @@ pub mod scope;
 mod session;
 mod session_log;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod uniform;
 pub mod view;
 

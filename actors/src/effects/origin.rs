@@ -79,6 +79,10 @@ impl Origin {
             Host::Domain(name) if name.is_empty() || name.ends_with('.') || name.starts_with('.') => {
                 return Err("its host can not be read");
             }
+            // A name that could be one; what is refused here is no host anywhere, and looks like a pattern.
+            Host::Domain(name) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) => {
+                return Err("its host can not be read");
+            }
             host => host.to_owned(),
         };
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or("it names no port")?;

@@ -6,6 +6,7 @@ mod helper;
 mod kernel;
 mod limits;
 mod provider;
+mod sandbox;
 mod tmux;
 
 use super::{
@@ -23,6 +24,7 @@ pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
     let mut found = vec![tmux::check()];
     found.extend(kernel::check());
     found.push(limits::check());
+    found.push(sandbox::check());
     found.push(helper::check());
     found.push(config(context));
     found.extend(folders::check(&context.place.root));

@@ -9,7 +9,7 @@ use super::{
     failure::{Failure, Outcome},
 };
 use crate::io::effects::Policies;
-use coalmine_actors::effects::{Policy, policy::NONE};
+use coalmine_actors::effects::Policy;
 use std::path::Path;
 
 /// Check and explain the policies that govern effects
@@ -39,9 +39,6 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
 fn find(context: &Context, named: &str) -> Outcome<Policy> {
     if named.contains('/') || named.ends_with(".toml") {
         return read_file(context, Path::new(named));
-    }
-    if named == NONE {
-        return Ok((*Policy::none()).clone());
     }
     Ok(Policies::of_root(&context.place.root).read(named)?)
 }

@@ -46,8 +46,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]).
+    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]), for whoever holds that root's
+    /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
+        proc::end_leftovers(&root_hash);
         Self { programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
     }
 }

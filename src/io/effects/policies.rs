@@ -13,7 +13,7 @@ use coalmine_actors::{
         Policy,
         folder::Folder,
         kind::is_name,
-        policy::Access,
+        policy::{Access, NONE},
         policy_file::{self, POLICY_BYTES_MAX},
         port::PolicySource,
         scope::Scope,
@@ -65,16 +65,19 @@ impl Policies {
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let name = |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned());
-        let mut names: Vec<_> = entries.filter_map(name).filter(|name| is_name(name)).collect();
+        let mut names: Vec<_> = entries.filter_map(name).filter(|name| is_name(name) && name != NONE).collect();
         names.sort();
         names
     }
 
-    /// The policy of this name. Blocks.
+    /// The policy of this name; `none` is there without a file. Blocks.
     ///
     /// # Errors
     /// [`FleetError::UnknownPolicy`] with the nearest names; [`FleetError::BadPolicy`] with where and what.
     pub fn read(&self, name: &str) -> Result<Policy, FleetError> {
+        if name == NONE {
+            return Ok((*Policy::none()).clone());
+        }
         let path = self.path(name);
         let unknown = || {
             let names = self.names();

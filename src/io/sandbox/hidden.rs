@@ -132,12 +132,13 @@ pub fn parent_of(folder: impl AsFd) -> io::Result<OwnedFd> {
 /// lead to is granted by its own name or not at all.
 ///
 /// # Errors
-/// It can not be looked at; a path that does not exist is nothing, and no error.
+/// It can not be looked at; a path that does not exist, or lies where this user may not go, is nothing and no error.
 pub(super) fn grantable(path: &Path, hidden: &Hidden) -> io::Result<Vec<OwnedFd>> {
     let mut granted = Vec::new();
     match open(path, LOOK, Mode::empty()) {
         Ok(found) if !is_covered(path, &found, hidden)? => carve(found, hidden, &mut granted)?,
-        Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+        // Where this user can not go, neither can what it starts.
+        Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(granted)
@@ -201,7 +202,9 @@ mod tests {
         let granted = grantable(&base, &hidden).unwrap();
         let expected = ["state/other", "project", "notes"].map(|name| base.join(name));
         assert_eq!(names(&granted), BTreeSet::from(expected));
-        for (path, count) in [("state/fleet", 0), ("state/fleet/run", 0), ("way-in", 0), ("project", 1), ("not-there", 0)] {
+        for (path, count) in
+            [("state/fleet", 0), ("state/fleet/run", 0), ("way-in", 0), ("project", 1), ("not-there", 0)]
+        {
             assert_eq!(grantable(&base.join(path), &hidden).unwrap().len(), count, "{path}");
         }
         assert!(hidden.lies_in(Id::open(fs::File::open("/").unwrap()).unwrap()));

@@ -26,3 +26,14 @@ pub use landlock::abi;
 pub fn name_of(abi: Option<u32>) -> String {
     abi.map_or_else(|| "none".to_owned(), |abi| format!("landlock-abi{abi}"))
 }
+
+/// Whether this kernel can put a claim to the test; one that it can not is said aloud, and not passed over in silence.
+#[cfg(test)]
+pub(crate) fn can_test(claim: &str, abi_min: u32) -> bool {
+    use std::io::Write;
+    let can = abi().is_some_and(|abi| abi >= abi_min);
+    if !can {
+        let _unheard = writeln!(std::io::stderr(), "\nNOT TESTED: {claim}: Landlock here is {:?}", abi());
+    }
+    can
+}

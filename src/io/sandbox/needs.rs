@@ -54,5 +54,4 @@ pub(super) const FILES: &[&str] = &[
 
 /// Read, write, control. `/dev/tty` is the program's own terminal; of `/dev/pts` it has that one alone, so that it can
 /// neither read nor write what others see.
-pub(super) const DEVICES: &[&str] =
-    &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+pub(super) const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];

@@ -1,11 +1,6 @@
 //! What a policy leaves to a program: folders and ports, also as the entries of a pane file.
 
-use std::{
-    ffi::OsString,
-    io,
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
-};
+use std::{ffi::OsString, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
 /// What a program may reach besides what every program needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

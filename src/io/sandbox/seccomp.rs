@@ -75,13 +75,7 @@ fn on(number: u32, body: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
 /// Nothing is pushed into a terminal as if it had been typed there, by bytes or by a selection of a console.
 fn ioctl() -> [libc::sock_filter; 5] {
     let (push, console) = (libc::TIOCSTI as u32, libc::TIOCLINUX as u32);
-    [
-        load(argument(1)),
-        skip_if(IF_EQUAL, push, 1, 0),
-        skip_if(IF_EQUAL, console, 0, 1),
-        answer(DENY),
-        answer(ALLOW),
-    ]
+    [load(argument(1)), skip_if(IF_EQUAL, push, 1, 0), skip_if(IF_EQUAL, console, 0, 1), answer(DENY), answer(ALLOW)]
 }
 
 fn socket(families: &[libc::c_int]) -> Vec<libc::sock_filter> {

@@ -1,6 +1,6 @@
 //! Peers behind walls, on real tmux, each beside one that is free and does the same.
 
-use crate::support::{Rig, eventually, skip};
+use crate::support::{PATIENCE, Rig, eventually, skip};
 use coalmine::{
     actors::{fleet::request::CreatePeer, peer::sandbox::Sandbox, view::PeerView},
     io::sandbox,
@@ -133,7 +133,7 @@ async fn a_peer_whose_policy_is_gone_does_not_start_free() {
     let request = CreatePeer { start: false, ..yard.peer(&rig, "bob", Some(Sandbox::BestEffort)) };
     rig.fleet.create(request).await.unwrap();
     fs::remove_file(rig.fleet.paths().policies().join("strict.toml")).unwrap();
-    let refused = rig.fleet.start("bob").await.unwrap_err();
+    let refused = rig.fleet.start("bob", PATIENCE).await.unwrap_err();
     assert!(refused.chain().contains("strict"), "{}", refused.chain());
     assert!(!yard.dir.path().join("project/done.bob").exists());
 }

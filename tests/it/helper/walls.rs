@@ -62,9 +62,10 @@ fn a_program_of_another_folder_runs_and_reads_nothing_beside_it() {
     let file: PathBuf = root.peer().join("order");
     let tool = format!("arg={}", own.join("tool").display());
     let beside = format!("arg={}", own.join("beside").display());
-    for (entries, status, says) in
-        [(vec!["cwd=/", &tool, "arg=/etc/passwd", "sandbox=required"], 0, ""), (vec!["cwd=/", &tool, &beside, "sandbox=required"], 1, "ermission denied")]
-    {
+    for (entries, status, says) in [
+        (vec!["cwd=/", &tool, "arg=/etc/passwd", "sandbox=required"], 0, ""),
+        (vec!["cwd=/", &tool, &beside, "sandbox=required"], 1, "ermission denied"),
+    ] {
         fs::write(&file, entries.iter().map(|entry| format!("{entry}\0")).collect::<String>()).unwrap();
         let output = helper().arg("pane").arg(&file).output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));

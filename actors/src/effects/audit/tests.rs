@@ -1,63 +1,12 @@
 use super::{books::recover, entry::*, *};
-use crate::testing::FakeClock;
-use std::sync::atomic::AtomicUsize;
+use crate::{effects::tests::memory_log::MemoryLog, testing::FakeClock};
 
-/// Files in memory; the newest last.
-#[derive(Default)]
-struct Memory {
-    files: Mutex<Vec<Vec<u8>>>,
-    bytes_max: usize,
-    syncs: AtomicUsize,
-    refuses: Mutex<bool>,
-}
-
-impl AuditFile for Memory {
-    fn open(&self) -> io::Result<()> {
-        let mut files = self.files.lock().unwrap();
-        if files.is_empty() {
-            files.push(Vec::new());
-        }
-        if let Some(newest) = files.last_mut().filter(|file| file.last().is_some_and(|byte| *byte != b'\n')) {
-            newest.push(b'\n');
-        }
-        Ok(())
-    }
-
-    fn read(&self, age: usize) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.files.lock().unwrap().iter().rev().nth(age).cloned())
-    }
-
-    fn append(&self, line: &[u8]) -> io::Result<Room> {
-        if *self.refuses.lock().unwrap() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        let mut files = self.files.lock().unwrap();
-        let newest = files.last_mut().unwrap();
-        newest.extend_from_slice(line);
-        Ok(if newest.len() > self.bytes_max { Room::Full } else { Room::Left })
-    }
-
-    fn turn_over(&self) -> io::Result<()> {
-        self.files.lock().unwrap().push(Vec::new());
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn kept_max(&self) -> usize {
-        100
-    }
-}
-
-fn audit(file: &Arc<Memory>) -> Audit {
+fn audit(file: &Arc<MemoryLog>) -> Audit {
     Audit::new(Arc::clone(file) as Arc<dyn AuditFile>, Arc::new(FakeClock::new()))
 }
 
-fn memory(bytes_max: usize) -> Arc<Memory> {
-    Arc::new(Memory { bytes_max, ..Memory::default() })
+fn memory(bytes_max: usize) -> Arc<MemoryLog> {
+    Arc::new(MemoryLog::new(bytes_max))
 }
 
 fn about(peer: &str, verdict: Verdict) -> About<'static> {
@@ -174,10 +123,10 @@ async fn what_the_disk_refuses_is_not_counted_and_the_next_line_tells_nobody_of_
     let file = memory(usize::MAX);
     let first = audit(&file);
     first.enter(decided("claude-bob", 1, 0)).unwrap();
-    *file.refuses.lock().unwrap() = true;
+    file.refuses.store(true, Ordering::Relaxed);
     assert_eq!(first.enter(decided("claude-bob", 1, 0)).unwrap_err().code(), "unaudited");
     assert!(first.trouble().is_some());
-    *file.refuses.lock().unwrap() = false;
+    file.refuses.store(false, Ordering::Relaxed);
     assert_eq!(first.enter(decided("claude-bob", 1, 0)).unwrap(), 2);
     assert_eq!((first.trouble(), first.used(&bob()).unwrap().calls), (None, 2));
 }

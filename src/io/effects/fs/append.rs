@@ -27,7 +27,8 @@ impl Place<'_> {
             return Err(EffectError::Io { kind: io::ErrorKind::IsADirectory });
         };
         // Exchanged after this look it is made anew or refused: never followed, and never waited for.
-        let create = if replaceable(&folder, &name)?.is_some() { OFlags::empty() } else { OFlags::CREATE | OFlags::EXCL };
+        let create =
+            if replaceable(&folder, &name)?.is_some() { OFlags::empty() } else { OFlags::CREATE | OFlags::EXCL };
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let mode = if create.is_empty() { Mode::empty() } else { Mode::from_raw_mode(FILE_MODE) };
         let file = openat(&folder, &name, flags | create | OFlags::CLOEXEC, mode).map_err(refusal)?;

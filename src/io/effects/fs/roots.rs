@@ -16,7 +16,7 @@ use coalmine_actors::effects::{
 };
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat},
     io::Errno,
 };
 use std::{
@@ -81,7 +81,12 @@ impl Root {
     }
 
     /// Opens beneath: the one way in.
-    pub(super) fn beneath(&self, from: BorrowedFd<'_>, path: impl rustix::path::Arg + Copy, flags: OFlags) -> Result<OwnedFd, Errno> {
+    pub(super) fn beneath(
+        &self,
+        from: BorrowedFd<'_>,
+        path: impl rustix::path::Arg + Copy,
+        flags: OFlags,
+    ) -> Result<OwnedFd, Errno> {
         let resolve = if self.is_whole() {
             ResolveFlags::NO_MAGICLINKS
         } else {
@@ -98,13 +103,13 @@ impl Root {
     }
 
     /// A folder below the root, which is neither hidden nor lies in what is hidden.
-    pub(super) fn folder(&self, path: &Path) -> Result<Held<'_>, EffectError> {
+    pub(super) fn folder(&self, path: &Path) -> Result<Footing<'_>, EffectError> {
         if path.as_os_str().is_empty() {
-            return Ok(Held::Root(&self.handle));
+            return Ok(Footing::Root(&self.handle));
         }
         let folder = self.beneath(self.handle.as_fd(), path, FOLDER).map_err(refusal)?;
         self.check(&folder)?;
-        Ok(Held::Below(folder))
+        Ok(Footing::Below(folder))
     }
 
     /// Refuses a folder that is hidden, lies in what is hidden, or has been moved out of the root meanwhile.
@@ -155,12 +160,12 @@ impl Root {
 }
 
 /// A folder on the way: the root itself, or one that was opened for this.
-pub(super) enum Held<'r> {
+pub(super) enum Footing<'r> {
     Root(&'r OwnedFd),
     Below(OwnedFd),
 }
 
-impl AsFd for Held<'_> {
+impl AsFd for Footing<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Root(root) => root.as_fd(),
@@ -179,7 +184,7 @@ pub struct Place<'r> {
 impl<'r> Place<'r> {
     /// The folder that holds what is meant, and its name there; nothing where the path names no entry of a folder: the
     /// root, or a path that ends in `..`.
-    pub(super) fn entry(&self) -> Result<Option<(Held<'r>, OsString)>, EffectError> {
+    pub(super) fn entry(&self) -> Result<Option<(Footing<'r>, OsString)>, EffectError> {
         let (folder, name) = split(&self.rest);
         name.map(|name| Ok((self.root.folder(folder)?, name.to_owned()))).transpose()
     }
@@ -199,7 +204,9 @@ impl<'r> Place<'r> {
                 return Ok(done);
             }
             rest = match readlinkat(&folder, name, Vec::new()) {
-                Ok(target) => Cow::Owned(self.root.led(folder_path, &PathBuf::from(OsString::from_vec(target.into_bytes())))?),
+                Ok(target) => {
+                    Cow::Owned(self.root.led(folder_path, &PathBuf::from(OsString::from_vec(target.into_bytes())))?)
+                }
                 // It is no link any more: looked at again.
                 Err(Errno::INVAL) => rest,
                 Err(error) => return Err(refusal(error)),
@@ -212,6 +219,8 @@ impl<'r> Place<'r> {
     pub(super) fn open(&self, flags: OFlags) -> Result<(OwnedFd, Stat), EffectError> {
         let opened = self.follow(|folder, name| match self.root.beneath(folder, name, flags | OFlags::NOFOLLOW) {
             Err(Errno::LOOP) => Ok(None),
+            // Where a folder is wanted a link is no folder, before it is a link.
+            Err(Errno::NOTDIR) if is_link(folder, name) => Ok(None),
             opened => opened.map(Some),
         })?;
         let stat = rustix::fs::fstat(&opened).map_err(refusal)?;
@@ -233,6 +242,11 @@ impl<'r> Place<'r> {
     pub(super) fn rest(&self) -> &Path {
         &self.rest
     }
+}
+
+/// Whether this is a link now.
+fn is_link(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| kind_of(&stat) == FileType::Symlink)
 }
 
 /// The folder of a path and its last name; no name where the last part is none.

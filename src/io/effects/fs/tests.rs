@@ -363,7 +363,10 @@ fn pages_hold_every_entry_once_whatever_their_size() {
     }
     let names = |after: Option<&str>, count| yard.at("").list_dir(after.map(Path::new), count).unwrap();
     assert_eq!(names(None, 2).paths, ["a", "a-b"].map(PathBuf::from));
-    assert_eq!((names(Some("a-b"), 2).paths, names(Some("a-b"), 2).more), (["a.c", "z"].map(PathBuf::from).into(), false));
+    assert_eq!(
+        (names(Some("a-b"), 2).paths, names(Some("a-b"), 2).more),
+        (["a.c", "z"].map(PathBuf::from).into(), false)
+    );
 }
 
 #[test]
@@ -377,6 +380,8 @@ fn facts_are_those_of_the_file_that_a_link_leads_to() {
     assert!(yard.at("a").stat().unwrap().is_dir);
     assert!(yard.at("").stat().unwrap().is_dir, "the root itself");
     assert_eq!(yard.at("a/f/g").look().unwrap(), None);
+    yard.link("a", "in-folder");
+    assert_eq!(yard.at("in-folder").list_dir(None, 10).unwrap().paths, ["b", "f"].map(PathBuf::from));
 }
 
 /// What a tree holds, links by what they say.

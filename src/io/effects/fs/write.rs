@@ -2,7 +2,7 @@
 
 use super::{
     read::{TEXT_BYTES_MAX, regular},
-    roots::{Held, Place, denied, kind_of, refusal},
+    roots::{Footing, Place, denied, kind_of, refusal},
 };
 use coalmine_actors::effects::{error::EffectError, rule::Never};
 use rustix::{
@@ -107,7 +107,7 @@ impl Place<'_> {
 }
 
 /// What is there under this name, where it may be replaced; nothing where nothing is.
-pub(super) fn replaceable(folder: &Held<'_>, name: &OsStr) -> Result<Option<Stat>, EffectError> {
+pub(super) fn replaceable(folder: &Footing<'_>, name: &OsStr) -> Result<Option<Stat>, EffectError> {
     let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(None),
@@ -134,14 +134,14 @@ fn like(file: &File, old: Option<&Stat>, mode: Option<u32>) -> Result<(), Effect
 
 /// A file that is being written beside the one that it will replace. Dropped before that, it is removed.
 struct Draft<'f> {
-    folder: &'f Held<'f>,
+    folder: &'f Footing<'f>,
     name: OsString,
     file: File,
     published: bool,
 }
 
 impl<'f> Draft<'f> {
-    fn new(folder: &'f Held<'f>) -> Result<Self, EffectError> {
+    fn new(folder: &'f Footing<'f>) -> Result<Self, EffectError> {
         /// Names that are tried: those of a daemon that was killed may still be there.
         const TRIES_MAX: usize = 1_000;
         static NEXT: AtomicU64 = AtomicU64::new(0);

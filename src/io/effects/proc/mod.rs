@@ -5,10 +5,12 @@
 //! start.rs  a thread goes behind the walls and starts it from there
 //! run.rs    a run to its end: both pipes drained, a deadline, everything of it ended
 //! held.rs   a program that a session holds: read line by line, waited for, signalled
+//! leftovers.rs  ends what a daemon that was killed left running
 //! ```
 
 mod file;
 mod held;
+mod leftovers;
 mod run;
 mod start;
 #[cfg(test)]
@@ -29,11 +31,15 @@ use coalmine_actors::{
     ports::{BoxFuture, ProcessEnd},
 };
 use held::{Running, Stream};
+pub(super) use leftovers::end_leftovers;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use start::{Order, Started};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
+
+/// What the marks of programs of effects say that they are.
+const KIND: &str = "effect";
 
 /// Runs programs for effects. Clones share it.
 #[derive(Debug, Clone)]
@@ -90,7 +96,7 @@ impl Programs {
         has_input: bool,
         opened: Opened,
     ) -> Result<Started, EffectError> {
-        let mark = self.0.marks.next(&self.0.root_hash, "effect");
+        let mark = self.0.marks.next(&self.0.root_hash, KIND);
         // On a thread for it: a file system that hangs holds up nobody else. One that is started too late finds nobody to
         // take it, and is ended by its drop.
         let starting = tokio::task::spawn_blocking(move || {

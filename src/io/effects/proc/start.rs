@@ -7,11 +7,7 @@ use super::file::ProgramFile;
 use crate::io::{
     child::{Leader, receiver},
     life_mark,
-    sandbox::{
-        name_of,
-        rules::Rules,
-        walls::Walls,
-    },
+    sandbox::{name_of, rules::Rules, walls::Walls},
     spawn::Spawn,
 };
 use coalmine_actors::effects::error::EffectError;
@@ -65,7 +61,9 @@ pub(super) fn start(order: &Order) -> Result<Started, EffectError> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
     let (child_stdin, stdin) = match order.has_input {
-        true => pipe_with(PipeFlags::CLOEXEC).map(|(child, ours)| (Some(child), Some(ours))).map_err(io::Error::from)?,
+        true => {
+            pipe_with(PipeFlags::CLOEXEC).map(|(child, ours)| (Some(child), Some(ours))).map_err(io::Error::from)?
+        }
         false => (None, None),
     };
     let (stdout, stderr, stdin) = (receiver(stdout)?, receiver(stderr)?, stdin.map(sender).transpose()?);

@@ -17,14 +17,7 @@ use coalmine_actors::{
 use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
@@ -95,7 +88,7 @@ impl Shop {
 
     /// All that bears a mark of this shop.
     fn family(&self) -> Vec<i32> {
-        let prefix = format!("{}-effect-", self.programs.0.root_hash);
+        let prefix = format!("{}-{}-", self.programs.0.root_hash, super::KIND);
         let mut buffer = Vec::new();
         held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer)).iter().map(|held| held.pid).collect()
     }
@@ -111,10 +104,6 @@ impl Shop {
 
 fn grant(path: impl Into<PathBuf>) -> ProgramGrant {
     ProgramGrant { path: path.into(), sha256: None, args: Vec::new(), env: BTreeMap::new(), timeout: LONG }
-}
-
-fn is_held() -> bool {
-    sandbox::abi().is_some()
 }
 
 #[tokio::test]
@@ -153,7 +142,7 @@ async fn what_was_checked_runs_whatever_its_path_leads_to_by_then() {
     let checked = open_granted(&grant(&path)).unwrap();
     fs::rename(&path, shop.path("moved")).unwrap();
     fs::copy("/bin/false", &path).unwrap();
-    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, "effect");
+    let mark = shop.programs.0.marks.next(&shop.programs.0.root_hash, super::KIND);
     let order = start::Order {
         name: "tool".into(),
         file: checked,
@@ -207,12 +196,13 @@ async fn what_is_no_program_is_told_apart() {
 
 #[tokio::test]
 async fn a_program_reaches_what_its_policy_says_and_no_more() {
-    if !is_held() {
+    if !sandbox::can_test("a program reaches what its policy says and no more", 6) {
         return;
     }
     let shop = Shop::new();
     let [inside, outside] = ["in/f", "out/f"].map(|name| shop.path(name).display().to_string());
-    let said = shop.sh(&format!("cat {inside}; cat {outside}; echo x > {outside}; echo y > {inside}; cat {inside}")).await;
+    let said =
+        shop.sh(&format!("cat {inside}; cat {outside}; echo x > {outside}; echo y > {inside}; cat {inside}")).await;
     assert_eq!(said["stdout"], "texty\n", "{said}");
     assert_eq!(fs::read_to_string(shop.path("out/f")).unwrap(), "a secret");
     for script in [
@@ -254,11 +244,9 @@ async fn a_flood_is_drained_and_cut_and_an_input_comes_back_whole() {
 async fn who_outlives_its_parent_is_ended_with_it() {
     let shop = Shop::new();
     let began = Instant::now();
-    for script in [
-        "sleep 600 & exit 0",
-        "setsid sleep 600 & exit 0",
-        "(setsid sh -c 'sleep 600 & sleep 600' &) ; exit 0",
-    ] {
+    for script in
+        ["sleep 600 & exit 0", "setsid sleep 600 & exit 0", "(setsid sh -c 'sleep 600 & sleep 600' &) ; exit 0"]
+    {
         let said = shop.sh(script).await;
         assert_eq!(said["exit_code"], 0, "{script}");
         shop.until_nothing_is_left().await;
@@ -269,7 +257,8 @@ async fn who_outlives_its_parent_is_ended_with_it() {
 #[tokio::test]
 async fn a_deadline_ends_all_of_it() {
     let shop = Shop::new();
-    let late = shop.run_for(grant("/bin/sh"), &["-c", "trap '' TERM; sleep 600 & wait"], Duration::from_millis(200)).await;
+    let late =
+        shop.run_for(grant("/bin/sh"), &["-c", "trap '' TERM; sleep 600 & wait"], Duration::from_millis(200)).await;
     assert_eq!(late.unwrap_err(), EffectError::Timeout { phase: "run" });
     shop.until_nothing_is_left().await;
 }
@@ -278,7 +267,10 @@ async fn a_deadline_ends_all_of_it() {
 async fn a_kill_waits_for_no_reader() {
     let shop = Shop::new();
     let held = Arc::new(shop.hold("while :; do echo flood; done", None).await);
-    let waiting = { let held = Arc::clone(&held); tokio::spawn(async move { held.wait().await }) };
+    let waiting = {
+        let held = Arc::clone(&held);
+        tokio::spawn(async move { held.wait().await })
+    };
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("flood"));
     let began = Instant::now();
     held.signal(Signal::KILL).unwrap();
@@ -292,7 +284,8 @@ async fn a_kill_waits_for_no_reader() {
 #[tokio::test]
 async fn lines_are_read_as_they_come_and_end_with_the_program() {
     let shop = Shop::new();
-    let held = shop.hold("trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
+    let held =
+        shop.hold("exec 2>&-; trap 'echo caught; exit 4' USR1; echo one; while :; do sleep 0.01; done", None).await;
     assert_eq!(held.line(super::Stream::Stdout).await.as_deref(), Some("one"));
     held.signal(Signal::USR1).unwrap();
     assert_eq!(timeout(LONG, held.line(super::Stream::Stdout)).await.unwrap().as_deref(), Some("caught"));
@@ -315,6 +308,23 @@ async fn a_program_that_nobody_holds_any_more_is_ended() {
     shop.until_nothing_is_left().await;
 }
 
+#[tokio::test]
+async fn what_a_killed_daemon_left_is_ended_by_the_next_one() {
+    let shop = Shop::new();
+    // As if nobody was there any more: it is let go of and not dropped.
+    let started = shop.start(grant("/bin/sh"), &["-c", "setsid sleep 600 & sleep 600"], false).await.unwrap();
+    let mut leader = std::mem::ManuallyDrop::new(started.leader);
+    let deadline = Instant::now() + LONG;
+    while shop.family().len() < 3 {
+        assert!(Instant::now() < deadline, "{:?}", shop.family());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    super::end_leftovers(&shop.programs.0.root_hash);
+    leader.ended().await;
+    leader.reap();
+    shop.until_nothing_is_left().await;
+}
+
 /// Descriptors of this process.
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
@@ -334,7 +344,8 @@ async fn many(runs: usize) {
         let mut rest = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         rest.next() == Some("Z") && rest.next() == Some(&own) && stat.contains("(true)")
     };
-    let stats = fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    let stats =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
     assert_eq!(stats.filter(|stat| is_zombie(stat)).count(), 0);
 }
 

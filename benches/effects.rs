@@ -1,0 +1,147 @@
+//! What an effect costs above doing the same by hand: a look at a file, a read, a program behind walls.
+//!
+//! `cargo bench --bench effects -- [--rounds 2000] [--json] [--quick]`
+
+mod support;
+
+use coalmine::{FleetHandle, io::pidfd::dead_within, io::spawn::Spawn};
+use coalmine_actors::effects::{EffectSession, Op, Request};
+use rustix::{
+    fs::{Mode, OFlags, ResolveFlags, fstat, open, openat2},
+    process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use support::{Args, Ballast, BenchFleet, Outcome, PATIENCE, Reach, Report, Row, Samples, ms, say, sleeper};
+use tokio::time::Instant;
+
+/// Resident in the daemon, bytes.
+const BALLAST_BYTES: usize = 500_000_000;
+const FILE_BYTES: usize = 64 * 1024;
+/// One program is started for so many reads: it takes that much longer.
+const READS_PER_SPAWN: usize = 10;
+
+fn main() -> ExitCode {
+    support::run(bench)
+}
+
+async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
+    let rounds = args.rounds(2_000);
+    let data = root.join("data");
+    let state = root.join("state");
+    fs::create_dir_all(&data)?;
+    fs::write(data.join("file"), "x".repeat(FILE_BYTES))?;
+    let fleet = BenchFleet::start(&state).await?;
+    let session = session(&fleet.handle, &data).await?;
+    let mut report = Report::new("effects");
+    report.condition(format!("{rounds} rounds; each way of the same work right after the other"));
+    say("a look at a file");
+    report.table("fs.stat, decided and written down", stats(&session, &data, rounds)?);
+    say("a read");
+    report.table("io.read of 64 KiB", reads(&session, &data, rounds)?);
+    let ballast = Ballast::new(if args.quick { 1_000_000 } else { BALLAST_BYTES })?;
+    report.condition(format!("programs with {} MB resident in the daemon", ballast.resident_mb));
+    say("a program");
+    report.table("proc.spawn of /bin/true", spawns(&session, (rounds / READS_PER_SPAWN).max(20)).await?);
+    drop(ballast);
+    Ok(report)
+}
+
+/// A session of a peer that may read `data` and run /bin/true.
+async fn session(fleet: &FleetHandle, data: &Path) -> Outcome<EffectSession> {
+    let policy = format!(
+        "[allow]\neffects = [\"fs.read\", \"fs.list\", \"proc\"]\n[scope]\nfs_read = [{data:?}]\n\
+         [program.true]\npath = \"/bin/true\"\n"
+    );
+    let file = fleet.paths().policies().join("bench.toml");
+    fs::create_dir_all(fleet.paths().policies())?;
+    fs::write(&file, policy)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let request = coalmine::actors::fleet::request::CreatePeer { policy: Some("bench".into()), ..sleeper("p", data) };
+    let peer = fleet.create(request).await?.peer;
+    Ok(fleet.effects().session(&peer.identity).await?)
+}
+
+/// How long `work` takes, microseconds.
+fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<f64> {
+    let before = Instant::now();
+    let done = work()?;
+    let took = ms(before.elapsed()) * 1_000.0;
+    std::hint::black_box(done);
+    Ok(took)
+}
+
+fn request(op: Op, args: Value) -> Outcome<Request> {
+    Ok(Request::read(op, args)?)
+}
+
+fn stats(session: &EffectSession, data: &Path, rounds: usize) -> Outcome<Vec<Row>> {
+    let folder = open(data, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let path = data.join("file");
+    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..rounds {
+        bare.push(timed(|| {
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let file = openat2(&folder, "file", flags, Mode::empty(), ResolveFlags::BENEATH)?;
+            Ok(fstat(file)?)
+        })?);
+        let request = request(Op::FsStat, json!({ "path": path }))?;
+        ours.push(timed(|| Ok(session.perform_here(request)?))?);
+    }
+    let above = ours.p50() - bare.p50();
+    Ok(vec![
+        Row::new("fs.stat in process", "µs", &ours),
+        Row::new("baseline: openat2 + fstat", "µs", &bare),
+        Row::one("above it, of the medians", "µs", above).reach(Reach::below("above", above, 15.0, "µs")),
+    ])
+}
+
+fn reads(session: &EffectSession, data: &Path, rounds: usize) -> Outcome<Vec<Row>> {
+    let path = data.join("file");
+    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..rounds {
+        bare.push(timed(|| Ok(fs::read(&path)?))?);
+        let request = request(Op::IoRead, json!({ "path": path }))?;
+        ours.push(timed(|| Ok(session.perform_here(request)?))?);
+    }
+    let ratio = ours.p50() / bare.p50();
+    Ok(vec![
+        Row::new("io.read in process", "µs", &ours),
+        Row::new("baseline: std::fs::read", "µs", &bare),
+        Row::one("ratio of the medians", "×", ratio).reach(Reach::below("ratio", ratio, 1.5, "×")),
+    ])
+}
+
+async fn spawns(session: &EffectSession, rounds: usize) -> Outcome<Vec<Row>> {
+    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..rounds {
+        bare.push(timed(by_hand)?);
+        let before = Instant::now();
+        let ended = session.call(Op::ProcSpawn, json!({ "program": "true" })).await?.into_json();
+        ours.push(ms(before.elapsed()) * 1_000.0);
+        if ended["exit_code"] != 0 {
+            return Err(format!("{ended}").into());
+        }
+    }
+    let ratio = ours.p50() / bare.p50();
+    Ok(vec![
+        Row::new("proc.spawn, behind walls, with its outcome", "µs", &ours),
+        Row::new("baseline: posix_spawn + waitid", "µs", &bare),
+        Row::one("ratio of the medians", "×", ratio).reach(Reach::below("ratio", ratio, 2.0, "×")),
+    ])
+}
+
+fn by_hand() -> Outcome<()> {
+    let pid = Pid::from_raw(Spawn::new(Path::new("/bin/true"))?.start()?).ok_or("no pid")?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    if !dead_within(pidfd.as_fd(), PATIENCE) {
+        return Err("it did not end".into());
+    }
+    waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)?;
+    Ok(())
+}
