@@ -9,6 +9,8 @@
 //! │   └── Provisioner        has the memory provider's commands run, peer by peer
 //! ├── Keeper                 restarts the attachments
 //! │   └── Clerk              the only writer of their manifest; who refers to what
+//! ├── Keeper                 restarts the broker of effects
+//! │   └── Broker             opens sessions, follows policies; the calls themselves do not pass through it
 //! ├── Registry               the only writer of fleet.json
 //! └── Peers                  one-for-one supervisor
 //!     └── Peer <identity>    the state machine; decides: re-arm or record

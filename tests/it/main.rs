@@ -10,6 +10,7 @@
 mod attachments;
 mod cli;
 mod daemon;
+mod effects;
 mod fleet;
 mod helper;
 mod memory;

@@ -46,7 +46,7 @@ impl Ledger {
     /// [`EffectError::Budget`], with what was asked for, what is used and what there is.
     pub fn reserve(&self, budget: &Budget, calls: u64, bytes_out: u64) -> Result<(), EffectError> {
         let used = self.used();
-        let wall_ms_max = budget.wall.map(|wall| ms(wall));
+        let wall_ms_max = budget.wall.map(ms);
         for (what, used, ceiling) in
             [("wall_ms", used.wall_us / 1_000, wall_ms_max), ("llm_tokens", used.llm_tokens, budget.llm_tokens)]
         {

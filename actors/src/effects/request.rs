@@ -5,6 +5,7 @@ use super::{
     error::EffectError,
     op::Request,
 };
+use crate::journal::event::cut;
 use std::path::PathBuf;
 
 /// Longest resource in a record, bytes.
@@ -59,7 +60,7 @@ impl Request {
     /// What it is about, on one line of at most [`RESOURCE_BYTES_MAX`] bytes: no contents, no query of an URL, and of a
     /// handle only its beginning. Those who read it may be others than those who may have it.
     pub fn resource(&self) -> String {
-        let mut text = match self {
+        let text = match self {
             Self::IoRead { path }
             | Self::IoWrite { path, .. }
             | Self::FsExists { path }
@@ -123,11 +124,7 @@ impl Request {
             | Self::DatetimeNow {}
             | Self::BudgetRemaining {} => String::new(),
         };
-        if text.len() > RESOURCE_BYTES_MAX {
-            text.truncate(text.floor_char_boundary(RESOURCE_BYTES_MAX - '…'.len_utf8()));
-            text.push('…');
-        }
-        text
+        cut(text, RESOURCE_BYTES_MAX - '…'.len_utf8())
     }
 }
 
@@ -154,7 +151,7 @@ fn command(Name(program): &Name, Argv(args): &Argv) -> String {
             break;
         }
         text.push(' ');
-        text.push_str(&arg[..arg.floor_char_boundary(RESOURCE_BYTES_MAX)]);
+        text.push_str(arg);
     }
     text
 }

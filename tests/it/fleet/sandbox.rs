@@ -47,7 +47,7 @@ connect() {{ exec 3<> /dev/tcp/127.0.0.1/$1; }}
 try read-project cat f
 try write-project touch new.{name}
 try read-private cat {private}
-try write-private touch {private}
+try write-private sh -c 'echo x >> {private}'
 try read-state ls {state}
 try connect-granted bash -c 'exec 3<> /dev/tcp/127.0.0.1/{granted}'
 try connect-other bash -c 'exec 3<> /dev/tcp/127.0.0.1/{other}'

@@ -2,7 +2,7 @@
 
 use super::{
     read::regular,
-    roots::{Held, Place, denied, kind_of, refusal},
+    roots::{Footing, Place, denied, kind_of, refusal},
     write::replaceable,
 };
 use crate::io::sandbox::hidden::Id;
@@ -62,7 +62,7 @@ impl Place<'_> {
         Ok(Within { folder: folder.as_fd().try_clone_to_owned()?, name })
     }
 
-    fn named(&self) -> Result<(Held<'_>, OsString), EffectError> {
+    fn named(&self) -> Result<(Footing<'_>, OsString), EffectError> {
         self.entry()?.ok_or(EffectError::Io { kind: io::ErrorKind::IsADirectory })
     }
 
@@ -75,7 +75,7 @@ impl Place<'_> {
 }
 
 /// Never through a link, and never waiting for the other end of a FIFO.
-fn open(folder: &Held<'_>, name: &OsStr, flags: OFlags) -> Result<OwnedFd, EffectError> {
+fn open(folder: &Footing<'_>, name: &OsStr, flags: OFlags) -> Result<OwnedFd, EffectError> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::from_raw_mode(DATABASE_MODE)).map_err(refusal)
 }
