@@ -14,7 +14,7 @@ use coalmine_actors::{
         port::{Call, Opened, Seat},
         scope::Scope,
     },
-    names::{Identity, Runtime},
+    names::Identity,
 };
 use serde_json::{Value, json};
 use std::{
@@ -64,7 +64,7 @@ impl Yard {
     }
 
     fn session(&self) -> Session<'_> {
-        let peer = Identity::new(Runtime::new("claude").unwrap(), "bob".parse().unwrap());
+        let peer = "shell-bob".parse::<Identity>().unwrap();
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         Session { yard: self, seat: Arc::new(Seat::new(peer, number, Arc::new(OsChance))) }
     }
