@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! desk.rs   what a handle stands for, on a thread of its own
-//! kv/       store.rs is one redb database, shared by all who opened it; medium.rs says how long it is
+//! kv/       store.rs is one redb database, shared by all who opened it; memory.rs is a session's own
 //! sql/      open.rs makes a connection that can not leave its file (vfs.rs, authorize.rs), statement.rs runs on it
 //! ```
 

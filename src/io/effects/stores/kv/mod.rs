@@ -2,7 +2,7 @@
 //!
 //! A session's own store is in memory, and there for as long as the session has a handle on it.
 
-mod medium;
+mod memory;
 mod store;
 
 use super::{close, desk::Desk, page_entries};

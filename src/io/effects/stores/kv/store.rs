@@ -2,13 +2,10 @@
 //!
 //! It is redb's own file, so that a kill at any moment leaves the state after some answered write.
 
-use super::medium::Medium;
+use super::memory::Memory;
 use bytes::Bytes;
 use coalmine_actors::effects::{argument::CONTENTS_BYTES_MAX, error::EffectError};
-use redb::{
-    Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, TableError,
-    backends::{FileBackend, InMemoryBackend},
-};
+use redb::{Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
 use std::{
     fs::File,
     io,
@@ -24,11 +21,11 @@ const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kv");
 /// What is kept in memory of each store, bytes.
 const CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a file may be for anything more to be put in, bytes.
-pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The same for a session's own, which is in memory.
-pub(super) const OWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const OWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most bytes of keys of one page.
-pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Keys, in their order.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,12 +35,30 @@ pub(super) struct Page {
     pub(super) more: bool,
 }
 
+/// How long a store is.
+#[derive(Debug)]
+enum Length {
+    /// As its file is: a second descriptor, of which redb's locks are no matter.
+    File(File),
+    Memory(Arc<AtomicU64>),
+}
+
+impl Length {
+    /// Refuses what does not fit behind what is there.
+    fn room(&self, more: usize) -> Result<(), EffectError> {
+        let (len, max) = match self {
+            Self::File(file) => (file.metadata()?.len(), FILE_BYTES_MAX),
+            Self::Memory(len) => (len.load(Ordering::Relaxed), OWN_BYTES_MAX),
+        };
+        if len + more as u64 > max { Err(EffectError::limit("store", max)) } else { Ok(()) }
+    }
+}
+
 /// A store. Those who share it read side by side; writes are made one after the other.
 #[derive(Debug)]
 pub(super) struct Store {
     database: Database,
-    len: Arc<AtomicU64>,
-    bytes_max: u64,
+    length: Length,
 }
 
 impl Store {
@@ -52,8 +67,9 @@ impl Store {
     /// # Errors
     /// redb's.
     pub(super) fn in_memory() -> Result<Self, EffectError> {
-        let made = Self::on(InMemoryBackend::new(), OWN_BYTES_MAX)?;
-        made.ok_or_else(|| EffectError::Internal("a store in memory that somebody else has".into()))
+        let memory = Memory::default();
+        let length = Length::Memory(memory.len());
+        Ok(Self { database: builder().create_with_backend(memory).map_err(refused)?, length })
     }
 
     /// The one in `file`, which may be empty; nothing where somebody has it open.
@@ -61,20 +77,13 @@ impl Store {
     /// # Errors
     /// It is something else, damaged, or longer than a store may be.
     pub(super) fn in_file(file: File) -> Result<Option<Self>, EffectError> {
+        let length = Length::File(file.try_clone()?);
+        // redb doubles a file as it grows.
         if file.metadata()?.len() > 2 * FILE_BYTES_MAX {
             return Err(EffectError::limit("store", FILE_BYTES_MAX));
         }
-        match FileBackend::new(file) {
-            Ok(file) => Self::on(file, FILE_BYTES_MAX),
-            Err(DatabaseError::DatabaseAlreadyOpen) => Ok(None),
-            Err(error) => Err(refused(error)),
-        }
-    }
-
-    fn on(backend: impl StorageBackend, bytes_max: u64) -> Result<Option<Self>, EffectError> {
-        let (medium, len) = Medium::new(backend)?;
-        match Builder::new().set_cache_size(CACHE_BYTES_MAX).create_with_backend(medium) {
-            Ok(database) => Ok(Some(Self { database, len, bytes_max })),
+        match FileBackend::new(file).and_then(|file| builder().create_with_backend(file)) {
+            Ok(database) => Ok(Some(Self { database, length })),
             Err(DatabaseError::DatabaseAlreadyOpen) => Ok(None),
             Err(error) => Err(refused(error)),
         }
@@ -105,9 +114,7 @@ impl Store {
     }
 
     pub(super) fn put(&self, key: &str, value: &[u8]) -> Result<(), EffectError> {
-        if self.len.load(Ordering::Relaxed) + value.len() as u64 > self.bytes_max {
-            return Err(EffectError::limit("store", self.bytes_max));
-        }
+        self.length.room(value.len())?;
         let change = self.database.begin_write().map_err(refused)?;
         change.open_table(TABLE).map_err(refused)?.insert(key, value).map_err(refused)?;
         change.commit().map_err(refused)
@@ -148,6 +155,12 @@ impl Store {
     }
 }
 
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES_MAX);
+    builder
+}
+
 /// What redb says. It knows of no names, so its words lead nowhere.
 fn refused(error: impl Into<redb::Error>) -> EffectError {
     use redb::Error;
@@ -163,9 +176,10 @@ fn refused(error: impl Into<redb::Error>) -> EffectError {
         | Error::TypeDefinitionChanged { .. } => none_of_ours(),
         Error::ValueTooLarge(_) => EffectError::limit("value", CONTENTS_BYTES_MAX as u64),
         // After a write that failed nothing can be said of what is in the cache.
-        Error::PreviousIo => {
-            EffectError::bad("handle", "an earlier write to its store failed: close all handles on it, and open it again")
-        }
+        Error::PreviousIo => EffectError::bad(
+            "handle",
+            "an earlier write to its store failed: close all handles on it, and open it again",
+        ),
         error => EffectError::Internal(format!("redb: {error}")),
     }
 }

@@ -8,7 +8,12 @@ use super::{
 };
 use crate::io::effects::fs::database::Within;
 use coalmine_actors::effects::{argument::CONTENTS_BYTES_MAX, error::EffectError};
-use rusqlite::{Connection, OpenFlags, config::DbConfig, hooks::{AuthContext, Authorization}, limits::Limit};
+use rusqlite::{
+    Connection, OpenFlags,
+    config::DbConfig,
+    hooks::{AuthContext, Authorization},
+    limits::Limit,
+};
 use rustix::fd::{AsRawFd, OwnedFd};
 use std::{
     sync::{
@@ -136,4 +141,25 @@ fn confine(connection: &Connection, bytes_max: i64, now: &Now) -> rusqlite::Resu
 fn pages_max(connection: &Connection, of: &str, pages: i64) -> rusqlite::Result<()> {
     // It answers with what holds now.
     connection.query_row(&format!("PRAGMA {of}.max_page_count = {pages}"), [], |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::statement, *};
+    use coalmine_actors::effects::argument::Parameters;
+
+    #[test]
+    fn an_endless_statement_ends_at_its_deadline_and_the_database_serves_on() {
+        let mut database = Database::in_memory().unwrap();
+        let mut run = |sql: &str, time| {
+            let (until, _waiting) = Until::after(time);
+            database.run(until, |connection| statement::query(connection, sql, &Parameters::default(), 0, 1))
+        };
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS m FROM n";
+        let ended = run(endless, Duration::from_millis(20)).unwrap_err();
+        assert_eq!(ended, EffectError::Timeout { phase: "statement" });
+        let late = run("SELECT 1", Duration::ZERO).unwrap_err();
+        assert_eq!(late, EffectError::Timeout { phase: "queue" });
+        assert_eq!(run("SELECT 1 AS a", Duration::from_secs(60)).unwrap().rows.len(), 1);
+    }
 }

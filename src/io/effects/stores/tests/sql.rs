@@ -20,7 +20,8 @@ async fn parameters_and_records_keep_their_types() {
         let insert = json!({ "handle": handle, "sql": "INSERT INTO t VALUES (?, ?, ?, ?, ?)", "params": params });
         assert_eq!(session.call("sql.exec", insert).await.unwrap(), 1);
         let rows = session.query(&handle, "SELECT *, typeof(e) AS f FROM t").await.unwrap();
-        let row = json!({ "a": null, "b": i64::MAX, "c": 0.5, "d": "ä\u{1F600}", "e": { "base64": "AP8=" }, "f": "blob" });
+        let row =
+            json!({ "a": null, "b": i64::MAX, "c": 0.5, "d": "ä\u{1F600}", "e": { "base64": "AP8=" }, "f": "blob" });
         assert_eq!(rows, json!([row]));
         // NULL is found as NULL, and a blob by its bytes.
         let find = json!({ "handle": handle, "sql": "SELECT count(*) AS n FROM t WHERE a IS ? AND e = ? AND b > :big",

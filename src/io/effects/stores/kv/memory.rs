@@ -1,6 +1,6 @@
-//! Where a store's bytes are, with their length in sight of whoever limits it.
+//! A store's bytes in memory, with their length in sight of whoever limits it.
 
-use redb::StorageBackend;
+use redb::{StorageBackend, backends::InMemoryBackend};
 use std::{
     io,
     sync::{
@@ -9,22 +9,21 @@ use std::{
     },
 };
 
-/// A backend of redb that says how long it is.
-#[derive(Debug)]
-pub(super) struct Medium<B> {
-    bytes: B,
+/// redb's own, and how long it is. Nobody else can have it open: it needs none of the locks of files.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    bytes: InMemoryBackend,
     len: Arc<AtomicU64>,
 }
 
-impl<B: StorageBackend> Medium<B> {
-    /// Around `bytes`; and its length, from now on.
-    pub(super) fn new(bytes: B) -> io::Result<(Self, Arc<AtomicU64>)> {
-        let len = Arc::new(AtomicU64::new(bytes.len()?));
-        Ok((Self { bytes, len: Arc::clone(&len) }, len))
+impl Memory {
+    /// Its length, also later on.
+    pub(super) fn len(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.len)
     }
 }
 
-impl<B: StorageBackend> StorageBackend for Medium<B> {
+impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
         self.bytes.len()
     }
@@ -45,9 +44,5 @@ impl<B: StorageBackend> StorageBackend for Medium<B> {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.bytes.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.bytes.close()
     }
 }
