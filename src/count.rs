@@ -19,3 +19,14 @@ pub fn still_run(count: usize) -> String {
 pub fn items(count: u64) -> String {
     counted(usize::try_from(count).unwrap_or(usize::MAX), "item", "items")
 }
+
+/// So many attachments, with their bytes.
+pub fn attachments(count: u64, bytes: u64) -> String {
+    let count = counted(usize::try_from(count).unwrap_or(usize::MAX), "attachment", "attachments");
+    format!("{count} of {}", counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte", "bytes"))
+}
+
+/// So many references to attachments.
+pub fn references(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "reference", "references")
+}

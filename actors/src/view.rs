@@ -243,6 +243,37 @@ pub struct MemoryView {
     pub waiting: u64,
 }
 
+/// The attachments in a few numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentsView {
+    /// Attachments that are known.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many bytes all of them may have; nothing where there is no quota.
+    pub total_bytes_max: Option<u64>,
+    /// Those that somebody refers to for good and whose bytes are lost: damaged and put aside, or gone.
+    pub damaged: u64,
+    /// The last sweep of this daemon; nothing before the first.
+    pub last_sweep: Option<LastSweep>,
+}
+
+/// How a sweep of the attachments went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSweep {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Attachments that went.
+    pub removed: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Strange files and bad rows, which `gc` names.
+    pub named: u64,
+    /// Why it could not be finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
 /// The fleet as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetStatus {
@@ -266,6 +297,9 @@ pub struct FleetStatus {
     /// What peers do to the world, where a daemon runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<EffectsView>,
+    /// The attachments, where they were looked at and their manifest can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<AttachmentsView>,
     /// The memory provider, where its declaration was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_slot: Option<SlotView>,
@@ -280,7 +314,7 @@ pub struct FleetStatus {
 /// A store that can not serve now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unavailable {
-    /// Which: `journal`, `registry`, `memory`, `effects`.
+    /// Which: `journal`, `registry`, `memory`, `attachments`, `effects`.
     pub store: String,
     /// Why.
     pub why: String,

@@ -3,7 +3,8 @@
 use super::{
     Shared, closed,
     extract::{Body as JsonBody, Name, Params},
-    wire::{ApiError, Committing, Envelope, Released, Releasing, SweepAsked},
+    range,
+    wire::{Adopted, Adopting, ApiError, Committing, Envelope, Released, Releasing, SweepAsked},
 };
 use axum::{
     Router,
@@ -15,10 +16,10 @@ use axum::{
 };
 use coalmine_actors::{
     attachments::{
-        AttachmentError, AttachmentId, AttachmentRef, AttachmentStore, CreateMeta, Meta, Owner, Session, SweepOptions,
-        SweepReport, Verified,
+        AttachmentId, AttachmentRef, AttachmentStore, CreateMeta, Meta, Owner, Session, SweepOptions, SweepReport,
+        Verified,
         change::Scope,
-        store::{ByteRange, PAGE_MAX, Page, Reading},
+        store::{PAGE_MAX, Page, Reading},
     },
     error::FleetError,
 };
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/attachments/{id}/meta", get(stat))
         .route("/v1/attachments/commit", post(commit))
         .route("/v1/attachments/release", post(release))
+        .route("/v1/attachments/adopt", post(adopt))
         .route("/v1/attachments/verify", get(verify))
         .route("/v1/attachments/gc", post(sweep))
 }
@@ -142,9 +144,10 @@ async fn stat(State(shared): State<Shared>, Name(id): Name) -> Answer<Meta> {
 async fn read(State(shared): State<Shared>, Name(id): Name, headers: HeaderMap) -> Result<Response, ApiError> {
     let id = id_of(&id)?;
     let attachments = shared.fleet.attachments();
-    let range = match headers.get(header::RANGE).and_then(|range| range.to_str().ok()) {
-        Some(text) => range_of(text, attachments.stat(id).await?.byte_len).map_err(FleetError::from)?,
-        None => None,
+    let etag = format!("\"{id}\"");
+    let range = match headers.contains_key(header::RANGE) {
+        true => range::wanted(&headers, &etag, attachments.stat(id).await?.byte_len).map_err(FleetError::from)?,
+        false => None,
     };
     let mut reading = attachments.open(id, range).await?;
     // What fails at once is refused in words.
@@ -157,7 +160,7 @@ async fn read(State(shared): State<Shared>, Name(id): Name, headers: HeaderMap) 
     let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     head.insert(header::CONTENT_TYPE, text(meta.media_type.mime().to_owned()));
     head.insert(header::CONTENT_LENGTH, text((part.end - part.start).to_string()));
-    head.insert(header::ETAG, text(format!("\"{id}\"")));
+    head.insert(header::ETAG, text(etag));
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // An attachment is whatever somebody put there: nothing of it is to run in a browser.
     head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -166,22 +169,6 @@ async fn read(State(shared): State<Shared>, Name(id): Name, headers: HeaderMap) 
         head.insert(header::CONTENT_RANGE, text(format!("bytes {}-{last}/{}", part.start, meta.byte_len)));
     }
     Ok(response)
-}
-
-/// `bytes=0-99`, `bytes=100-`, `bytes=-100`; nothing where it is several ranges or none, which HTTP lets us ignore.
-fn range_of(text: &str, byte_len: u64) -> Result<Option<ByteRange>, AttachmentError> {
-    let Some((from, to)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Ok(None);
-    };
-    let range = match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
-        (Ok(start), Ok(last)) if last >= start => ByteRange { start, end: last.saturating_add(1) },
-        (Ok(start), Err(_)) if to.trim().is_empty() => ByteRange { start, end: byte_len },
-        (Err(_), Ok(count)) if from.trim().is_empty() => {
-            ByteRange { start: byte_len.saturating_sub(count), end: byte_len }
-        }
-        _ => return Ok(None),
-    };
-    range.within(byte_len).map(Some)
 }
 
 /// A body, until it ends, fails, or the server stops.
@@ -218,9 +205,7 @@ async fn forget(
     Name(id): Name,
     Params(OfSession { session }): Params<OfSession>,
 ) -> Answer<Released> {
-    let id = id_of(&id)?;
-    let scope = session.map_or(Scope::Everywhere(id), |session| Scope::One(session, id));
-    answer(shared.fleet.attachments().release(scope).await.map(|released| Released { released }))
+    answer(shared.fleet.attachments().forget(id_of(&id)?, session).await.map(|released| Released { released }))
 }
 
 /// `POST /v1/attachments/commit`
@@ -239,6 +224,12 @@ async fn release(State(shared): State<Shared>, JsonBody(asked): JsonBody<Releasi
     answer(shared.fleet.attachments().release(scope).await.map(|released| Released { released }))
 }
 
+/// `POST /v1/attachments/adopt`
+async fn adopt(State(shared): State<Shared>, JsonBody(asked): JsonBody<Adopting>) -> Answer<Adopted> {
+    let Adopting { parent, child } = asked;
+    answer(shared.fleet.attachments().adopt(parent, child).await.map(|adopted| Adopted { adopted }))
+}
+
 /// `GET /v1/attachments/verify`
 async fn verify(State(shared): State<Shared>) -> Answer<Verified> {
     answer(shared.fleet.attachments().verify().await)
@@ -247,32 +238,7 @@ async fn verify(State(shared): State<Shared>) -> Answer<Verified> {
 /// `POST /v1/attachments/gc`
 async fn sweep(State(shared): State<Shared>, JsonBody(asked): JsonBody<SweepAsked>) -> Answer<SweepReport> {
     let SweepAsked { grace_ms, dry_run } = asked;
-    let grace = grace_ms.map_or(coalmine_actors::attachments::GRACE_DEFAULT, Duration::from_millis);
-    answer(shared.fleet.attachments().sweep(SweepOptions { grace, dry_run }).await)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_is_a_part_and_what_is_none_is_ignored() {
-        let range = |start, end| Some(ByteRange { start, end });
-        for (text, found) in [
-            ("bytes=0-9", range(0, 10)),
-            ("bytes=90-", range(90, 100)),
-            ("bytes=-10", range(90, 100)),
-            ("bytes=-1000", range(0, 100)),
-            ("bytes=95-1000", range(95, 100)),
-            ("bytes=0-1,5-6", None),
-            ("bytes=9-3", None),
-            ("lines=0-9", None),
-            ("bytes=", None),
-        ] {
-            assert_eq!(range_of(text, 100).unwrap(), found, "{text}");
-        }
-        for text in ["bytes=100-", "bytes=100-200", "bytes=-0"] {
-            assert!(range_of(text, 100).is_err(), "{text}");
-        }
-    }
+    let attachments = shared.fleet.attachments();
+    let grace = grace_ms.map_or(attachments.grace(), Duration::from_millis);
+    answer(attachments.sweep(SweepOptions { grace, dry_run }).await)
 }

@@ -145,6 +145,14 @@ impl Client {
         &self.socket
     }
 
+    /// Whether somebody listens; nothing is asked.
+    ///
+    /// # Errors
+    /// Nobody does, or takes nobody in.
+    pub async fn is_there(&self) -> Result<(), ClientError> {
+        self.connect().await.map(drop)
+    }
+
     /// `GET /v1/status`
     pub async fn status(&self) -> Result<FleetStatus, ClientError> {
         self.get("/v1/status").await

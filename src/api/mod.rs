@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod peers;
 mod provision;
+mod range;
 mod serve;
 mod status;
 mod wait;

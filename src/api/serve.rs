@@ -16,6 +16,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use jiff::Timestamp;
 use std::{io, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::UnixStream,
@@ -74,7 +75,7 @@ fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
     // Room for one: a second request to end adds nothing.
     let (shutdown, requests) = mpsc::channel(1);
     let (metrics, places) = (Arc::new(Metrics::default()), Places::new(CONNECTIONS_MAX, REFUSALS_MAX));
-    let counting = tokio::spawn(count(Arc::clone(&metrics), fleet.events(), paths.journal()));
+    let counting = tokio::spawn(count(Arc::clone(&metrics), fleet.events(), fleet.since(), paths.journal()));
     let free = Arc::clone(&places.served);
     let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown, metrics, places: free };
     let accepting = tokio::spawn(accept(bound, Guard::new(paths), router(shared), places, ended));
@@ -82,8 +83,13 @@ fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
 }
 
 /// Holds the events and not the fleet, which would otherwise never be dropped.
-async fn count(metrics: Arc<Metrics>, events: impl Stream<Item = Streamed> + Unpin, journal: PathBuf) {
-    metrics.follow(&journal, events).await;
+async fn count(
+    metrics: Arc<Metrics>,
+    events: impl Stream<Item = Streamed> + Unpin,
+    since: Timestamp,
+    journal: PathBuf,
+) {
+    metrics.follow(&journal, since, events).await;
 }
 
 impl ApiServer {

@@ -15,8 +15,8 @@ const SLOT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// `GET /v1/status`
 pub(super) async fn show(State(shared): State<Shared>) -> Envelope<FleetStatus> {
-    let memory_slot = Some(shared.fleet.memory_slot(SLOT_TIME_MAX).await);
-    Envelope::new(FleetStatus { memory_slot, ..shared.fleet.status() })
+    let (slot, status) = tokio::join!(shared.fleet.memory_slot(SLOT_TIME_MAX), shared.fleet.status_with_attachments());
+    Envelope::new(FleetStatus { memory_slot: Some(slot), ..status })
 }
 
 /// `POST /v1/shutdown`: the peers are ended before the answer, the daemon after it.

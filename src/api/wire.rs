@@ -3,7 +3,7 @@
 use crate::error::exit_code;
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use coalmine_actors::{
@@ -150,7 +150,15 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status(), Json(ErrorEnvelope { schema_version: SCHEMA_VERSION, error: self.body() })).into_response()
+        let envelope = ErrorEnvelope { schema_version: SCHEMA_VERSION, error: self.body() };
+        let mut response = (self.status(), Json(envelope)).into_response();
+        // Whoever asked for a part that there is not learns which parts there are.
+        if let Self::Fleet(FleetError::Attachment(AttachmentError::BadRange { byte_len })) = self
+            && let Ok(length) = HeaderValue::try_from(format!("bytes */{byte_len}"))
+        {
+            response.headers_mut().insert(header::CONTENT_RANGE, length);
+        }
+        response
     }
 }
 
@@ -296,11 +304,28 @@ pub struct Released {
     pub released: u64,
 }
 
+/// The body of `POST /v1/attachments/adopt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adopting {
+    /// Whose references are copied.
+    pub parent: Session,
+    /// Whose they become, too.
+    pub child: Session,
+}
+
+/// References that were copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// How many: those that the child had already are not counted.
+    pub adopted: u64,
+}
+
 /// The body of `POST /v1/attachments/gc`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepAsked {
-    /// How old what goes must be, milliseconds; 24 h where nothing is said.
+    /// How old what goes must be, milliseconds; as the configuration says where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
     /// Only say what would go.

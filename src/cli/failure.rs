@@ -81,7 +81,8 @@ impl From<ClientError> for Failure {
                 Kind::Unreachable,
                 DAEMON_MUTE,
                 error,
-                "it is starting or ending, or makes its socket again: try again; its log is daemon.log in the state folder",
+                "it is starting or ending, makes its socket again, or is a verb at work without a daemon: try again; its log is \
+                 daemon.log in the state folder",
             ),
             ClientError::Stuck { .. } => Self::new(
                 Kind::Unreachable,

@@ -143,6 +143,8 @@ impl<'c> Shown<'c> {
         if self.context.json {
             let failed = &self.failed;
             output::print(&output::json(&Summary { sweep: id, direction, total, done, cancelled, failed }))?;
+        } else if total == 0 {
+            output::print("there are no peers yet; each one gets its memory when it is born: `coalmine create NAME`")?;
         } else if self.failed.is_empty() {
             let verb = if direction == Direction::On { "provisioned" } else { "unprovisioned" };
             output::print(&format!("memory {verb}: {done} of {total} peers"))?;

@@ -5,7 +5,7 @@ use crate::{age, text::one_line};
 use coalmine_actors::{
     effects::view::EffectsView,
     provisioner::view::{HeartbeatView, SlotView},
-    view::{FleetStatus, MemoryView, Unavailable, in_seconds},
+    view::{AttachmentsView, FleetStatus, LastSweep, MemoryView, Unavailable, in_seconds},
 };
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -48,6 +48,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     }
     if let Some(memory) = &status.memory {
         row("memory", memory_line(memory).into());
+    }
+    if let Some(attachments) = &status.attachments {
+        row("attachments", one_line(&attachments_line(attachments, now), PROBLEM_CHARS_MAX).into());
     }
     if let Some(effects) = &status.effects {
         row("effects", effects_line(effects).into());
@@ -113,6 +116,27 @@ fn memory_line(memory: &MemoryView) -> String {
         if count > 0 {
             line.push_str(&format!(", {count} {what}"));
         }
+    }
+    line
+}
+
+/// `3 attachments of 7000 bytes, swept 2h 5m ago`, and what somebody should do something about.
+fn attachments_line(attachments: &AttachmentsView, now: Timestamp) -> String {
+    let AttachmentsView { count, bytes, total_bytes_max, damaged, last_sweep } = attachments;
+    let mut line = crate::count::attachments(*count, *bytes);
+    if let Some(quota) = total_bytes_max {
+        line.push_str(&format!(", the quota is {quota}"));
+    }
+    if *damaged > 0 {
+        line.push_str(&format!(", {damaged} damaged: `coalmine attachment verify`"));
+    }
+    let Some(LastSweep { at, named, failed, .. }) = last_sweep else { return line };
+    line.push_str(&format!(", swept {} ago", age::since(*at, now)));
+    if *named > 0 {
+        line.push_str(&format!(" with {named} to look at: `coalmine attachment gc --dry-run`"));
+    }
+    if let Some(why) = failed {
+        line.push_str(&format!(" in part: {why}"));
     }
     line
 }

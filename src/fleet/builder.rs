@@ -199,6 +199,7 @@ impl FleetBuilder {
         let journal = JournalHandle::new(Arc::clone(&ports.clock));
         let directory = Directory::default();
         let providers = Providers::new(paths.clone(), &self.config.provision.env);
+        providers.end_leftovers().await;
         let host = Arc::new(providers.clone());
         let provisioning = Provisioning::new(host, Some(journal.clone()), self.config.provision.rules);
         let actor = FleetActor {
@@ -214,12 +215,17 @@ impl FleetBuilder {
             .map_err(|error| FleetError::Internal(format!("the tree did not start: {error}")))?;
         let clock = Arc::clone(&ports.clock);
         let memory = memory::start(&paths, &self.config, Arc::clone(&clock), journal.clone(), fleet.get_cell()).await?;
-        let wiring = attachments::Wiring { clock, journal: journal.clone(), registry: registry.clone() };
-        let attachments = attachments::start(store, &paths, &self.config.attachments, wiring, fleet.get_cell()).await?;
+        let wiring = attachments::Wiring {
+            clock,
+            journal: Some(journal.clone()),
+            peers: attachments::peers_of(registry.clone()),
+            supervisor: Some(fleet.get_cell()),
+        };
+        let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
         let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
-        journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let since = ports.clock.now().wall;
+        journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let handle = FleetHandle::new(Inner {
             paths,
             rules,

@@ -113,6 +113,11 @@ impl FleetHandle {
         &self.0.paths
     }
 
+    /// Since when it runs.
+    pub fn since(&self) -> Timestamp {
+        self.0.since
+    }
+
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.
     pub fn list(&self) -> Vec<PeerView> {
         self.0.directory.views()

@@ -1,6 +1,6 @@
 //! A fleet in a Rust program: [`Fleet::builder`] starts one, [`FleetHandle`] asks it for things.
 mod admit;
-mod attachments;
+pub(crate) mod attachments;
 pub(crate) mod builder;
 mod effects;
 mod explain;

@@ -40,7 +40,8 @@ impl FleetHandle {
             last_seq: journal.last_seq,
             memory: Some(self.memory_view()),
             effects: Some(self.effects().view()),
-            // Whoever wants to see it reads a file: `memory_slot`.
+            // Whoever wants to see these waits for a file: `status_with_attachments`, `memory_slot`.
+            attachments: None,
             memory_slot: None,
             records_owed: views.iter().map(|view| view.records_owed).sum(),
             unavailable: unavailable.into_iter().filter_map(|(store, outage)| Some(told(store, outage?))).collect(),

@@ -1,5 +1,6 @@
 //! How things stand at the moment of asking, from the shared snapshot.
 
+use super::attachments::Attachments;
 use coalmine_actors::view::{FleetStatus, PeerView, PhaseName};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
@@ -31,7 +32,7 @@ pub struct Queues {
     pub api_connections: usize,
 }
 
-type Of = [(&'static str, String); 1];
+pub(super) type Of = [(&'static str, String); 1];
 
 /// The gauges, and the counters that a peer's own actor keeps.
 pub(super) struct Gauges {
@@ -42,6 +43,7 @@ pub(super) struct Gauges {
     unreachable: Gauge,
     unwatched: Gauge,
     owed: Gauge,
+    attachments: Attachments,
     unavailable: Family<Of, Gauge>,
     queues: Family<Of, Gauge>,
     events: Counter,
@@ -58,6 +60,7 @@ impl Gauges {
             unreachable: Gauge::default(),
             unwatched: Gauge::default(),
             owed: Gauge::default(),
+            attachments: Attachments::register(registry),
             unavailable: Family::default(),
             queues: Family::default(),
             events: Counter::default(),
@@ -97,7 +100,8 @@ impl Gauges {
         self.unreachable.set(number(peers.iter().filter(|peer| peer.unreachable).count()));
         self.unwatched.set(number(peers.iter().filter(|peer| peer.unwatched).count()));
         self.owed.set(number(status.records_owed));
-        for store in ["journal", "registry", "memory"] {
+        self.attachments.set(status.attachments.as_ref());
+        for store in ["journal", "registry", "memory", "attachments", "effects"] {
             let is_down = status.unavailable.iter().any(|down| down.store == store);
             set(&self.unavailable, "store", store, usize::from(is_down));
         }
@@ -110,7 +114,7 @@ impl Gauges {
     }
 }
 
-fn set(family: &Family<Of, Gauge>, label: &'static str, of: impl ToString, value: usize) {
+pub(super) fn set(family: &Family<Of, Gauge>, label: &'static str, of: impl ToString, value: usize) {
     family.get_or_create(&[(label, of.to_string())]).set(number(value));
 }
 

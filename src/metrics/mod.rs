@@ -8,15 +8,17 @@
 //!
 //! Counting follows the journal and asks nobody, so a fleet in which nothing happens wakes nothing here.
 
+mod attachments;
 mod counts;
 mod gauges;
 
 pub use gauges::Queues;
 
-use crate::{FleetHandle, io::journal};
-use coalmine_actors::view::{Event, Streamed};
+use crate::io::journal;
+use coalmine_actors::view::{Event, FleetStatus, PeerView, Streamed};
 use counts::Counts;
 use gauges::Gauges;
+use jiff::Timestamp;
 use prometheus_client::{encoding::text, registry::Registry};
 use std::{
     path::Path,
@@ -47,11 +49,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts what this daemon has seen so far and then what happens, until the stream ends. `events` was subscribed
-    /// to before the call, so nothing falls between the two.
-    pub async fn follow(&self, folder: &Path, mut events: impl Stream<Item = Streamed> + Unpin) {
+    /// Counts what the daemon that runs `since` then has seen so far and then what happens, until the stream ends.
+    /// `events` was subscribed to before the call, so nothing falls between the two.
+    pub async fn follow(&self, folder: &Path, since: Timestamp, mut events: impl Stream<Item = Streamed> + Unpin) {
         let folder = folder.to_owned();
-        let past = tokio::task::spawn_blocking(move || past(&folder)).await;
+        let past = tokio::task::spawn_blocking(move || past(&folder, since)).await;
         let mut last = 0;
         // A journal that can not be read has no past; what happens now is counted all the same.
         for event in past.into_iter().flatten().flatten() {
@@ -68,19 +70,22 @@ impl Metrics {
     }
 
     /// All of it as OpenMetrics text, which Prometheus reads.
-    pub fn render(&self, fleet: &FleetHandle, queues: Queues) -> String {
+    pub fn render(&self, peers: &[PeerView], status: &FleetStatus, queues: Queues) -> String {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let (registry, gauges) = &*shown;
-        gauges.set(&fleet.list(), &fleet.status(), queues);
+        gauges.set(peers, status, queues);
         let mut text = String::new();
         text::encode(&mut text, registry).expect("a string can be written");
         text
     }
 }
 
-/// The events since the last start of a daemon, which is this one's.
-fn past(folder: &Path) -> std::io::Result<Vec<Event>> {
+/// The events of this daemon that are in the files by now. Its own start may not be: then none is.
+fn past(folder: &Path, since: Timestamp) -> std::io::Result<Vec<Event>> {
     let started = journal::read_events_of(folder, "daemon-started", 1)?;
+    if started.last().is_none_or(|event| event.ts.as_microsecond() < since.as_microsecond()) {
+        return Ok(Vec::new());
+    }
     journal::read_events(folder, started.last().map_or(0, |event| event.seq), PAST_EVENTS_MAX)
 }
 

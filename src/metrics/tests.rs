@@ -47,3 +47,21 @@ fn a_restart_lasts_from_the_death_to_the_next_ready_life() {
         assert!(text.contains(line), "{line} is not in {text}");
     }
 }
+
+#[test]
+fn a_daemon_whose_own_start_is_not_in_the_file_yet_counts_nothing_of_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = "ts=2026-11-21T01:00:00.000000Z seq=1 ev=daemon-started pid=7\n\
+               ts=2026-11-21T01:00:01.000000Z seq=2 ev=server-exit\n";
+    let second = "ts=2026-11-21T02:00:00.000001Z seq=3 ev=daemon-started pid=7\n\
+                  ts=2026-11-21T02:00:01.000000Z seq=4 ev=server-exit\n";
+    let seen = |text: &str, since: &str| {
+        std::fs::write(folder.path().join("lifecycle.log"), text).unwrap();
+        let events = past(folder.path(), since.parse().unwrap()).unwrap();
+        events.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    let (first, again) = ("2026-11-21T01:00:00.0000009Z", "2026-11-21T02:00:00Z");
+    assert_eq!(seen(log, first), [2], "a moment's last digits are not in the file");
+    assert_eq!(seen(log, again), [0; 0]);
+    assert_eq!(seen(&format!("{log}{second}"), again), [4]);
+}

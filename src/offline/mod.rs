@@ -62,7 +62,7 @@ impl Files {
             }
             Err(error) => return Err(error),
         };
-        let document = registry::read(&paths.registry())?;
+        let document = document(&paths)?;
         let mut files = Self { root: paths.root().to_path_buf(), document, ..Self::empty(root) };
         files.slot = Some(slot_view(&paths));
         files.look(&paths, &rules(config)?, &Host::now());
@@ -180,12 +180,21 @@ impl Files {
             last_seq: 0,
             memory: None,
             effects: None,
+            attachments: None,
             memory_slot: self.slot.clone(),
             records_owed: 0,
             unavailable: Vec::new(),
             problems: self.problems(),
         }
     }
+}
+
+/// Who belongs to the fleet.
+///
+/// # Errors
+/// [`FleetError::Damaged`] when neither `fleet.json` nor its backup can be read; [`FleetError::Io`].
+pub fn document(paths: &Paths) -> Result<Document, FleetError> {
+    registry::read(&paths.registry())
 }
 
 /// Refuses what can be neither a personality nor an identity.

@@ -77,7 +77,8 @@ fn checked(text: &str, what: &str) -> Result<Arc<str>, AttachmentError> {
         return Ok(text.into());
     }
     let shown: String = text.chars().take(NAME_BYTES_MAX).collect();
-    Err(AttachmentError::invalid(format!("{shown:?} is no name of a {what}: letters, digits and -_.:@/, at most 128")))
+    let hint = "use letters, digits and -_.:@/, at most 128; a peer's session is its identity, as in claude-bob";
+    Err(AttachmentError::invalid(format!("{shown:?} is no name of a {what}"), hint))
 }
 
 /// One owner's claim to one attachment.

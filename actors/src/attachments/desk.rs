@@ -316,7 +316,11 @@ impl<R, S> Desk<R, S> {
             Then::Tell(reply) => effects.push(Effect::Answer(reply, Err(error.clone()))),
             Then::Intended(claim, reply) => {
                 self.take_put(&claim);
-                let failed = AttachmentError::ManifestRecordFailed { reason: error.chain() };
+                let hint = match error {
+                    FleetError::Unavailable { .. } => "try again when the manifest can be written".into(),
+                    lasting => lasting.hint(),
+                };
+                let failed = AttachmentError::ManifestRecordFailed { reason: error.chain(), hint };
                 effects.push(Effect::Answer(reply, Err(failed.into())));
             }
             Then::Condemned(number) | Then::Gone(number) => self.end_sweep(number, Some(error.clone()), effects),

@@ -3,6 +3,10 @@
 use super::id::AttachmentId;
 use crate::error::Kind;
 
+/// Where limits are set, for hints.
+const CONFIG: &str = "[attachments] of the daemon's config file: $COALMINE_CONFIG, else coalmine/config.toml in \
+                      $XDG_CONFIG_HOME or ~/.config";
+
 /// Why the store does not do what was asked. Part of [`crate::error::FleetError`]; a file operation that failed is
 /// its [`Io`](crate::error::FleetError::Io).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +28,12 @@ pub enum AttachmentError {
     #[error("the attachment {0} has lost its metadata")]
     MissingMeta(AttachmentId),
     /// The manifest could not take note of the intent; no bytes were stored.
-    #[error("the manifest can not be written: {reason}")]
+    #[error("the intent can not be recorded: {reason}")]
     ManifestRecordFailed {
         /// Why.
         reason: String,
+        /// What to do about that.
+        hint: String,
     },
     /// The bytes are not those of the id; they were put aside.
     #[error("the attachment {id} is corrupt: what lies there is {found}")]
@@ -58,6 +64,8 @@ pub enum AttachmentError {
     Invalid {
         /// What, and why.
         what: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// A reference to bytes that are not there, or that the session never put.
     #[error("the session has not put {id}, so no reference to it can be committed")]
@@ -75,8 +83,8 @@ pub enum AttachmentError {
 
 impl AttachmentError {
     /// Something that makes no sense.
-    pub fn invalid(what: impl Into<String>) -> Self {
-        Self::Invalid { what: what.into() }
+    pub fn invalid(what: impl Into<String>, hint: &'static str) -> Self {
+        Self::Invalid { what: what.into(), hint }
     }
 
     /// The class of the failure.
@@ -118,12 +126,12 @@ impl AttachmentError {
             E::Lost(_) | E::MissingMeta(_) | E::Corrupt { .. } => {
                 "put the true bytes again: that heals it; `coalmine attachment verify` looks at all of them".into()
             }
-            E::ManifestRecordFailed { .. } => "nothing was stored; try again when the manifest can be written".into(),
-            E::TooLarge { .. } => "[attachments] bytes_max in config.toml is the limit".into(),
+            E::ManifestRecordFailed { hint, .. } => format!("nothing was stored; {hint}"),
+            E::TooLarge { .. } => format!("bytes_max is the limit; it stands in {CONFIG}"),
             E::OverQuota { .. } => {
-                "`coalmine attachment gc` frees what nobody owns; [attachments] in config.toml has the quotas".into()
+                format!("`coalmine attachment gc` frees what nobody refers to; the quota stands in {CONFIG}")
             }
-            E::Invalid { .. } => "leave out what is not known: the media type is found from the bytes".into(),
+            E::Invalid { hint, .. } => (*hint).into(),
             E::UnknownBlob { .. } => "put it in this session first, then commit".into(),
             E::BadRange { .. } => "ask for a range within the attachment".into(),
         }

@@ -9,7 +9,7 @@ use super::{
     error::AttachmentError,
     id::AttachmentId,
     keeper::KeptClerk,
-    manifest::Manifest,
+    manifest::{Manifest, Totals},
     message::{AttachmentsMsg, SweepReply, Waiting},
     meta::Meta,
     recover,
@@ -24,7 +24,9 @@ use crate::{
     journal::{Draft, JournalHandle},
     keeper::Keeper,
     ports::Clock,
+    view::{AttachmentsView, LastSweep},
 };
+use jiff::Timestamp;
 use ractor::{Actor, ActorCell, ActorRef};
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -80,6 +82,8 @@ pub(super) struct Shared {
     pub(super) unlinking: Arc<AsyncRwLock<()>>,
     /// One sweep at a time.
     pub(super) sweeping: Mutex<()>,
+    /// How the last one went.
+    last_sweep: RwLock<Option<LastSweep>>,
 }
 
 impl Shared {
@@ -87,8 +91,16 @@ impl Shared {
         *self.actor.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now().wall
+    }
+
     pub(super) fn now_ms(&self) -> i64 {
-        self.clock.now().wall.as_millisecond()
+        self.now().as_millisecond()
+    }
+
+    pub(super) fn set_last_sweep(&self, last: LastSweep) {
+        *self.last_sweep.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
     pub(super) fn note(&self, draft: Draft) {
@@ -219,6 +231,7 @@ impl Attachments {
             actor: RwLock::new(None),
             unlinking: Arc::default(),
             sweeping: Mutex::default(),
+            last_sweep: RwLock::default(),
         });
         let keeper = Keeper(KeptClerk(Arc::clone(&shared)));
         let started = match supervisor {
@@ -245,6 +258,11 @@ impl Attachments {
         self.shared.store.bytes_max()
     }
 
+    /// How old an intent must be before it may be dropped, where nobody says.
+    pub fn grace(&self) -> Duration {
+        self.shared.grace
+    }
+
     /// Reads any attachment, or a part of it.
     ///
     /// # Errors
@@ -259,6 +277,17 @@ impl Attachments {
     /// There is none, or it can not be read.
     pub async fn stat(&self, id: AttachmentId) -> Result<Meta, FleetError> {
         self.shared.stat(id).await
+    }
+
+    /// All of them in a few numbers.
+    ///
+    /// # Errors
+    /// The manifest can not be read.
+    pub async fn overview(&self) -> Result<AttachmentsView, FleetError> {
+        let Totals { count, bytes, lost } = self.shared.manifest.totals().await?;
+        let last_sweep = self.shared.last_sweep.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let total_bytes_max = self.shared.quotas.total_bytes_max;
+        Ok(AttachmentsView { count, bytes, total_bytes_max, damaged: lost, last_sweep })
     }
 
     /// Records by id: of one session, or of all.
@@ -298,6 +327,21 @@ impl Attachments {
     /// The manifest can not be written.
     pub async fn release(&self, scope: Scope) -> Result<u64, FleetError> {
         self.shared.change(Change::Release(scope)).await
+    }
+
+    /// Ends the references to one attachment, a session's or everybody's; how many there were.
+    ///
+    /// # Errors
+    /// [`AttachmentError::NotFound`] where the session refers to no such attachment, or nobody knows of one; the manifest
+    /// can not be written.
+    pub async fn forget(&self, id: AttachmentId, session: Option<Session>) -> Result<u64, FleetError> {
+        // What nobody refers to any more is there until it is swept: then there is nothing to end, and nothing wrong.
+        let may_be_none = session.is_none() && self.shared.manifest.row(id).await?.is_some();
+        let scope = session.map_or(Scope::Everywhere(id), |session| Scope::One(session, id));
+        match self.release(scope).await? {
+            0 if !may_be_none => Err(AttachmentError::NotFound(id).into()),
+            ended => Ok(ended),
+        }
     }
 
     /// A fork refers to all that its parent refers to; how many references that added.

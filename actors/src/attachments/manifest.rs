@@ -22,6 +22,17 @@ pub struct Orphans {
     pub next: Option<AttachmentId>,
 }
 
+/// All of it in a few numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Blobs that are known.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those that somebody refers to for good and whose bytes are not there.
+    pub lost: u64,
+}
+
 /// Who refers to what. A change is durable when it is answered. It is opened by the first call that needs it, and again
 /// after one that found it closed to us.
 pub trait Manifest: Send + Sync + 'static {
@@ -37,6 +48,8 @@ pub trait Manifest: Send + Sync + 'static {
     fn knows_length(&self, byte_len: u64) -> Answer<bool>;
     /// Bytes that a session refers to, and bytes of all.
     fn usage(&self, session: Session) -> Answer<(u64, u64)>;
+    /// How much it knows.
+    fn totals(&self) -> Answer<Totals>;
     /// What a session refers to, or all, by id: what is stored, and what ought to be because somebody refers to it for
     /// good.
     fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page>;
@@ -98,6 +111,18 @@ impl Manifest for MemoryManifest {
                 held.map(|(_, row)| row.meta.byte_len).sum()
             };
             (bytes(Some(&session)), bytes(None))
+        })
+    }
+
+    fn totals(&self) -> Answer<Totals> {
+        self.ask(|book| {
+            let is_lost = |id: &AttachmentId, row: &BlobRow| row.state == BlobState::Staged && book.owes(*id);
+            let (lost, blobs) = (book.blobs().iter().filter(|(id, row)| is_lost(id, row)), book.blobs().values());
+            Totals {
+                lost: lost.count() as u64,
+                bytes: blobs.clone().map(|row| row.meta.byte_len).sum(),
+                count: blobs.len() as u64,
+            }
         })
     }
 

@@ -85,14 +85,14 @@ impl MediaType {
     /// The type of bytes with this head, of which this was declared.
     ///
     /// # Errors
-    /// An image was declared and the bytes are none, or another one; or the bytes are an image and something else
-    /// was declared.
+    /// A PNG, JPEG, GIF or WebP was declared, and the bytes are something else.
     pub fn settle(declared: Option<Self>, head: &[u8]) -> Result<Self, AttachmentError> {
         let sniffed = Self::sniff(head);
         let Some(declared) = declared else { return Ok(sniffed) };
         let known_image = declared.is_image() && Self::KNOWN.contains(&declared);
         if known_image && sniffed != declared {
-            return Err(AttachmentError::invalid(format!("declared as {declared}, but the bytes are {sniffed}")));
+            let what = format!("declared as {declared}, but the bytes are {sniffed}");
+            return Err(AttachmentError::invalid(what, "declare what they are, or nothing: then the bytes say it"));
         }
         Ok(declared)
     }
@@ -110,7 +110,8 @@ impl FromStr for MediaType {
         let good = mime.split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
         if !good || mime.len() > MIME_BYTES_MAX {
             let shown: String = text.chars().take(MIME_BYTES_MAX).collect();
-            return Err(AttachmentError::invalid(format!("{shown:?} is no media type")));
+            let what = format!("{shown:?} is no media type");
+            return Err(AttachmentError::invalid(what, "write one as in image/png, or nothing: then the bytes say it"));
         }
         let mime = if mime == "image/jpg" { "image/jpeg".to_owned() } else { mime };
         let known = Self::KNOWN.iter().find(|known| known.mime() == mime).cloned();

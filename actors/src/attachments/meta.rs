@@ -34,10 +34,11 @@ impl CreateMeta {
         let Some(label) = &self.label else { return Ok(()) };
         if label.len() > LABEL_BYTES_MAX {
             let what = format!("the label has {} bytes; {LABEL_BYTES_MAX} are the limit", label.len());
-            return Err(AttachmentError::Invalid { what });
+            return Err(AttachmentError::invalid(what, "give a shorter one"));
         }
-        if label.chars().any(char::is_control) {
-            return Err(AttachmentError::invalid("the label holds a control character"));
+        if let Some(bad) = label.chars().find(|c| c.is_control()) {
+            let what = format!("the label holds the control character {bad:?}");
+            return Err(AttachmentError::invalid(what, "a label is one line of plain text"));
         }
         Ok(())
     }

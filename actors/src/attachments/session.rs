@@ -11,9 +11,9 @@ use super::{
     media::{HEAD_BYTES, MediaType},
     meta::{AttachmentRef, CreateMeta, Meta},
     store::{
-        AttachmentStore, ByteRange, Expect, LIKELY_KEPT_BYTES_MAX, Lent, Page, Reading, Sealed, Staging, Tidied, Upload,
+        AttachmentStore, ByteRange, Expect, LIKELY_KEPT_BYTES_MAX, Lent, Page, Reading, Sealed, Staging, Terms, Tidied,
+        Upload,
     },
-    tier::Persistence,
 };
 use crate::{error::FleetError, ports::Answer};
 use bytes::Bytes;
@@ -164,16 +164,8 @@ impl AttachmentStore for SessionStore {
         Box::pin(async { Ok(Tidied::default()) })
     }
 
-    fn persistence(&self) -> Persistence {
-        self.shared().store.persistence()
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.shared().store.bytes_max()
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.shared().now_ms()
+    fn terms(&self) -> &Terms {
+        self.shared().store.terms()
     }
 }
 

@@ -12,12 +12,16 @@ use super::{
     meta::{AttachmentRef, CreateMeta, Meta},
     tier::Persistence,
 };
-use crate::{error::FleetError, ports::Answer};
+use crate::{
+    error::FleetError,
+    ports::{Answer, Clock},
+};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 use tokio::sync::mpsc;
@@ -175,6 +179,17 @@ pub struct Tidied {
     pub strange: Vec<String>,
 }
 
+/// What a store goes by, wherever it keeps its bytes.
+#[derive(Clone)]
+pub struct Terms {
+    /// Whether it outlives the process.
+    pub persistence: Persistence,
+    /// Longest attachment, bytes.
+    pub bytes_max: u64,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// A store of attachments. Bytes are stored once, verified whenever they are read, and never changed.
 pub trait AttachmentStore: Send + Sync + 'static {
     /// Room for bytes.
@@ -189,12 +204,23 @@ pub trait AttachmentStore: Send + Sync + 'static {
     fn list(&self, after: Option<AttachmentId>, limit: usize) -> Answer<Page>;
     /// Removes unfinished writes that began before `before_ms` (with `remove`), and names what does not belong.
     fn tidy(&self, before_ms: i64, remove: bool) -> Answer<Tidied>;
+    /// What it goes by.
+    fn terms(&self) -> &Terms;
+
     /// Whether it outlives the process.
-    fn persistence(&self) -> Persistence;
+    fn persistence(&self) -> Persistence {
+        self.terms().persistence
+    }
+
     /// Longest attachment, bytes.
-    fn bytes_max(&self) -> u64;
+    fn bytes_max(&self) -> u64 {
+        self.terms().bytes_max
+    }
+
     /// Milliseconds since the epoch.
-    fn now_ms(&self) -> i64;
+    fn now_ms(&self) -> i64 {
+        self.terms().clock.now().wall.as_millisecond()
+    }
 
     /// Stores bytes.
     fn put(&self, bytes: Bytes, create: CreateMeta) -> Answer<AttachmentRef> {
@@ -272,7 +298,7 @@ impl Upload {
     async fn carry_through(mut self) -> Result<AttachmentRef, FleetError> {
         if let Some(announced) = self.announced.filter(|announced| *announced != self.byte_len) {
             let what = format!("{announced} bytes were announced, and {} came", self.byte_len);
-            return Err(AttachmentError::Invalid { what }.into());
+            return Err(AttachmentError::invalid(what, "announce as many as there are, or nothing").into());
         }
         let media_type = MediaType::settle(self.create.media_type.take(), &self.head)?;
         let Sealed { id, byte_len } = self.staging.seal().await?;

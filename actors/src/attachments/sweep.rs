@@ -16,7 +16,7 @@ use super::{
     recover,
     store::{PAGE_MAX, Tidied},
 };
-use crate::{error::FleetError, journal::Draft};
+use crate::{error::FleetError, journal::Draft, view::LastSweep};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -70,9 +70,24 @@ pub(super) fn before(now_ms: i64, age: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Sweeps once. Dropping it stops it between two windows; what the desk has begun it finishes.
+/// Sweeps, and remembers how that went. Dropping it stops it between two windows; what the desk has begun it finishes.
 pub(super) async fn sweep(shared: &Arc<Shared>, options: SweepOptions) -> Result<SweepReport, FleetError> {
     let _one_at_a_time = shared.sweeping.lock().await;
+    let swept = once(shared, options).await;
+    if !options.dry_run {
+        let report = swept.as_ref().ok().cloned().unwrap_or_default();
+        shared.set_last_sweep(LastSweep {
+            at: shared.now(),
+            removed: report.removed,
+            bytes: report.bytes,
+            named: (report.strange.len() + report.unreadable.len()) as u64,
+            failed: swept.as_ref().err().map(FleetError::chain),
+        });
+    }
+    swept
+}
+
+async fn once(shared: &Arc<Shared>, options: SweepOptions) -> Result<SweepReport, FleetError> {
     let SweepOptions { grace, dry_run } = options;
     let before_ms = before(shared.now_ms(), grace);
     let mut report = SweepReport { dry_run, ..SweepReport::default() };

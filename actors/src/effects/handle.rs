@@ -324,7 +324,14 @@ impl Effects {
             return Ok(session.clone());
         }
         let session = self.session(peer).await?;
-        let before = self.shared.table().standing.insert(peer.clone(), (life, session.clone()));
+        let before = {
+            let mut table = self.shared.table();
+            // Of two that were opened at once the first one stands: calls are under way in it.
+            match table.standing.get(peer) {
+                Some((of, first)) if *of == life && !first.0.seat.has_ended() => return Ok(first.clone()),
+                _ => table.standing.insert(peer.clone(), (life, session.clone())),
+            }
+        };
         if let Some((_, before)) = before {
             before.end();
         }

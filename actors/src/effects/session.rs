@@ -127,9 +127,9 @@ impl EffectSession {
         self.0.seat.session
     }
 
-    /// The policy that holds for the next call.
+    /// The policy that holds for the next call. Blocks where that has changed for a nested session.
     pub fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.0.account.authority().policy)
+        Arc::clone(&self.0.authority().policy)
     }
 
     /// A session inside of this one: it may do what both this one and `policy` allow, and uses the same ledger.

@@ -13,6 +13,9 @@ use std::{
 /// Largest declaration, bytes.
 pub const SLOT_BYTES_MAX: usize = 1024 * 1024;
 
+/// What some editors put before the first character.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What was found where the declaration belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SlotFile {
@@ -126,6 +129,10 @@ impl Slot {
 pub fn parse(bytes: &[u8]) -> Slot {
     if bytes.len() > SLOT_BYTES_MAX {
         return Slot::invalid(too_large(bytes.len() as u64));
+    }
+    // Said aloud, since nobody sees it in the file.
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Slot::invalid("it begins with a byte order mark (EF BB BF), which JSON has not: write it without");
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(keys)) => declaration(&keys),
@@ -264,6 +271,7 @@ mod tests {
             ("", "it is not JSON"),
             ("{", "it is not JSON"),
             ("[]", "it is not a JSON object"),
+            ("\u{feff}{}", "it begins with a byte order mark"),
             ("null", "it is not a JSON object"),
             (r#"{"provider":"a","package":"b"}"#, "version must be text"),
             (r#"{"provider":"  ","package":"b","version":1}"#, "provider, version must be text"),

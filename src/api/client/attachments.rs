@@ -3,7 +3,7 @@
 use super::{ANSWER_TIME_MAX, Client, ClientError, Envelope, broken, collect, encoded, refused, within};
 use crate::api::{
     WAIT_TIME_MAX,
-    wire::{Committing, Released, Releasing, SweepAsked},
+    wire::{Adopted, Adopting, Committing, Released, Releasing, SweepAsked},
 };
 use axum::{
     body::{Body, Bytes},
@@ -135,6 +135,11 @@ impl Client {
     /// `POST /v1/attachments/release`
     pub async fn attachment_release(&self, release: &Releasing) -> Result<Released, ClientError> {
         self.act("/v1/attachments/release", release, Duration::ZERO).await
+    }
+
+    /// `POST /v1/attachments/adopt`
+    pub async fn attachment_adopt(&self, adopt: &Adopting) -> Result<Adopted, ClientError> {
+        self.act("/v1/attachments/adopt", adopt, Duration::ZERO).await
     }
 
     /// `GET /v1/attachments/verify`

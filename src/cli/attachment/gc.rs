@@ -1,5 +1,6 @@
 //! `coalmine attachment gc`: removes what nobody refers to.
 
+use super::reach;
 use crate::{
     api::wire::SweepAsked,
     cli::{
@@ -7,39 +8,46 @@ use crate::{
         create,
         failure::{Failure, Outcome},
     },
+    count::{attachments, counted, references},
     text::harmless,
 };
-use coalmine_actors::attachments::SweepReport;
+use coalmine_actors::attachments::{SweepOptions, SweepReport};
 use std::time::Duration;
 
-/// Remove what nobody refers to; the daemon does so by itself every 6 hours
+/// Remove what nobody refers to; the daemon does so by itself, every 6 hours where the config does not say
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
-    /// How old uncommitted references and unfinished writes must be, as in 24h
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = create::wait)]
-    grace: Duration,
+    /// How old uncommitted references and unfinished writes must be [default: attachments.grace of the config, 24h]
+    #[arg(long, value_name = "TIME", value_parser = create::wait, allow_hyphen_values = true)]
+    grace: Option<Duration>,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
-    let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
-    let asked = SweepAsked { grace_ms: Some(grace_ms), dry_run: args.dry_run };
-    let report = context.client()?.attachment_sweep(asked).await?;
+    let Args { dry_run, grace } = args;
+    let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+    let report = reach::served(
+        context,
+        async |client| client.attachment_sweep(SweepAsked { grace_ms, dry_run }).await,
+        async |own| own.sweep(SweepOptions { grace: grace.unwrap_or(own.grace()), dry_run }).await,
+    )
+    .await?;
     context.answer(&report, text)?;
     if report.is_clean() { Ok(()) } else { Err(Failure::degraded()) }
 }
 
 fn text(report: &SweepReport) -> String {
     let (would, count) = if report.dry_run { ("would be ", report.condemned) } else { ("", report.removed) };
-    let mut text = format!("{count} attachments of {} bytes {would}removed", report.bytes);
+    let mut text = format!("{} {would}removed", attachments(count, report.bytes));
     if report.intents_dropped > 0 {
-        text.push_str(&format!("\n{} references that were never committed {would}dropped", report.intents_dropped));
+        text.push_str(&format!("\n{}, never committed, {would}dropped", references(report.intents_dropped)));
     }
     if report.staging_removed > 0 {
-        let (count, bytes) = (report.staging_removed, report.staging_bytes);
-        text.push_str(&format!("\n{count} unfinished writes of {bytes} bytes {would}removed"));
+        let count = usize::try_from(report.staging_removed).unwrap_or(usize::MAX);
+        let writes = counted(count, "unfinished write", "unfinished writes");
+        text.push_str(&format!("\n{writes} of {} bytes {would}removed", report.staging_bytes));
     }
     for strange in &report.strange {
         text.push_str(&format!("\nnot ours, and left alone: {}", harmless(strange)));

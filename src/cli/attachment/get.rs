@@ -1,6 +1,9 @@
 //! `coalmine attachment get`: reads an attachment.
 
-use super::{id, progress};
+use super::{
+    id, progress,
+    reach::{self, Own, Server},
+};
 use crate::{
     api::client::{ClientError, Download},
     cli::{
@@ -9,10 +12,16 @@ use crate::{
     },
     io::atomic,
 };
-use coalmine_actors::error::Kind;
+use axum::body::Bytes;
+use coalmine_actors::{
+    attachments::{AttachmentId, store::Reading},
+    error::Kind,
+};
 use serde_json::json;
 use std::{
-    io::Write,
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -28,46 +37,66 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let id = id(&args.id)?;
-    let mut download = context.client()?.attachment_get(id).await?;
-    let byte_len = download.left();
     let Some(path) = args.output.filter(|path| path.as_os_str() != "-") else {
-        let mut out = std::io::stdout().lock();
-        // A bar would be mixed with the bytes on one terminal, so there is none.
-        while let Some(piece) = download.next().await.map_err(cut)? {
-            out.write_all(&piece)?;
-        }
-        return Ok(out.flush()?);
+        let mut source = Source::open(context, id).await?;
+        let written = to_stdout(&mut source).await;
+        source.close().await?;
+        return written;
     };
+    let folder = folder_of(&path)?;
+    let mut source = Source::open(context, id).await?;
+    let byte_len = source.byte_len();
     let bar = progress::bar(Some(byte_len), context.json);
-    let written = to_file(&mut download, &path, |bytes| bar.inc(bytes)).await;
+    let written = to_file(&mut source, &path, folder, |bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();
+    source.close().await?;
     written?;
     let done = json!({ "id": id, "byte_len": byte_len, "file": path });
     context.answer(&done, |_| format!("{byte_len} bytes written to {}", path.display()))
 }
 
-/// Under another name first: what is cut short must not look like the whole.
-async fn to_file(download: &mut Download, path: &Path, mut came: impl FnMut(u64)) -> Outcome {
-    let cannot = |error: std::io::Error| Failure::failed(&format!("can not write {}", path.display()), error);
-    // A device, a link or a folder is something else to everybody, and would be taken away from them.
-    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
-        let what = format!("{} is there, and is no regular file", path.display());
-        return Err(Failure::new(
-            Kind::Usage,
-            "not-a-file",
-            what,
-            "name a file; to write into a pipe or a device: `coalmine attachment get ID >FILE`",
-        ));
+/// Where the bytes come from.
+enum Source {
+    Daemon(Download),
+    /// Held until all has come: with it the lock is let go.
+    Own(Reading, Own),
+}
+
+impl Source {
+    async fn open(context: &Context, id: AttachmentId) -> Outcome<Self> {
+        match reach::server(context, false).await? {
+            Server::Daemon(client) => Ok(Self::Daemon(client.attachment_get(id).await?)),
+            Server::Own(own) => match own.attachments.open(id, None).await {
+                Ok(reading) => Ok(Self::Own(reading, own)),
+                Err(error) => {
+                    own.close().await?;
+                    Err(error.into())
+                }
+            },
+        }
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(cannot)?;
-    while let Some(piece) = download.next().await.map_err(cut)? {
-        temp.write_all(&piece).map_err(cannot)?;
-        came(piece.len() as u64);
+
+    /// What was found out on the way is noted.
+    async fn close(self) -> Outcome {
+        match self {
+            Self::Daemon(_) => Ok(()),
+            Self::Own(_, own) => own.close().await,
+        }
     }
-    temp.as_file().sync_all().map_err(cannot)?;
-    temp.persist(path).map_err(|error| cannot(error.error))?;
-    atomic::sync_folder(folder).map_err(cannot)
+
+    fn byte_len(&self) -> u64 {
+        match self {
+            Self::Daemon(download) => download.left(),
+            Self::Own(reading, _) => reading.meta.byte_len,
+        }
+    }
+
+    async fn next(&mut self) -> Outcome<Option<Bytes>> {
+        match self {
+            Self::Daemon(download) => download.next().await.map_err(cut),
+            Self::Own(reading, _) => Ok(reading.next().await.transpose()?),
+        }
+    }
 }
 
 /// An answer that was cut short: the daemon sends the last bytes only of what it found to be good.
@@ -81,4 +110,48 @@ fn cut(error: ClientError) -> Failure {
         ),
         other => other.into(),
     }
+}
+
+async fn to_stdout(source: &mut Source) -> Outcome {
+    let mut out = io::stdout().lock();
+    // A bar would be mixed with the bytes on one terminal, so there is none.
+    while let Some(piece) = source.next().await? {
+        out.write_all(&piece)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The folder that a file is to be written into; looked at before anybody is asked for the bytes.
+fn folder_of(path: &Path) -> Outcome<&Path> {
+    // A device, a link or a folder is something else to everybody, and would be taken away from them.
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        let what = format!("{} is there, and is no regular file", path.display());
+        return Err(Failure::new(
+            Kind::Usage,
+            "not-a-file",
+            what,
+            "name a file; to write into a pipe or a device: `coalmine attachment get ID >FILE`",
+        ));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let what = format!("there is no folder {} to write {} into", folder.display(), path.display());
+        return Err(Failure::new(Kind::Usage, "no-folder", what, format!("`mkdir -p {}` makes it", folder.display())));
+    }
+    Ok(folder)
+}
+
+/// Under another name first: what is cut short must not look like the whole.
+async fn to_file(source: &mut Source, path: &Path, folder: &Path, mut came: impl FnMut(u64)) -> Outcome {
+    let cannot = |error: io::Error| Failure::failed(&format!("can not write {}", path.display()), error);
+    // Opened by us: an error of the crate would name its temporary file, which means nothing to anybody.
+    let private = |temp: &Path| File::options().write(true).create_new(true).mode(0o600).open(temp);
+    let mut temp = tempfile::Builder::new().prefix(".tmp-").make_in(folder, private).map_err(cannot)?;
+    while let Some(piece) = source.next().await? {
+        temp.as_file_mut().write_all(&piece).map_err(cannot)?;
+        came(piece.len() as u64);
+    }
+    temp.as_file().sync_all().map_err(cannot)?;
+    temp.persist(path).map_err(|error| cannot(error.error))?;
+    atomic::sync_folder(folder).map_err(cannot)
 }

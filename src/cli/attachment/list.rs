@@ -1,6 +1,6 @@
 //! `coalmine attachment list`: what is stored.
 
-use super::Of;
+use super::{Of, reach};
 use crate::{
     cli::{context::Context, failure::Outcome, output},
     text::one_line,
@@ -28,8 +28,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
-    let limit = args.limit.clamp(1, PAGE_MAX);
-    let page = context.client()?.attachment_list(args.of.session.as_ref(), args.after, limit).await?;
+    let (session, after, limit) = (args.of.session, args.after, args.limit.clamp(1, PAGE_MAX));
+    let page = reach::served(
+        context,
+        async |client| client.attachment_list(session.as_ref(), after, limit).await,
+        async |own| own.list(session.clone(), after, limit).await,
+    )
+    .await?;
     context.answer(&page, text)
 }
 

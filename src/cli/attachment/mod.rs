@@ -1,12 +1,13 @@
-//! `coalmine attachment`: files that agents pass on; one file a verb. The daemon does the work: it alone owns the
-//! manifest.
+//! `coalmine attachment`: files that agents pass on; one file a verb. `reach.rs` says who does the work.
 
+mod adopt;
 mod forget;
 mod gc;
 mod get;
 mod list;
 mod progress;
 mod put;
+mod reach;
 mod stat;
 mod verify;
 
@@ -28,6 +29,7 @@ enum Verb {
     List(list::Args),
     Stat(stat::Args),
     Forget(forget::Args),
+    Adopt(adopt::Args),
     Verify(verify::Args),
     Gc(gc::Args),
 }
@@ -39,6 +41,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         Verb::List(args) => list::run(context, args).await,
         Verb::Stat(args) => stat::run(context, args).await,
         Verb::Forget(args) => forget::run(context, args).await,
+        Verb::Adopt(args) => adopt::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args).await,
         Verb::Gc(args) => gc::run(context, args).await,
     }

@@ -1,6 +1,6 @@
 //! `coalmine attachment stat`: what is known of an attachment.
 
-use super::id;
+use super::{id, reach};
 use crate::{
     cli::{context::Context, failure::Outcome, output},
     text::one_line,
@@ -16,7 +16,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
-    let meta = context.client()?.attachment_stat(id(&args.id)?).await?;
+    let id = id(&args.id)?;
+    let meta =
+        reach::served(context, async |client| client.attachment_stat(id).await, async |own| own.stat(id).await).await?;
     context.answer(&meta, card)
 }
 

@@ -1,8 +1,12 @@
 //! `coalmine attachment verify`: reads every attachment.
 
-use crate::cli::{
-    context::Context,
-    failure::{Failure, Outcome},
+use super::reach;
+use crate::{
+    cli::{
+        context::Context,
+        failure::{Failure, Outcome},
+    },
+    count::attachments,
 };
 use coalmine_actors::attachments::Verified;
 
@@ -11,21 +15,20 @@ use coalmine_actors::attachments::Verified;
 pub(super) struct Args {}
 
 pub(super) async fn run(context: &Context, _args: Args) -> Outcome {
-    let found = context.client()?.attachment_verify().await?;
+    let found =
+        reach::served(context, async |client| client.attachment_verify().await, async |own| own.verify().await).await?;
     context.answer(&found, text)?;
     if found.is_clean() { Ok(()) } else { Err(Failure::degraded()) }
 }
 
+/// What is wrong comes first: whoever reads one line is not to take the rest for good.
 fn text(found: &Verified) -> String {
-    let mut text = format!("{} attachments of {} bytes are as they should be", found.checked, found.bytes);
     let lists = [
         (&found.corrupt, "is corrupt and was put aside: put the true bytes again"),
         (&found.unreadable, "can not be read: put it again"),
         (&found.missing, "is referred to, and its bytes are gone: put it again"),
-        (&found.unknown, "is not in the manifest, and is never removed"),
+        (&found.unknown, "is not in the manifest, and is never removed: put it again to refer to it"),
     ];
-    for (ids, what) in lists {
-        ids.iter().for_each(|id| text.push_str(&format!("\n{id} {what}")));
-    }
-    text
+    let bad = lists.iter().flat_map(|(ids, what)| ids.iter().map(move |id| format!("{id} {what}\n")));
+    format!("{}in order: {}", bad.collect::<String>(), attachments(found.checked, found.bytes))
 }

@@ -4,7 +4,9 @@ use bytes::{Bytes, BytesMut};
 use coalmine_actors::{
     attachments::{
         AttachmentError, AttachmentId, AttachmentStore, Meta,
-        store::{ByteRange, CHUNK_BYTES, CHUNKS_AHEAD, Expect, Lent, PAGE_MAX, Page, Reading, Sealed, Staging, Tidied},
+        store::{
+            ByteRange, CHUNK_BYTES, CHUNKS_AHEAD, Expect, Lent, PAGE_MAX, Page, Reading, Sealed, Staging, Terms, Tidied,
+        },
         tier::Persistence,
     },
     error::FleetError,
@@ -20,14 +22,13 @@ use tokio::sync::mpsc;
 #[derive(Clone)]
 pub struct InMemory {
     blobs: Arc<Mutex<BTreeMap<AttachmentId, (Meta, Bytes)>>>,
-    clock: Arc<dyn Clock>,
-    bytes_max: u64,
+    terms: Terms,
 }
 
 impl InMemory {
     /// An empty one, for attachments of at most so many bytes.
     pub fn new(clock: Arc<dyn Clock>, bytes_max: u64) -> Self {
-        Self { blobs: Arc::default(), clock, bytes_max }
+        Self { blobs: Arc::default(), terms: Terms { persistence: Persistence::Ephemeral, bytes_max, clock } }
     }
 
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<AttachmentId, (Meta, Bytes)>> {
@@ -92,16 +93,8 @@ impl AttachmentStore for InMemory {
         Box::pin(async { Ok(Tidied::default()) })
     }
 
-    fn persistence(&self) -> Persistence {
-        Persistence::Ephemeral
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.bytes_max
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.clock.now().wall.as_millisecond()
+    fn terms(&self) -> &Terms {
+        &self.terms
     }
 }
 

@@ -9,7 +9,9 @@ use coalmine_actors::{
     attachments::{
         AttachmentError, AttachmentId, AttachmentStore, MediaType, Meta,
         meta::CreateMeta,
-        store::{ByteRange, CHUNK_BYTES, CHUNKS_AHEAD, Expect, Lent, PAGE_MAX, Page, Reading, Sealed, Staging, Tidied},
+        store::{
+            ByteRange, CHUNK_BYTES, CHUNKS_AHEAD, Expect, Lent, PAGE_MAX, Page, Reading, Sealed, Staging, Terms, Tidied,
+        },
         tier::Persistence,
     },
     error::FleetError,
@@ -31,15 +33,14 @@ const RECORD: &str = "coalmine-record";
 #[derive(Clone)]
 pub struct Objects {
     backend: ObjectBackend,
-    clock: Arc<dyn Clock>,
-    bytes_max: u64,
+    terms: Terms,
 }
 
 impl Objects {
     /// The store in this bucket (a prefix of it is `object_store::prefix::PrefixStore`), for attachments of at most so
     /// many bytes. Each upload is held in memory until it is sealed.
     pub fn new(backend: ObjectBackend, clock: Arc<dyn Clock>, bytes_max: u64) -> Self {
-        Self { backend, clock, bytes_max }
+        Self { backend, terms: Terms { persistence: Persistence::Durable, bytes_max, clock } }
     }
 
     async fn fetch(&self, id: AttachmentId) -> Result<(GetResult, Meta), FleetError> {
@@ -162,16 +163,8 @@ impl AttachmentStore for Objects {
         Box::pin(async { Ok(Tidied::default()) })
     }
 
-    fn persistence(&self) -> Persistence {
-        Persistence::Durable
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.bytes_max
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.clock.now().wall.as_millisecond()
+    fn terms(&self) -> &Terms {
+        &self.terms
     }
 }
 

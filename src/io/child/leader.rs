@@ -12,7 +12,12 @@ pub(crate) struct Leader(Option<Process>);
 struct Process {
     pidfd: Pidfd,
     mark: String,
+    /// Gone with the process, which is reaped then.
+    _note: Option<Note>,
 }
+
+/// What says, until it is dropped, that a run is under way.
+type Note = Box<dyn Send + Sync>;
 
 impl Process {
     fn run(&self) -> io::Result<Run> {
@@ -27,8 +32,20 @@ impl Leader {
     /// # Errors
     /// No descriptor to be had for it; it is ended then, and reaped.
     pub(crate) fn of(pid: i32, mark: String) -> io::Result<Self> {
+        Self::take(pid, mark, None)
+    }
+
+    /// The same, with a note that is kept until it is reaped.
+    ///
+    /// # Errors
+    /// As [`Leader::of`].
+    pub(crate) fn noted(pid: i32, mark: String, note: Note) -> io::Result<Self> {
+        Self::take(pid, mark, Some(note))
+    }
+
+    fn take(pid: i32, mark: String, note: Option<Note>) -> io::Result<Self> {
         match Pidfd::open(pid) {
-            Ok(pidfd) => Ok(Self(Some(Process { pidfd, mark }))),
+            Ok(pidfd) => Ok(Self(Some(Process { pidfd, mark, _note: note }))),
             Err(error) => {
                 // Nobody could hear of its end, or end it by a descriptor; it is ours and not reaped, so its number is too.
                 abandon(pid);

@@ -7,7 +7,10 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// `audit.log` is turned over once it is longer, bytes.
@@ -36,6 +39,8 @@ pub struct AuditLog {
 struct OpenLog {
     file: File,
     inode: u64,
+    /// Bytes in it; nobody else writes.
+    length: AtomicU64,
 }
 
 impl AuditLog {
@@ -69,10 +74,12 @@ impl AuditLog {
         if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "audit.log is not a regular file"));
         }
-        if ends_torn(&file, meta.len())? {
+        let mut length = meta.len();
+        if ends_torn(&file, length)? {
             (&file).write_all(b"\n")?;
+            length += 1;
         }
-        let open = Arc::new(OpenLog { file, inode: meta.ino() });
+        let open = Arc::new(OpenLog { file, inode: meta.ino(), length: AtomicU64::new(length) });
         *self.slot() = Some(Arc::clone(&open));
         Ok(open)
     }
@@ -103,11 +110,11 @@ impl AuditFile for AuditLog {
         let log = self.current()?;
         // One write: a kill comes before it or after it.
         let written = (&log.file).write(line)?;
-        let length = log.file.metadata()?.len();
         if written < line.len() {
-            log.file.set_len(length.saturating_sub(written as u64))?;
+            log.file.set_len(log.length.load(Ordering::Relaxed))?;
             return Err(io::ErrorKind::StorageFull.into());
         }
+        let length = log.length.fetch_add(written as u64, Ordering::Relaxed) + written as u64;
         Ok(if length > self.bytes_max { Room::Full } else { Room::Left })
     }
 

@@ -1,6 +1,6 @@
 //! One provider's process, started in the peer's folder.
 
-use super::Env;
+use super::{Env, under_way::UnderWay};
 use crate::io::{
     child::{Drain, Leader, Pipes, Tail, receiver},
     find, life_mark,
@@ -30,10 +30,12 @@ pub(super) fn start(
     env: &Env,
     mark: String,
     other_folder: &Path,
+    notes: &Path,
 ) -> Result<Child, ProvisionOutcome> {
     let program = program(&command.program, env)?;
     let folder = if command.cwd.is_dir() { &command.cwd } else { other_folder };
-    let child = launch(&program, command, env, mark, folder);
+    let under_way = UnderWay::note(notes, &mark);
+    let child = launch(&program, command, env, mark, folder, under_way);
     child.map_err(|error| {
         let errno = rustix::io::Errno::from_io_error(&error);
         let state = match errno {
@@ -68,7 +70,14 @@ fn program(program: &Program, env: &Env) -> Result<PathBuf, ProvisionOutcome> {
     found.ok_or_else(|| ProvisionOutcome::not_run(state, why))
 }
 
-fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, folder: &Path) -> io::Result<Child> {
+fn launch(
+    program: &Path,
+    command: &ProvisionCommand,
+    env: &Env,
+    mark: String,
+    folder: &Path,
+    under_way: UnderWay,
+) -> io::Result<Child> {
     let (stdout, child_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, child_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let drain = |pipe| Ok::<_, io::Error>(Drain::new(receiver(pipe)?, Tail::default()));
@@ -81,5 +90,5 @@ fn launch(program: &Path, command: &ProvisionCommand, env: &Env, mark: String, f
         spawn = spawn.env(name, value)?;
     }
     let pid = spawn.env(life_mark::VARIABLE, &mark)?.start()?;
-    Ok(Child { leader: Leader::of(pid, mark)?, pipes })
+    Ok(Child { leader: Leader::noted(pid, mark, Box::new(under_way))?, pipes })
 }

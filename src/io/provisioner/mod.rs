@@ -3,6 +3,7 @@
 //! ```text
 //! run.rs  the run of one command: start ─▶ drain ─▶ its end, a deadline, or a call-off ─▶ outcome
 //!   child.rs   started by posix_spawn; what becomes of it then is in `io::child`
+//!   under_way.rs   noted as long as it runs, for the daemon that follows one that was killed
 //! ```
 
 mod child;
@@ -12,6 +13,7 @@ mod settings;
 mod slot_file;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 use super::{blocking, child::Marks};
 use crate::paths::Paths;
@@ -27,6 +29,7 @@ use coalmine_actors::{
 };
 use jiff::Timestamp;
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -72,6 +75,7 @@ impl Shared {
         self.env.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The mark of the next run.
     fn mark(&self) -> String {
         self.marks.next(&self.paths.root_hash(), "provision")
     }
@@ -82,6 +86,21 @@ impl Providers {
     pub fn new(paths: Paths, pass: &[String]) -> Self {
         let env = RwLock::new(Env::passed(pass));
         Self(Arc::new(Shared { paths, env, marks: Marks::default() }))
+    }
+
+    /// Ends what an earlier daemon that was killed left running.
+    pub async fn end_leftovers(&self) {
+        let paths = self.0.paths.clone();
+        let ended = tokio::task::spawn_blocking(move || under_way::end_all(paths.run(), &paths.root_hash())).await;
+        match ended.map_err(io::Error::other).and_then(|ended| ended) {
+            Ok(0) => {}
+            Ok(runs) => {
+                tracing::warn!(runs, "commands of the memory provider outlived an earlier daemon, and were ended")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier daemon left of the memory provider was not looked for")
+            }
+        }
     }
 
     /// Passes these variables from now on.
@@ -120,8 +139,8 @@ impl ProviderHost for Providers {
         cancel: watch::Receiver<bool>,
     ) -> BoxFuture<ProvisionOutcome> {
         let (env, mark) = (self.0.env(), self.0.mark());
-        let other_folder = self.0.paths.root().to_owned();
-        Box::pin(run::run(run::Order { command, env, mark, other_folder }, deadlines, cancel))
+        let (other_folder, notes) = (self.0.paths.root().to_owned(), self.0.paths.run().to_owned());
+        Box::pin(run::run(run::Order { command, env, mark, other_folder, notes }, deadlines, cancel))
     }
 
     fn set(&self, edit: Edit) -> Answer<()> {

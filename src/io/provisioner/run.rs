@@ -26,6 +26,8 @@ pub(super) struct Order {
     pub(super) mark: String,
     /// Where it starts if its own folder is not there.
     pub(super) other_folder: PathBuf,
+    /// Where it is noted as long as it runs.
+    pub(super) notes: PathBuf,
 }
 
 /// Why a command is ended.
@@ -63,10 +65,10 @@ async fn go(
     mut cancel: watch::Receiver<bool>,
 ) -> ProvisionOutcome {
     let argv = order.command.argv();
-    let Order { command, env, mark, other_folder } = order;
+    let Order { command, env, mark, other_folder, notes } = order;
     // On a thread for it: a file system that hangs holds up nobody else. A child that is there too late finds nobody
     // to take it, and is ended by its drop.
-    let starting = tokio::task::spawn_blocking(move || child::start(&command, &env, mark, &other_folder));
+    let starting = tokio::task::spawn_blocking(move || child::start(&command, &env, mark, &other_folder, &notes));
     let mut child = match timeout_at(deadline, starting).await {
         Ok(Ok(Ok(child))) => child,
         Ok(Ok(Err(refused))) => return refused,

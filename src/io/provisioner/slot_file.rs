@@ -12,7 +12,10 @@ use std::{
 pub(super) fn read(path: &Path) -> SlotFile {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     match opened.and_then(|file| Ok((file.metadata()?, file))) {
-        Err(gone) if gone.kind() == io::ErrorKind::NotFound => SlotFile::Missing,
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => match path.symlink_metadata() {
+            Ok(link) => SlotFile::Unusable("it is a link to nothing".into(), stamp(&link)),
+            Err(_) => SlotFile::Missing,
+        },
         Err(error) => SlotFile::Unusable(format!("it can not be read: {error}"), Stamp::default()),
         Ok((meta, _)) if !meta.is_file() => SlotFile::Unusable("it is not a regular file".into(), stamp(&meta)),
         Ok((meta, file)) => whole(&file, stamp(&meta)),

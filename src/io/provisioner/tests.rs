@@ -26,6 +26,7 @@ impl House {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path()).unwrap();
+        fs::create_dir(paths.run()).unwrap();
         Self { providers: Providers::new(paths, &["PATH".into(), "HOME".into()]), root }
     }
 

@@ -134,13 +134,32 @@ pub fn parent_of(folder: impl AsFd) -> io::Result<OwnedFd> {
 /// # Errors
 /// It can not be looked at; a path that does not exist, or lies where this user may not go, is nothing and no error.
 pub(super) fn grantable(path: &Path, hidden: &Hidden) -> io::Result<Vec<OwnedFd>> {
-    let mut granted = Vec::new();
-    match open(path, LOOK, Mode::empty()) {
-        Ok(found) if !is_covered(path, &found, hidden)? => carve(found, hidden, &mut granted)?,
-        // Where this user can not go, neither can what it starts.
-        Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
-        Err(error) => return Err(error.into()),
+    match look(path)? {
+        Some(found) if !is_covered(path, &found, hidden)? => carved(found, hidden),
+        _ => Ok(Vec::new()),
     }
+}
+
+/// The same of a place that is never in a hidden one, which is not asked then: there are many of these.
+///
+/// # Errors
+/// As [`grantable`].
+pub(super) fn needed(path: &Path, hidden: &Hidden) -> io::Result<Vec<OwnedFd>> {
+    look(path)?.map_or(Ok(Vec::new()), |found| carved(found, hidden))
+}
+
+fn look(path: &Path) -> io::Result<Option<OwnedFd>> {
+    match open(path, LOOK, Mode::empty()) {
+        Ok(found) => Ok(Some(found)),
+        // Where this user can not go, neither can what it starts.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn carved(found: OwnedFd, hidden: &Hidden) -> io::Result<Vec<OwnedFd>> {
+    let mut granted = Vec::new();
+    carve(found, hidden, &mut granted)?;
     Ok(granted)
 }
 

@@ -30,9 +30,10 @@ pub enum Ports {
 }
 
 /// What is to be done where the kernel has no Landlock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Without {
     /// The program does not start.
+    #[default]
     Refuse,
     /// It starts all the same, and that is said.
     GoOn,
@@ -63,12 +64,6 @@ impl Rules {
 /// Rules that are being read from a pane file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reading(Option<(Rules, Without)>);
-
-impl Default for Without {
-    fn default() -> Self {
-        Self::Refuse
-    }
-}
 
 impl Reading {
     /// Takes an entry; `false` where it is none of these.

@@ -137,6 +137,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::unnecessary_cast, reason = "musl has these numbers in another type")]
     fn only_what_is_named_is_denied() {
         let (none, internet) = (filter(&[]), filter(INTERNET));
         let socket = number(libc::SYS_socket);

@@ -11,7 +11,7 @@ use super::{
     seccomp,
 };
 use rustix::{
-    fd::BorrowedFd,
+    fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{CWD, Mode, openat},
     thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs},
 };
@@ -45,24 +45,18 @@ impl Walls {
         for (ports, tcp) in uses {
             ports.named().iter().try_for_each(|port| ruleset.allow_port(*port, tcp))?;
         }
-        let walls = Self { ruleset: Some(ruleset), internet, abi };
         for path in needs::PROGRAMS.iter().chain(needs::FILES) {
-            walls.open_for(Path::new(path), Right::Read, &hidden)?;
+            allow(&ruleset, Right::Read, &hidden::needed(Path::new(path), &hidden)?)?;
         }
         for path in needs::DEVICES {
-            walls.open_for(Path::new(path), Right::Use, &hidden)?;
+            allow(&ruleset, Right::Use, &hidden::needed(Path::new(path), &hidden)?)?;
         }
         for (paths, right) in [(&rules.read, Right::Read), (&rules.write, Right::Write)] {
-            paths.iter().try_for_each(|path| walls.open_for(path, right, &hidden))?;
+            for path in paths {
+                allow(&ruleset, right, &hidden::grantable(path, &hidden)?)?;
+            }
         }
-        Ok(walls)
-    }
-
-    fn open_for(&self, path: &Path, right: Right, hidden: &Hidden) -> io::Result<()> {
-        let Some(ruleset) = &self.ruleset else { return Ok(()) };
-        hidden::grantable(path, hidden)?
-            .iter()
-            .try_for_each(|found| ruleset.allow(rustix::fd::AsFd::as_fd(found), right))
+        Ok(Self { ruleset: Some(ruleset), internet, abi })
     }
 
     /// Opens a door for a program that was chosen: its file may be read and run, wherever it lies.
@@ -83,7 +77,7 @@ impl Walls {
     /// It can not be opened; the kernel refused.
     pub fn open_for_program_at(&self, path: &Path) -> io::Result<()> {
         let file = openat(CWD, path, hidden::LOOK, Mode::empty())?;
-        self.open_for_program(rustix::fd::AsFd::as_fd(&file))
+        self.open_for_program(file.as_fd())
     }
 
     /// Opens a door for the terminal that the program runs in.
@@ -116,6 +110,10 @@ impl Walls {
         }
         seccomp::enter(self.internet)
     }
+}
+
+fn allow(ruleset: &Ruleset, right: Right, found: &[OwnedFd]) -> io::Result<()> {
+    found.iter().try_for_each(|found| ruleset.allow(found.as_fd(), right))
 }
 
 /// Keeps every descriptor from `first` on from whatever this process becomes.

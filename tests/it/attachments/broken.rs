@@ -6,8 +6,7 @@ use coalmine::io::{attachments::InMemory, clock::HostClock};
 use coalmine_actors::{
     attachments::{
         AttachmentError, AttachmentId, AttachmentRef, AttachmentStore, CreateMeta, Meta,
-        store::{ByteRange, Expect, Lent, Page, Reading, Sealed, Staging, Tidied},
-        tier::Persistence,
+        store::{ByteRange, Expect, Lent, Page, Reading, Sealed, Staging, Terms, Tidied},
     },
     error::FleetError,
     ports::Answer,
@@ -129,16 +128,12 @@ impl AttachmentStore for Broken {
         self.inner.tidy(before_ms, remove)
     }
 
-    fn persistence(&self) -> Persistence {
-        self.inner.persistence()
+    fn terms(&self) -> &Terms {
+        self.inner.terms()
     }
 
     fn bytes_max(&self) -> u64 {
         if self.how == How::HasNoLimit { u64::MAX } else { self.inner.bytes_max() }
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.inner.now_ms()
     }
 }
 

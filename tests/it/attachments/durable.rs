@@ -20,7 +20,7 @@ use coalmine_actors::{
         Session, SweepOptions,
         book::BlobRow,
         change::{BlobState, Change, Changed, Scope},
-        manifest::{Manifest, MemoryManifest, Orphans},
+        manifest::{Manifest, MemoryManifest, Orphans, Totals},
         store::Page,
         tier::{DurabilityTier, Persistence},
     },
@@ -40,7 +40,7 @@ const NOW: SweepOptions = SweepOptions { grace: Duration::ZERO, dry_run: false }
 
 fn why(error: FleetError) -> String {
     match error {
-        FleetError::Attachment(AttachmentError::ManifestRecordFailed { reason }) => reason,
+        FleetError::Attachment(AttachmentError::ManifestRecordFailed { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -140,6 +140,9 @@ impl Manifest for Panics {
     }
     fn usage(&self, session: Session) -> Answer<(u64, u64)> {
         self.0.usage(session)
+    }
+    fn totals(&self) -> Answer<Totals> {
+        self.0.totals()
     }
     fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page> {
         self.0.list(session, after, limit)

@@ -1,12 +1,16 @@
 //! Attachments: what every store must do, what the disk survives, and how people and programs meet them.
+mod alone;
 mod broken;
 mod conformance;
 mod crash;
 mod disk;
 mod durable;
 mod faces;
+mod hostile;
+mod killed;
 #[cfg(feature = "object-store")]
 mod object;
+mod shown;
 mod store;
 
 use coalmine::io::{

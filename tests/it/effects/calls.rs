@@ -49,7 +49,7 @@ async fn what_a_policy_grants_happens_and_what_it_does_not_exits_with_4() {
     let lines = audit(&daemon);
     let decisions = lines.iter().filter(|line| line["ev"] == "decision");
     let allowed = decisions.clone().filter(|line| line["verdict"] == "allowed").count();
-    assert_eq!((decisions.count(), allowed), (22, 11));
+    assert_eq!((decisions.count(), allowed), (22, 10));
     assert_eq!(lines.iter().filter(|line| line["ev"] == "outcome").count(), allowed);
     assert!(lines.iter().map(|line| line["seq"].as_u64().unwrap()).eq(1..=lines.len() as u64));
 }

@@ -97,11 +97,11 @@ async fn a_policy_that_is_not_there_or_damaged_makes_no_peer() {
     let create = |name: &'static str| ["create", "bob", "--policy", name, "--", "sleep", "60"];
     daemon.refuses(
         &create("wroker"),
-        &Refusal { code: "unknown-policy", exit: 2, message: "wroker is not defined", hint: "did you mean worker?" },
+        &Refusal { code: "unknown-policy", exit: 2, message: "wroker is not defined", hint: "did you mean worker" },
     );
     daemon.refuses(
         &create("../worker"),
-        &Refusal { code: "unknown-policy", exit: 2, message: "is not defined", hint: "policies" },
+        &Refusal { code: "unknown-policy", exit: 2, message: "is not defined", hint: "did you mean worker" },
     );
     daemon.refuses(
         &create("broken"),

@@ -1,6 +1,6 @@
 //! Peers behind walls, on real tmux, each beside one that is free and does the same.
 
-use crate::support::{PATIENCE, Rig, eventually, skip};
+use crate::support::{Daemon, PATIENCE, Rig, eventually, skip};
 use coalmine::{
     actors::{fleet::request::CreatePeer, peer::sandbox::Sandbox, view::PeerView},
     io::sandbox,
@@ -136,4 +136,28 @@ async fn a_peer_whose_policy_is_gone_does_not_start_free() {
     let refused = rig.fleet.start("bob", PATIENCE).await.unwrap_err();
     assert!(refused.chain().contains("strict"), "{}", refused.chain());
     assert!(!yard.dir.path().join("project/done.bob").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_asked_for_and_told_at_the_command_line() {
+    let daemon = Daemon::start().await;
+    let file = daemon.path().join("policies/strict.toml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, "[allow]\neffects = []\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let sleeper = ["--policy", "strict", "--start", "--", "/bin/sleep", "3600"];
+    let bob = daemon.ask(&[&["create", "bob", "--sandbox=best-effort"], &sleeper[..]].concat());
+    let held_by = sandbox::name_of(sandbox::abi());
+    assert_eq!(bob["peer"]["sandbox"]["held_by"], held_by, "{bob}");
+    let card = daemon.coalmine(&["show", "bob"]).out;
+    assert!(card.lines().any(|line| line.contains("sandbox") && line.contains(&held_by)), "{card}");
+    let free = daemon.sleeper("free");
+    assert_eq!(free["sandbox"], serde_json::json!({ "held_by": "none", "why": "not asked for" }));
+    let refused = daemon.coalmine(&["create", "eve", "--sandbox=maybe"]);
+    assert!(refused.code == 2 && refused.err.contains("required, best-effort or off"), "{refused:?}");
+    if sandbox::abi().is_some() {
+        // The flag alone is the strict one.
+        let dora = daemon.ask(&[&["create", "dora", "--sandbox"], &sleeper[..]].concat());
+        assert_eq!(dora["peer"]["sandbox"], serde_json::json!({ "held_by": held_by }));
+    }
 }

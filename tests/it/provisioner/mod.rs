@@ -1,4 +1,5 @@
 //! The memory provider as people and programs meet it: a fake one that keeps a journal, and a real daemon.
+mod hostile;
 mod joints;
 mod plugin;
 mod sweeps;

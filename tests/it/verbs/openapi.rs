@@ -162,10 +162,17 @@ async fn the_attachments_answer_as_the_document_says_on_every_route_of_them() {
         ("post", "/v1/attachments/commit", "/v1/attachments/commit", ids),
         ("get", "/v1/attachments", "/v1/attachments?session=operator&limit=5", Value::Null),
         ("get", "/v1/attachments/{id}/meta", meta.as_str(), Value::Null),
+        (
+            "post",
+            "/v1/attachments/adopt",
+            "/v1/attachments/adopt",
+            json!({ "parent": "operator", "child": "shell-bob" }),
+        ),
         ("get", "/v1/attachments/verify", "/v1/attachments/verify", Value::Null),
         ("delete", "/v1/attachments/{id}", one.as_str(), Value::Null),
         ("post", "/v1/attachments/release", "/v1/attachments/release", json!({ "session": "operator" })),
         ("post", "/v1/attachments/gc", "/v1/attachments/gc", json!({ "grace_ms": 0 })),
+        ("get", "/v1/status", "/v1/status", Value::Null),
     ];
     let paths = document["paths"].as_object().unwrap().iter();
     for (path, methods) in paths.filter(|(path, _)| path.starts_with("/v1/attachments")) {

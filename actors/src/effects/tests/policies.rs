@@ -66,6 +66,24 @@ async fn a_life_has_one_session_and_the_next_life_another_one() {
 }
 
 #[tokio::test]
+async fn however_many_call_at_once_in_the_beginning_of_a_life_it_has_one_session() {
+    let house = House::of(FULL).await;
+    let calls: Vec<_> = (0..16)
+        .map(|_| {
+            let effects = house.effects.clone();
+            tokio::spawn(async move { effects.standing(&bob(), Generation(1)).await.unwrap() })
+        })
+        .collect();
+    let mut ids = std::collections::BTreeSet::new();
+    for call in calls {
+        let session = call.await.unwrap();
+        assert!(!session.0.seat.has_ended());
+        ids.insert(session.id());
+    }
+    assert_eq!(ids.len(), 1, "{ids:?}");
+}
+
+#[tokio::test]
 async fn what_is_used_outlives_the_daemon_and_not_the_peer() {
     let policy = format!("{FULL}\n[budget]\ncalls = 3");
     let log = Arc::new(MemoryLog::new(usize::MAX));

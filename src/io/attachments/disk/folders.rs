@@ -82,7 +82,11 @@ impl Folders {
     /// The folder of some blobs.
     pub(super) fn shard(&self, shard: u8) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&self.blobs, shard_name(shard), flags, Mode::empty())?)
+        openat(&self.blobs, shard_name(shard), flags, Mode::empty()).map_err(|error| match error {
+            // Told from the same about a file in it: this is nobody's to put aside.
+            Errno::LOOP | Errno::NOTDIR => io::Error::other(format!("blobs/{} is no folder", shard_name(shard))),
+            error => error.into(),
+        })
     }
 
     /// The bytes of an attachment; a link, a folder or a FIFO in their place is an error.
@@ -182,8 +186,9 @@ pub(super) fn shard_name(shard: u8) -> String {
 
 /// Whether something else than a file lies there.
 pub(super) fn is_no_file(error: &io::Error) -> bool {
-    let link = error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
-    link || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory)
+    let link_or_socket = [Errno::LOOP, Errno::NXIO].map(|errno| Some(errno.raw_os_error()));
+    link_or_socket.contains(&error.raw_os_error())
+        || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory)
 }
 
 /// Opens a file by its name in a folder. Nothing is followed, and nothing hangs.

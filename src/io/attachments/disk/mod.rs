@@ -19,7 +19,7 @@ use active::Active;
 use coalmine_actors::{
     attachments::{
         AttachmentId, AttachmentStore, Meta,
-        store::{ByteRange, Expect, Page, Reading, Staging, Tidied},
+        store::{ByteRange, Expect, Page, Reading, Staging, Terms, Tidied},
         tier::Persistence,
     },
     error::FleetError,
@@ -34,8 +34,7 @@ use std::{io, path::Path, sync::Arc};
 #[derive(Clone)]
 pub struct Disk {
     inner: Arc<Inner>,
-    clock: Arc<dyn Clock>,
-    bytes_max: u64,
+    terms: Terms,
 }
 
 #[derive(Debug)]
@@ -58,7 +57,8 @@ impl Disk {
     /// The folder can not be made, or is not private.
     pub fn open(root: &Path, clock: Arc<dyn Clock>, bytes_max: u64) -> Result<Self, FleetError> {
         let inner = Inner { folders: Folders::open(root)?, group: Group::default(), active: Active::default() };
-        Ok(Self { inner: Arc::new(inner), clock, bytes_max })
+        let terms = Terms { persistence: Persistence::Durable, bytes_max, clock };
+        Ok(Self { inner: Arc::new(inner), terms })
     }
 
     fn run<T: Send + 'static>(
@@ -98,16 +98,8 @@ impl AttachmentStore for Disk {
         self.run(move |inner| walk::tidy(inner, before_ms, remove))
     }
 
-    fn persistence(&self) -> Persistence {
-        Persistence::Durable
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.bytes_max
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.clock.now().wall.as_millisecond()
+    fn terms(&self) -> &Terms {
+        &self.terms
     }
 }
 

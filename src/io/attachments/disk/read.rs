@@ -1,7 +1,7 @@
 //! Reads a blob and holds every byte against its id. Whatever part was asked for, the whole is read: a part alone
 //! proves nothing.
 
-use super::Inner;
+use super::{Inner, folders::is_no_file};
 use bytes::Bytes;
 use coalmine_actors::{
     attachments::{
@@ -84,11 +84,17 @@ impl Inner {
         let io = |error| FleetError::io("open", self.folders.path(id), error);
         let file = match self.folders.blob(id) {
             Ok(file) => file,
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Err(AttachmentError::NotFound(id).into()),
+            // What is no file in their place are not the bytes either: the next put puts it aside.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound || is_no_file(&gone) => {
+                return Err(AttachmentError::NotFound(id).into());
+            }
             Err(error) => return Err(io(error)),
         };
         let Some(meta) = self.folders.record(id).map_err(io)? else {
-            return Err(AttachmentError::MissingMeta(id).into());
+            // Both may be on their way out, the bytes first.
+            let gone = self.folders.blob(id).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            let error = if gone { AttachmentError::NotFound(id) } else { AttachmentError::MissingMeta(id) };
+            return Err(error.into());
         };
         let byte_len = file.metadata().map_err(io)?.len();
         if byte_len != meta.byte_len {

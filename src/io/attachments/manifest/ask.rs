@@ -5,7 +5,7 @@ use coalmine_actors::attachments::{
     AttachmentId, Intent, Session,
     book::BlobRow,
     change::BlobState,
-    manifest::Orphans,
+    manifest::{Orphans, Totals},
     store::{PAGE_MAX, Page},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -43,6 +43,16 @@ pub(super) fn held_by(connection: &Connection, session: &Session) -> rusqlite::R
 
 pub(super) fn total(connection: &Connection) -> rusqlite::Result<u64> {
     connection.prepare_cached("SELECT bytes FROM totals")?.query_row([], |row| rows::unsigned(row, 0))
+}
+
+pub(super) fn totals(connection: &Connection) -> rusqlite::Result<Totals> {
+    // "Unfinished" is what has an index, so that what is lost is found without a look at all that is not.
+    let text = "SELECT (SELECT count(*) FROM blobs), (SELECT bytes FROM totals),
+         (SELECT count(*) FROM blobs WHERE state <> 'live' AND state = 'staged'
+          AND EXISTS (SELECT 1 FROM refs WHERE blob = blobs.id AND committed_at IS NOT NULL))";
+    connection.prepare_cached(text)?.query_row([], |row| {
+        Ok(Totals { count: rows::unsigned(row, 0)?, bytes: rows::unsigned(row, 1)?, lost: rows::unsigned(row, 2)? })
+    })
 }
 
 /// Nothing is before every id.

@@ -15,7 +15,7 @@ use coalmine_actors::{
         AttachmentError, AttachmentId, Intent, Session,
         book::BlobRow,
         change::{BlobState, Change, Changed},
-        manifest::{Manifest, Orphans},
+        manifest::{Manifest, Orphans, Totals},
         store::Page,
     },
     error::FleetError,
@@ -83,7 +83,7 @@ fn on<T: Send + 'static>(
     connect: impl FnOnce(&Place) -> rusqlite::Result<Connection> + Send + 'static,
     work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
 ) -> Answer<T> {
-    let connection = Arc::clone(connection);
+    let (connection, at) = (Arc::clone(connection), Arc::clone(&place));
     let begun = worker.run(move || {
         let mut open = connection.lock().unwrap_or_else(PoisonError::into_inner);
         if open.is_none() {
@@ -100,7 +100,7 @@ fn on<T: Send + 'static>(
     Box::pin(async move {
         let begun = begun.map_err(|_full| FleetError::Busy { what: "too much waits for the manifest".into() })?;
         let panicked = |_lost| FleetError::Internal("the manifest's thread panicked".into());
-        begun.await.map_err(panicked)?.map_err(unavailable)
+        begun.await.map_err(panicked)?.map_err(|error| refusal(error, &at.path))
     })
 }
 
@@ -108,15 +108,27 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
-fn unavailable(error: rusqlite::Error) -> FleetError {
-    FleetError::Unavailable { store: "attachments' manifest", why: error.to_string() }
+/// What passes by itself is unavailable, what somebody must do something about is damaged.
+fn refusal(error: rusqlite::Error, path: &Path) -> FleetError {
+    use rusqlite::{Error, ErrorCode};
+    let hint = match (&error, error.sqlite_error_code()) {
+        (_, Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) => {
+            "end the daemon, and move it away with the -wal and -shm beside it: the bytes stay, none of them is removed, and \
+             whoever puts the same ones again refers to them again"
+        }
+        (_, Some(ErrorCode::DiskFull)) => return FleetError::io("write", path, rustix::io::Errno::NOSPC.into()),
+        (Error::ToSqlConversionFailure(_newer), _) => "use the newer coalmine; nothing was written",
+        _ => return FleetError::Unavailable { store: "attachments' manifest", why: error.to_string() },
+    };
+    FleetError::Damaged { path: path.to_owned(), why: error.to_string(), hint: hint.into() }
 }
 
 /// Opens the file for a process that already holds the fleet's lock.
 fn connect(Place { path, opening }: &Place) -> rusqlite::Result<Connection> {
     let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
-    // Made here, so that it is private from its first byte on.
-    let made = std::fs::File::options().append(true).create(true).mode(0o600).open(path);
+    // Made here, so that it is private from its first byte on. A link is nobody's manifest, and a FIFO hangs nobody.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let made = std::fs::File::options().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
     made.map_err(|error| rusqlite::Error::InvalidPath(format!("{}: {error}", path.display()).into()))?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
@@ -163,6 +175,10 @@ impl Manifest for SqliteManifest {
 
     fn usage(&self, session: Session) -> Answer<(u64, u64)> {
         self.ask(move |connection| Ok((ask::held_by(connection, &session)?, ask::total(connection)?)))
+    }
+
+    fn totals(&self) -> Answer<Totals> {
+        self.ask(ask::totals)
     }
 
     fn list(&self, session: Option<Session>, after: Option<AttachmentId>, limit: usize) -> Answer<Page> {

@@ -75,6 +75,7 @@ async fn answers(manifest: &dyn Manifest) -> String {
         said += &format!("{list:?} {:?}\n", manifest.usage(session(of)).await.unwrap());
         said += &format!("{:?}\n", manifest.list(None, list.next, 3).await.unwrap());
     }
+    said += &format!("{:?}\n", manifest.totals().await.unwrap());
     said += &format!("{:?}\n", manifest.uncommitted(5, 0, 3).await.unwrap());
     said += &format!("{:?}\n", manifest.uncommitted(5, 1, 9).await.unwrap());
     let window = manifest.orphans(None, 2).await.unwrap();
