@@ -5,7 +5,10 @@
 use super::memory::Memory;
 use bytes::Bytes;
 use coalmine_actors::effects::{argument::CONTENTS_BYTES_MAX, error::EffectError};
-use redb::{Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
+use redb::{
+    Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError,
+    backends::FileBackend,
+};
 use std::{
     fs::File,
     io,
