@@ -15,5 +15,4 @@ mod readiness;
 mod reads;
 mod registry;
 mod restart;
-mod stores;
 mod up_and_down;
