@@ -44,6 +44,8 @@ pub enum Never {
     Root,
     /// What leaves the granted root on the way.
     Escape,
+    /// Statements that lead out of their database, or take its limits from it.
+    Statement,
     /// A program's file that is not the one whose hash the policy names.
     OtherProgram,
 }
@@ -105,6 +107,7 @@ impl fmt::Display for Rule {
                 Never::LoaderVariable => "never: loader variables",
                 Never::Root => "never: a granted root itself",
                 Never::Escape => "never: out of its root",
+                Never::Statement => "never: a statement that leads out of its database",
                 Never::OtherProgram => "never: another file than the pinned one",
             }),
         }

@@ -6,6 +6,7 @@
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
 //! proc/      programs, by the descriptor that was checked, behind walls
+//! stores/    keys and values, SQLite: a handle is a thread
 //! ```
 
 pub mod audit;
@@ -16,6 +17,7 @@ pub mod grants;
 pub mod policies;
 mod proc;
 mod sinks;
+mod stores;
 pub mod tail;
 
 pub use audit::AuditLog;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Host {
     programs: proc::Programs,
+    stores: stores::Stores,
 }
 
 impl Host {
@@ -47,7 +50,7 @@ impl Host {
     /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
-        Self { programs: proc::Programs::new(root_hash) }
+        Self { programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
     }
 }
 
@@ -66,5 +69,9 @@ impl EffectHost for Host {
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {
         self.programs.perform(call)
+    }
+
+    fn stores(&self, call: Call) -> BoxFuture<Outcome> {
+        self.stores.perform(call)
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod docs;
 mod policies;
+mod stores;
 mod survive;
 
 use crate::support::{Daemon, Root};

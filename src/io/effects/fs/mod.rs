@@ -3,10 +3,12 @@
 //! ```text
 //! roots.rs   the one way in: openat2 from a root's handle
 //! read.rs list.rs write.rs append.rs remove.rs     what is done there
+//! database.rs     the file that a store is kept in
 //! ```
 
 mod append;
 mod cursor;
+pub(super) mod database;
 pub mod list;
 mod read;
 mod remove;
