@@ -101,7 +101,7 @@ impl Gauges {
         self.unwatched.set(number(peers.iter().filter(|peer| peer.unwatched).count()));
         self.owed.set(number(status.records_owed));
         self.attachments.set(status.attachments.as_ref());
-        for store in ["journal", "registry", "memory", "attachments"] {
+        for store in ["journal", "registry", "memory", "attachments", "effects"] {
             let is_down = status.unavailable.iter().any(|down| down.store == store);
             set(&self.unavailable, "store", store, usize::from(is_down));
         }

@@ -101,7 +101,7 @@ async fn a_policy_that_is_not_there_or_damaged_makes_no_peer() {
     );
     daemon.refuses(
         &create("../worker"),
-        &Refusal { code: "unknown-policy", exit: 2, message: "is not defined", hint: "policies" },
+        &Refusal { code: "unknown-policy", exit: 2, message: "is not defined", hint: "did you mean worker" },
     );
     daemon.refuses(
         &create("broken"),
