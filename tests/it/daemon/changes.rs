@@ -47,7 +47,7 @@ async fn what_the_fleet_would_not_honour_is_refused() {
     let daemon = Daemon::start().await;
     let refusal = |code, message, hint| Refusal { code, exit: 2, message, hint };
     let bob = |flag: &'static str, value: &'static str| ["create", "bob", flag, value, "--", "sleep", "60"];
-    let policy = refusal("unknown-policy", "the policy strict is not defined", "leave it out");
+    let policy = refusal("unknown-policy", "the policy strict is not defined", "policies/NAME.toml");
     daemon.refuses(&bob("--policy", "strict"), &policy);
     for (value, why) in [("COALMINE_LIFE=x", "the fleet sets it"), ("A B=x", "its name is not letters")] {
         daemon.refuses(&bob("--env", value), &refusal("usage", why, "the program's own"));
