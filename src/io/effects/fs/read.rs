@@ -15,7 +15,7 @@ impl Place<'_> {
     /// The text of a regular file.
     ///
     /// # Errors
-    /// Not there, led out of the root, no regular file, larger than [`TEXT_BYTES_MAX`], not UTF-8.
+    /// Not there, led out of the root, no regular file, larger than `TEXT_BYTES_MAX`, not UTF-8.
     pub fn read(&self) -> Result<String, EffectError> {
         let (file, size) = self.open_file()?;
         let too_large = || EffectError::limit("contents", TEXT_BYTES_MAX);

@@ -34,7 +34,7 @@ impl Place<'_> {
     /// Makes `contents` all that the file holds. Whoever reads it meanwhile reads the old or the new text whole.
     ///
     /// # Errors
-    /// Longer than [`TEXT_BYTES_MAX`]; a link, a file with another hard link, or no regular file is there; led out of
+    /// Longer than `TEXT_BYTES_MAX`; a link, a file with another hard link, or no regular file is there; led out of
     /// the root; the disk is full.
     pub fn write(&self, contents: &[u8]) -> Result<(), EffectError> {
         if contents.len() as u64 > TEXT_BYTES_MAX {
@@ -46,7 +46,7 @@ impl Place<'_> {
     /// Makes a copy of the file at `source` here.
     ///
     /// # Errors
-    /// As for reading the one and writing the other; larger than [`COPY_BYTES_MAX`].
+    /// As for reading the one and writing the other; larger than `COPY_BYTES_MAX`.
     pub fn copy_from(&self, source: &Place<'_>) -> Result<u64, EffectError> {
         let (original, size) = source.open_file()?;
         let mode = rustix::fs::fstat(&original).map_err(refusal)?.st_mode;
