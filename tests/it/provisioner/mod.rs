@@ -13,8 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What every fake begins with: each call is one line of its journal, its arguments apart by `|`.
-const JOURNALING: &str = "#!/bin/sh\n{ printf '%s|' \"$@\"; echo; } >>JOURNAL\n";
+/// What every fake begins with: each call is one line of its journal, its arguments apart by `|`. One write a line, for
+/// two of them run at once.
+const JOURNALING: &str = "#!/bin/sh\ncall=$(printf '%s|' \"$@\")\nprintf '%s\\n' \"$call\" >>JOURNAL\n";
 
 /// A daemon whose agents are `agent` and `other`, and a provider that does what a script says.
 pub struct House {
