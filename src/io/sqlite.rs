@@ -45,6 +45,67 @@ impl Store {
     }
 }
 
+/// A database whose writes and questions do not wait for each other.
+#[derive(Debug)]
+pub(super) struct Database {
+    place: Arc<Place>,
+    writing: Lane,
+    pub(super) reading: Lane,
+}
+
+/// Where it is.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    make: fn(&Connection) -> rusqlite::Result<()>,
+    /// One thread at a time opens it: the first one makes the tables.
+    opening: Mutex<()>,
+}
+
+impl Place {
+    /// Opens the file for a process that already holds the fleet's lock.
+    pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = open(&self.path)?;
+        (self.make)(&connection)?;
+        Ok(connection)
+    }
+}
+
+impl Database {
+    /// The database of a store, which need not exist; its folder must. `make` makes the tables where there are none.
+    /// Its threads have these names: the one that writes, and the one that answers questions.
+    pub(super) fn new(store: Store, make: fn(&Connection) -> rusqlite::Result<()>, threads: [&'static str; 2]) -> Self {
+        let store = Arc::new(store);
+        let place = Place { path: store.path.clone(), make, opening: Mutex::new(()) };
+        let [writing, reading] = threads.map(|thread| Lane::new(Arc::clone(&store), thread));
+        Self { place: Arc::new(place), writing, reading }
+    }
+
+    /// Where it is, for whoever opens it in a way of its own.
+    pub(super) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
+    }
+
+    /// Runs `work` on the thread that writes, behind what was asked of it before.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let place = self.place();
+        self.writing.run(move || place.connect(), work)
+    }
+
+    /// Asks on the thread that reads.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let place = self.place();
+        self.reading.run(move || place.connect(), |connection| question(connection))
+    }
+}
+
 /// A thread and its connection, which is opened by the first work and again after one that failed.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -55,8 +116,8 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane of this store, whose thread has this name.
-    pub(super) fn new(store: Store, thread: &'static str) -> Self {
-        Self { store: Arc::new(store), worker: Worker::new(thread, WAITING_MAX), connection: Arc::default() }
+    fn new(store: Arc<Store>, thread: &'static str) -> Self {
+        Self { store, worker: Worker::new(thread, WAITING_MAX), connection: Arc::default() }
     }
 
     /// Runs `work` on the lane's thread.
@@ -93,7 +154,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Opens the file for a process that already holds the fleet's lock; it is made where it is missing.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     // Made here, so that it is private from its first byte on. A link is nobody's store, and a FIFO hangs nobody.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let made = std::fs::File::options().append(true).create(true).mode(0o600).custom_flags(flags).open(path);

@@ -8,7 +8,7 @@ mod rows;
 mod tests;
 mod write;
 
-use crate::io::sqlite::{self, Lane, Store};
+use crate::io::sqlite::{Database, Store};
 use coalmine_actors::{
     attachments::Session,
     error::FleetError,
@@ -19,11 +19,8 @@ use coalmine_actors::{
     ports::{Answer, BoxFuture},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use rusqlite::{OptionalExtension, params, params_from_iter, types::Value};
+use std::{path::PathBuf, sync::Arc};
 
 /// As errors name it.
 const STORE: &str = "mailroom's store";
@@ -33,65 +30,30 @@ const IF_DAMAGED: &str = "end the daemon, and move it away with the -wal and -sh
 
 /// The adapter of the port [`MailStore`] for one file.
 #[derive(Debug)]
-pub struct SqliteMail {
-    place: Arc<Place>,
-    writing: Lane,
-    reading: Lane,
-}
-
-/// Where it is.
-#[derive(Debug)]
-struct Place {
-    path: PathBuf,
-    /// One thread at a time opens it: the first one makes the table.
-    opening: Mutex<()>,
-}
+pub struct SqliteMail(Database);
 
 impl SqliteMail {
     /// The store in this file, which need not exist; its folder must.
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            writing: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "mail-writer"),
-            reading: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "mail-reader"),
-            place: Arc::new(Place { path, opening: Mutex::new(()) }),
-        }
+        let store = Store { what: STORE, path, if_damaged: IF_DAMAGED };
+        Self(Database::new(store, rows::make, ["mail-writer", "mail-reader"]))
     }
-
-    fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Answer<T> {
-        let place = Arc::clone(&self.place);
-        self.reading.run(move || connect(&place), |connection| question(connection))
-    }
-}
-
-fn connect(Place { path, opening }: &Place) -> rusqlite::Result<Connection> {
-    let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
-    let connection = sqlite::open(path)?;
-    rows::make(&connection)?;
-    Ok(connection)
 }
 
 impl MailStore for SqliteMail {
     fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>> {
-        let place = Arc::clone(&self.place);
-        self.writing.run(move || connect(&place), move |connection| write::apply(connection, &changes))
+        self.0.write(move |connection| write::apply(connection, &changes))
     }
 
     /// On the thread that writes: what an earlier mailroom still had written there is in it.
     fn open(&self) -> Answer<Vec<Record>> {
-        let place = Arc::clone(&self.place);
         let question = format!("SELECT {} FROM messages WHERE {} ORDER BY place", rows::RECORD, rows::OPEN);
-        self.writing.run(
-            move || connect(&place),
-            move |connection| connection.prepare_cached(&question)?.query_map([], rows::record)?.collect(),
-        )
+        self.0.write(move |connection| connection.prepare_cached(&question)?.query_map([], rows::record)?.collect())
     }
 
     fn get(&self, id: MessageId) -> Answer<Option<Record>> {
         let question = format!("SELECT {} FROM messages WHERE id = ?", rows::RECORD);
-        self.ask(move |connection| {
+        self.0.ask(move |connection| {
             connection.prepare_cached(&question)?.query_row([id.to_string()], rows::record).optional()
         })
     }
@@ -112,7 +74,7 @@ impl MailStore for SqliteMail {
             values.push(before.to_string().into());
         }
         question.push_str(&format!(" ORDER BY id DESC LIMIT {}", query.limit()));
-        self.ask(move |connection| {
+        self.0.ask(move |connection| {
             connection.prepare(&question)?.query_map(params_from_iter(values), rows::record)?.collect()
         })
     }
@@ -124,7 +86,7 @@ impl MailStore for SqliteMail {
             rows::OPEN
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.ask(move |connection| {
+        self.0.ask(move |connection| {
             let mut stale = connection.prepare_cached(&question)?;
             stale.query_map(params![before.as_millisecond(), limit], rows::stale)?.collect()
         })

@@ -9,7 +9,7 @@ mod rows;
 mod tests;
 mod write;
 
-use crate::io::sqlite::{self, Lane, Store};
+use crate::io::sqlite::{Database, Store};
 use coalmine_actors::{
     attachments::{
         AttachmentError, AttachmentId, Intent, Session,
@@ -25,7 +25,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::StatVfsMountFlags;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 /// As errors name it.
@@ -36,46 +36,23 @@ const IF_DAMAGED: &str = "end the daemon, and move it away with the -wal and -sh
 
 /// The adapter of the port [`Manifest`] for one file.
 #[derive(Debug)]
-pub struct SqliteManifest {
-    place: Arc<Place>,
-    writing: Lane,
-    reading: Lane,
-}
-
-/// Where it is.
-#[derive(Debug)]
-struct Place {
-    path: PathBuf,
-    /// One thread at a time opens it: the first one makes the tables.
-    opening: Mutex<()>,
-}
+pub struct SqliteManifest(Database);
 
 impl SqliteManifest {
     /// The manifest in this file, which need not exist; its folder must.
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            writing: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "manifest-writer"),
-            reading: Lane::new(Store { what: STORE, path: path.clone(), if_damaged: IF_DAMAGED }, "manifest-reader"),
-            place: Arc::new(Place { path, opening: Mutex::new(()) }),
-        }
+        let store = Store { what: STORE, path, if_damaged: IF_DAMAGED };
+        Self(Database::new(store, rows::make, ["manifest-writer", "manifest-reader"]))
     }
 
     fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<T> {
-        let place = Arc::clone(&self.place);
-        let open = move || connect(&place).or_else(|error| connect_frozen(&place.path).ok_or(error));
-        self.reading.run(open, |connection| question(connection))
+        let place = self.0.place();
+        let open = move || place.connect().or_else(|error| connect_frozen(&place.path).ok_or(error));
+        self.0.reading.run(open, |connection| question(connection))
     }
-}
-
-/// Opens the file for a process that already holds the fleet's lock.
-fn connect(Place { path, opening }: &Place) -> rusqlite::Result<Connection> {
-    let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
-    let connection = sqlite::open(path)?;
-    rows::make(&connection)?;
-    Ok(connection)
 }
 
 /// Opens the file of a disk that nobody can write to, as it was left: SQLite would want to write beside it even to
@@ -92,8 +69,7 @@ fn connect_frozen(path: &Path) -> Option<Connection> {
 
 impl Manifest for SqliteManifest {
     fn apply(&self, changes: Arc<Vec<Change>>) -> BoxFuture<Result<Vec<Changed>, FleetError>> {
-        let place = Arc::clone(&self.place);
-        self.writing.run(move || connect(&place), move |connection| write::apply(connection, &changes))
+        self.0.write(move |connection| write::apply(connection, &changes))
     }
 
     fn holds(&self, session: Session, id: AttachmentId) -> Answer<bool> {
