@@ -45,10 +45,10 @@ impl Walls {
         for (ports, tcp) in uses {
             ports.named().iter().try_for_each(|port| ruleset.allow_port(*port, tcp))?;
         }
-        for path in needs::PROGRAMS.iter().chain(needs::FILES) {
+        for path in needs::PROGRAMS.lines().chain(needs::FILES.lines()) {
             allow(&ruleset, Right::Read, &hidden::needed(Path::new(path), &hidden)?)?;
         }
-        for path in needs::DEVICES {
+        for path in needs::DEVICES.lines() {
             allow(&ruleset, Right::Use, &hidden::needed(Path::new(path), &hidden)?)?;
         }
         for (paths, right) in [(&rules.read, Right::Read), (&rules.write, Right::Write)] {
