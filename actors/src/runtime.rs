@@ -1,6 +1,6 @@
 //! What a runtime is: data, not code. The built-in definitions are TOML files of the root package.
 
-use crate::{mail::Composer, provisioner::recipe::MemoryRecipe};
+use crate::{mail::Composer, peer::one_task::WakePolicy, provisioner::recipe::MemoryRecipe};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -38,6 +38,9 @@ pub struct RuntimeDef {
     /// after an hour, and any other program never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_after: Option<SignedDuration>,
+    /// Whether a life takes whatever comes, or one task; what comes where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_policy: Option<WakePolicy>,
     /// How it is asked to end.
     #[serde(default)]
     pub stop: StopRecipe,

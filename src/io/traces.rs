@@ -57,6 +57,7 @@ fn living(paths: &Paths, identity: &Identity) -> io::Result<Option<Life>> {
         command: Vec::new(),
         held_by: String::new(),
         resumed: false,
+        replied: false,
         server: Some(server),
         canary: None,
     }))

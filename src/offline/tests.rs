@@ -42,6 +42,7 @@ fn life(server: ProcessId) -> PeerFile {
         command: Vec::new(),
         held_by: String::new(),
         resumed: false,
+        replied: false,
         server: Some(server),
         canary: None,
     };

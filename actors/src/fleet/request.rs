@@ -2,7 +2,7 @@
 
 use crate::{
     names::Identity,
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+    peer::{limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
     ports::EndReport,
     provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},
@@ -40,6 +40,9 @@ pub struct CreatePeer {
     /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
     #[serde(default)]
     pub idle_after: Option<SignedDuration>,
+    /// Whether a life takes whatever comes, or one task; as its runtime says where absent.
+    #[serde(default)]
+    pub wake_policy: Option<WakePolicy>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default)]
     pub limits: Limits,

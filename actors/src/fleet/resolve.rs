@@ -76,6 +76,7 @@ mod tests {
             restart: None,
             restart_knobs: None,
             idle_after: None,
+            wake_policy: None,
             limits: crate::peer::limits::Limits::default(),
             policy: None,
             sandbox: None,

@@ -179,9 +179,11 @@ impl PeerActor {
     pub(super) fn decide(&self, myself: &ActorRef<PeerMsg>, memory: &mut PeerMemory, message: PeerMsg) {
         let (input, reply) = match message {
             PeerMsg::Start(reply) => (Input::Start, Some(reply)),
-            PeerMsg::Wake(reply) => (Input::Wake, Some(reply)),
+            PeerMsg::Wake(wanted, reply) => (Input::Wake(wanted), Some(reply)),
             PeerMsg::Stop(why, reply) => (Input::Stop { why }, Some(reply)),
             PeerMsg::Restart(reply) => (Input::Restart, Some(reply)),
+            PeerMsg::Refresh(reply) => (Input::Refresh, Some(reply)),
+            PeerMsg::Done(life, reply) => (Input::Done(life), Some(reply)),
             PeerMsg::Reset(reply) => (Input::Reset, Some(reply)),
             PeerMsg::Happened(input) => (input, None),
             PeerMsg::Known(reply) => {
@@ -195,9 +197,7 @@ impl PeerActor {
             _ => return, // the others have handlers of their own
         };
         match reply {
-            Some(reply)
-                if memory.retiring.is_some() && matches!(input, Input::Start | Input::Wake | Input::Restart) =>
-            {
+            Some(reply) if memory.retiring.is_some() && input.wants_life() => {
                 let identity = self.identity.clone();
                 let hint = format!("wait until it is gone, then `coalmine create {}`", identity.personality());
                 let phase = "being removed".into();

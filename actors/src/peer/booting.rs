@@ -96,9 +96,11 @@ impl PeerActor {
 fn refuse(message: PeerMsg, error: &FleetError) -> Option<PeerMsg> {
     match message {
         PeerMsg::Start(reply)
-        | PeerMsg::Wake(reply)
+        | PeerMsg::Wake(_, reply)
         | PeerMsg::Stop(_, reply)
         | PeerMsg::Restart(reply)
+        | PeerMsg::Refresh(reply)
+        | PeerMsg::Done(_, reply)
         | PeerMsg::Reset(reply) => {
             let _ = reply.send(Err(error.clone()));
             None

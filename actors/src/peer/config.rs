@@ -2,6 +2,7 @@
 
 use super::{
     input::PeerRules,
+    one_task::{OneTask, WakePolicy},
     limits::Limits,
     restart_policy::{RestartLimit, RestartPolicy},
     sandbox::Sandbox,
@@ -24,6 +25,8 @@ pub struct FleetRules {
     pub restart: RestartPolicy,
     /// How often a peer may die, and how long it waits, where it does not say.
     pub limit: RestartLimit,
+    /// When a life that has one task ends by itself.
+    pub one_task: OneTask,
     /// What a peer may use of the host, where it does not say.
     pub limits: Limits,
     /// By what this kernel can hold a peer's program: `landlock-abi7`; nothing where it can not.
@@ -97,6 +100,11 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
             idle_after_ms: def
                 .idle_after(spec.idle_after)
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            can_resume: !def.resume_args.is_empty(),
+            one_task: match spec.wake_policy.or(def.wake_policy).unwrap_or_default() {
+                WakePolicy::Persistent => None,
+                WakePolicy::Ephemeral => Some(fleet.one_task),
+            },
             boot_id: fleet.boot_id.clone(),
             held_by: sandbox.held_by(fleet.held_by.as_deref()),
         },

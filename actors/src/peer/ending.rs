@@ -23,9 +23,13 @@ const END_RETRY_MS: u64 = 5_000;
 /// Who asks for an end: a person, or the fleet by its own rules.
 pub(super) const BY_OPERATOR: &str = "operator";
 pub(super) const BY_FLEET: &str = "fleet";
+/// The peer itself, from inside the life that is to end.
+pub(super) const BY_PEER: &str = "peer";
 
 /// What a claim says of a peer that is put to sleep.
 pub(super) const WHY_IDLE: &str = "idle";
+/// What it says where a life's one task is done.
+pub(super) const WHY_TASK_OVER: &str = "task-over";
 /// What a claim says where a program has left its session.
 pub(super) const WHY_SESSION_EXIT: &str = "session-exit";
 
@@ -142,14 +146,16 @@ pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: 
         nothing_to_go_on_with(claim);
         return;
     }
-    if live.stage != Stage::Up {
+    let was_up = live.stage == Stage::Up;
+    if !was_up && turn.state.file.lives.iter().any(|life| life.generation == generation && life.resumed) {
         // It may have left because there was nothing to go on with.
         turn.state.file.resume = false;
     }
     let content = exit == SessionExit::Status(0) && turn.rules.restart != RestartPolicy::Always;
     let next = if content {
         turn.state.note = exit.to_string();
-        Next::Rest(Rest::Stopped)
+        // What has one task may well leave when that is done: it is there for the next one.
+        Next::Rest(if was_up && turn.rules.one_task.is_some() { Rest::Asleep } else { Rest::Stopped })
     } else {
         rearming::count(turn, generation, &exit.to_string())
     };
@@ -159,9 +165,20 @@ pub(super) fn session_exited(turn: &mut Turn<'_>, generation: Generation, exit: 
 /// The program has left: should this end fail, it is the fleet's own now, and tried until it works.
 fn nothing_to_go_on_with(claim: &mut Claim) {
     claim.by = BY_FLEET.into();
-    if claim.why == WHY_IDLE {
+    if is_sleep(claim) {
         claim.why = WHY_SESSION_EXIT.into();
     }
+}
+
+/// Whether the life could go on as well as end.
+fn is_sleep(claim: &Claim) -> bool {
+    claim.why == WHY_IDLE || claim.why == WHY_TASK_OVER
+}
+
+/// A death that nobody meant, while the end was under way: there is nothing to go on with.
+fn lose_session(turn: &mut Turn<'_>, generation: Generation) {
+    let was_up = turn.state.file.lives.iter().any(|life| life.generation == generation && life.up_boot_ms.is_some());
+    turn.state.file.resume &= !was_up;
 }
 
 pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<LifeEnd, FleetError>) {
@@ -185,6 +202,7 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
         Ok(LifeEnd::AlreadyDead) => {
             turn.state.last_end = None;
             turn.act(Action::Alarm(Alarm::Died));
+            lose_session(turn, generation);
             death(turn, generation, server_end.unwrap_or(ProcessEnd::Vanished));
             clear(turn, generation, next);
         }
@@ -197,9 +215,10 @@ pub(super) fn ended(turn: &mut Turn<'_>, generation: Generation, result: Result<
             }
             if let Some(end) = server_end {
                 // It died after all; the claim may or may not stand, and the record's maker looks.
+                lose_session(turn, generation);
                 death(turn, generation, end);
                 clear(turn, generation, next);
-            } else if claim.by == BY_FLEET && claim.why != WHY_IDLE {
+            } else if claim.by == BY_FLEET && !is_sleep(&claim) {
                 // Its program has left, or never began: there is nothing to go on with.
                 wait_for_another_try(turn);
             } else {
@@ -261,7 +280,8 @@ pub(super) fn go_on(turn: &mut Turn<'_>, generation: Generation, stage: Stage) {
             LifePhase::NeedsAttention
         }
         Stage::Up => {
-            turn.state.file.resume = false; // it was not put to sleep after all
+            // It was not ended after all.
+            (turn.state.file.resume, turn.state.file.wanted) = (false, None);
             idling::watch(turn, generation);
             LifePhase::Up
         }
@@ -296,6 +316,7 @@ pub(super) fn proceed(turn: &mut Turn<'_>, next: Next) {
         Next::Rearm { at_boot_ms } => rearming::rearm(turn, at_boot_ms),
         Next::Rest(rest) => {
             turn.state.file.plan(next);
+            turn.state.file.wanted = None;
             let note = std::mem::take(&mut turn.state.note);
             turn.enter(rest.into(), note);
             // A quarantine was told when it was decided, with its numbers.

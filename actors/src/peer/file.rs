@@ -1,6 +1,9 @@
 //! `peers/<identity>/state.json`: the lives of an identity that are not settled, and what must outlive the daemon.
 
-use super::phase::{Next, Rest};
+use super::{
+    beginning::Wanted,
+    phase::{Next, Rest},
+};
 use crate::{names::Generation, ports::ProcessId, view::LastDeath};
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +41,16 @@ pub struct PeerFile {
     /// The boot in which the deaths were counted, and of which `next_try_boot_ms` speaks.
     #[serde(default)]
     pub boot_id: String,
-    /// It was put to sleep: its next program goes on with the last conversation. Taken back once that one is up.
+    /// Its last session was ended on purpose, so that the next life can go on with it. Taken back once one is up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume: bool,
+    /// What its present or last session heard about, the latest last; at most
+    /// [`TOPICS_MAX`](super::beginning::TOPICS_MAX).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
+    /// Why its next life is wanted, until that one is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
     /// Counts the saves within one daemon; a save never overwrites a later one. Not stored.
     #[serde(skip)]
     pub revision: u64,
@@ -60,6 +70,8 @@ impl Default for PeerFile {
             next_try_boot_ms: None,
             boot_id: String::new(),
             resume: false,
+            topics: Vec::new(),
+            wanted: None,
             revision: 0,
         }
     }
@@ -113,6 +125,9 @@ pub struct Life {
     /// Its program was told to go on with the last conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
+    /// It has sent a message since it was given its task; kept only where it has one task.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replied: bool,
     /// Its server, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ProcessId>,

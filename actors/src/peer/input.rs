@@ -1,7 +1,9 @@
 //! What can happen to a peer, and what it can decide to do about it.
 
 use super::{
+    beginning::Wanted,
     file::{Life, PeerFile},
+    one_task::OneTask,
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
@@ -27,6 +29,10 @@ pub struct PeerRules {
     pub limit: RestartLimit,
     /// It is put to sleep after so long without a sign of life, milliseconds; nothing where it never is.
     pub idle_after_ms: Option<u64>,
+    /// Its program can go on with its last conversation.
+    pub can_resume: bool,
+    /// A life of it has one task, and ends then; nothing where it takes whatever comes.
+    pub one_task: Option<OneTask>,
     /// This boot of the host.
     pub boot_id: String,
 }
@@ -59,7 +65,7 @@ pub enum Input {
     /// A person, or the fleet, wants it up.
     Start,
     /// Somebody has something for it, and wants it up if it sleeps: less than a start, which also undoes a stop.
-    Wake,
+    Wake(Wanted),
     /// A person wants it down.
     Stop {
         /// `stop`, `remove`.
@@ -67,6 +73,10 @@ pub enum Input {
     },
     /// A person wants a new life.
     Restart,
+    /// A person wants a new life that begins afresh.
+    Refresh,
+    /// The task of the life in hand is done; said by that very life where one is named.
+    Done(Option<Generation>),
     /// A person forgives its deaths.
     Reset,
     /// Its file says that it should run, and nothing of it does.
@@ -117,11 +127,22 @@ pub enum Input {
     Idle(Generation),
     /// Something was delivered to it.
     Delivered(Generation),
+    /// A message on this topic is about to be typed into it.
+    Given(Generation, Option<String>),
+    /// It sent a message.
+    Replied(Generation),
     /// A wait is over. The instant is the one that `WakeAt` named: another one is stale.
     Due {
         /// Milliseconds since boot.
         until_boot_ms: u64,
     },
+}
+
+impl Input {
+    /// Whether somebody asks for a life.
+    pub fn wants_life(&self) -> bool {
+        matches!(self, Self::Start | Self::Wake(_) | Self::Restart | Self::Refresh)
+    }
 }
 
 /// How a program left its session.

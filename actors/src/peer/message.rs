@@ -1,6 +1,7 @@
 //! What a peer can be asked, and what it is told.
 
 use super::{
+    beginning::Wanted,
     file::PeerFile,
     input::{Accepted, Input},
 };
@@ -19,11 +20,15 @@ pub enum PeerMsg {
     /// Be up.
     Start(Reply),
     /// Be up, unless somebody stopped it.
-    Wake(Reply),
+    Wake(Wanted, Reply),
     /// Be down.
     Stop(&'static str, Reply),
     /// Begin a new life.
     Restart(Reply),
+    /// Begin a new life afresh.
+    Refresh(Reply),
+    /// End: the task of this life, where one is named, is done.
+    Done(Option<Generation>, Reply),
     /// Forget the deaths.
     Reset(Reply),
     /// End, and answer with the highest generation as soon as nothing is under way: the peer is being removed, and

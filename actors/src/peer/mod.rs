@@ -1,6 +1,7 @@
 //! One peer: the pure state machine, the actor that carries its actions out, and what it keeps on disk.
 mod actor;
 mod adopting;
+pub mod beginning;
 mod booting;
 pub mod config;
 pub mod directory;
@@ -12,6 +13,7 @@ pub mod incident;
 pub mod input;
 pub mod limits;
 pub mod message;
+pub mod one_task;
 mod pacing;
 mod perform;
 pub mod phase;

@@ -1,6 +1,7 @@
 //! The way up: server, canary, session, readiness; one step at a time, each durable or reported before the next.
 
 use super::{
+    beginning,
     ending::{self, BY_FLEET, claim},
     file::{Life, LifePhase},
     idling,
@@ -27,6 +28,7 @@ const ATTEMPT_DELAY_MS_MAX: u64 = 60_000;
 /// Begins the next life; `incident` is the one that had held it back.
 pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
     forget_other_boots(turn);
+    let beginning = beginning::decide(&turn.state.file, turn.rules);
     let generation = turn.state.file.highest.next();
     let file = &mut turn.state.file;
     file.highest = generation;
@@ -39,7 +41,8 @@ pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
         up_boot_ms: None,
         command: turn.rules.command.clone(),
         held_by: turn.rules.held_by.clone(),
-        resumed: file.resume,
+        resumed: beginning.resumes,
+        replied: false,
         server: None,
         canary: None,
     });
@@ -58,6 +61,7 @@ pub(super) fn begin(turn: &mut Turn<'_>, incident: Option<String>) {
         "",
     );
     let draft = Draft::new("starting").with("gen", generation);
+    let draft = draft.with("begins", beginning.word()).with("because", beginning.because);
     turn.tell(match incident {
         Some(incident) => draft.with("incident", incident),
         None => draft,
@@ -133,7 +137,7 @@ fn after_canary(turn: &mut Turn<'_>, generation: Generation) {
     }
 }
 
-/// A life that follows a sleep goes on with the last conversation.
+/// A life goes on with the last conversation where that was decided when it began.
 pub(super) fn open_session(turn: &mut Turn<'_>, generation: Generation) {
     let resume = turn.state.file.lives.iter().any(|life| life.generation == generation && life.resumed);
     turn.act(Action::OpenSession { generation, resume });
@@ -189,8 +193,16 @@ pub(super) fn ready(turn: &mut Turn<'_>, generation: Generation) {
     let took_ms = now.saturating_sub(live.started_boot_ms);
     turn.state.since_boot_ms = now;
     turn.state.note.clear();
-    turn.state.file.resume = false;
-    turn.mark(generation, |life| (life.phase, life.up_boot_ms) = (LifePhase::Up, Some(now)));
+    let mut resumed = false;
+    turn.mark(generation, |life| {
+        (life.phase, life.up_boot_ms) = (LifePhase::Up, Some(now));
+        resumed = life.resumed;
+    });
+    // Only now: a wake that fails leaves what there was to go on with, and why it was wanted.
+    (turn.state.file.resume, turn.state.file.wanted) = (false, None);
+    if !resumed {
+        turn.state.file.topics.clear();
+    }
     turn.tell(Draft::new("up").with("gen", generation).with("ms", took_ms));
     turn.save();
     idling::watch(turn, generation);

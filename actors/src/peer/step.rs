@@ -19,9 +19,11 @@ pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &Pe
     let mut turn = Turn { state, actions: Vec::new(), now, chance, rules };
     match input {
         Input::Start => requests::start(&mut turn),
-        Input::Wake => requests::wake(&mut turn),
+        Input::Wake(wanted) => requests::wake(&mut turn, wanted),
         Input::Stop { why } => requests::stop(&mut turn, why),
         Input::Restart => requests::restart(&mut turn),
+        Input::Refresh => requests::refresh(&mut turn),
+        Input::Done(by) => requests::done(&mut turn, by),
         Input::Reset => requests::reset(&mut turn),
         Input::TakeUp => adopting::take_up(&mut turn),
         Input::Found(generation, found) => adopting::found(&mut turn, generation, found),
@@ -38,6 +40,8 @@ pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &Pe
         Input::Held(generation, incident) => rearming::held(&mut turn, generation, incident),
         Input::Idle(generation) => idling::idle(&mut turn, generation),
         Input::Delivered(generation) => idling::delivered(&mut turn, generation),
+        Input::Given(generation, topic) => idling::given(&mut turn, generation, topic),
+        Input::Replied(generation) => idling::replied(&mut turn, generation),
         Input::ServerEnded(generation, end) => ending::server_ended(&mut turn, generation, end),
         Input::CanaryEnded(generation) => ending::canary_ended(&mut turn, generation),
         Input::SessionExited(generation, exit) => ending::session_exited(&mut turn, generation, exit),

@@ -31,6 +31,7 @@ pub fn differing(before: &PeerSpec, after: &PeerSpec) -> Vec<&'static str> {
         ("env", before.env != after.env),
         ("restart", before.restart != after.restart || before.restart_knobs != after.restart_knobs),
         ("idle_after", before.idle_after != after.idle_after),
+        ("wake_policy", before.wake_policy != after.wake_policy),
         ("limits", before.limits != after.limits),
         ("policy", before.policy != after.policy),
         ("sandbox", before.sandbox != after.sandbox),

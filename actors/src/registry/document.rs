@@ -2,7 +2,7 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+    peer::{limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,9 @@ pub struct PeerSpec {
     /// After how long without a sign of life it is put to sleep, 0 for never; its runtime's time where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_after: Option<SignedDuration>,
+    /// Whether a life takes whatever comes, or one task; as its runtime says where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_policy: Option<WakePolicy>,
     /// What it may use of the host; the config's default for what is absent.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,

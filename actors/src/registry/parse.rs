@@ -252,7 +252,7 @@ mod tests {
       "interfaces": [
         "mcp"
       ],
-      "wake_policy": {
+      "moods": {
         "on": "mail"
       }
     },

@@ -84,6 +84,7 @@ fn merge(known: &mut PeerSpec, wanted: &PeerSpec) -> Result<(), FleetError> {
         (wanted, known) => wanted.or(known),
     };
     inherit(&mut known.idle_after, &wanted.idle_after);
+    inherit(&mut known.wake_policy, &wanted.wake_policy);
     known.limits = wanted.limits.over(known.limits);
     inherit(&mut known.policy, &wanted.policy);
     inherit(&mut known.sandbox, &wanted.sandbox);
@@ -104,7 +105,10 @@ fn taken(name: &Personality, why: String) -> FleetError {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+        peer::{
+            limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy,
+            sandbox::Sandbox,
+        },
         registry::document::{BadRecord, Intelligence},
     };
     use jiff::SignedDuration;
@@ -128,6 +132,7 @@ pub(super) mod tests {
             restart: None,
             restart_knobs: None,
             idle_after: None,
+            wake_policy: None,
             limits: Limits::default(),
             policy: None,
             sandbox: None,
@@ -148,7 +153,8 @@ pub(super) mod tests {
         full.limits = Limits { memory_max: Some("2G".parse().unwrap()), tasks_max: Some(100) };
         full.policy = Some("strict".into());
         full.sandbox = Some(Sandbox::Required);
-        full.extra.insert("wake_policy".into(), json!("mail"));
+        full.wake_policy = Some(WakePolicy::Ephemeral);
+        full.extra.insert("interfaces".into(), json!("mcp"));
         full
     }
 

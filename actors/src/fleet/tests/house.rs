@@ -10,6 +10,7 @@ use crate::{
     journal::JournalHandle,
     names::{Identity, Runtime},
     peer::{
+        beginning::Wanted,
         config::FleetRules,
         directory::{Directory, Entry},
         input::{Accepted, Input},
@@ -62,6 +63,7 @@ pub(super) fn spec(name: &str, phase: Option<RegistryPhase>) -> PeerSpec {
         restart: None,
         restart_knobs: None,
         idle_after: None,
+        wake_policy: None,
         limits: crate::peer::limits::Limits::default(),
         policy: None,
         sandbox: None,
@@ -84,6 +86,7 @@ fn rules() -> FleetRules {
         resume_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
+        wake_policy: None,
         stop: StopRecipe::default(),
         composer: None,
         memory: Default::default(),
@@ -98,6 +101,7 @@ fn rules() -> FleetRules {
         runtimes: BTreeMap::from([("shell".parse().unwrap(), shell), ("agent".parse().unwrap(), agent)]),
         restart: RestartPolicy::OnFailure,
         limit: RestartLimit::default(),
+        one_task: Default::default(),
         limits: crate::peer::limits::Limits::default(),
         held_by: None,
         parallel: 8,
@@ -228,4 +232,9 @@ impl House {
 /// The request `stop`.
 pub(super) fn stop(reply: Reply) -> PeerMsg {
     PeerMsg::Stop("stop", reply)
+}
+
+/// The request `wake`, of a person.
+pub(super) fn wake(reply: Reply) -> PeerMsg {
+    PeerMsg::Wake(Wanted::ByPerson, reply)
 }

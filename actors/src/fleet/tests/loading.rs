@@ -98,6 +98,7 @@ async fn what_ran_before_the_daemon_and_does_not_any_more_is_recorded_and_starte
         command: Vec::new(),
         held_by: String::new(),
         resumed: false,
+        replied: false,
         server: None,
         canary: None,
     };

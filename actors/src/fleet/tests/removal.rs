@@ -204,6 +204,7 @@ fn owed() -> PeerFile {
         command: Vec::new(),
         held_by: String::new(),
         resumed: false,
+        replied: false,
         server: None,
         canary: None,
     };

@@ -1,6 +1,6 @@
 //! What follows deaths: waits between lives, mass death in turn, sleep and wake; through the whole tree.
 
-use super::house::{BOOT, House, document, id, settle, spec, stop};
+use super::house::{BOOT, House, document, id, settle, spec, stop, wake};
 use crate::{
     names::{Generation, Runtime},
     peer::{
@@ -155,6 +155,7 @@ async fn a_restart_of_the_host_is_one_event_and_nobody_is_counted() {
             command: Vec::new(),
             held_by: String::new(),
             resumed: false,
+            replied: false,
             server: None,
             canary: None,
         };
@@ -200,7 +201,7 @@ async fn an_agent_of_which_nothing_is_seen_sleeps_and_a_wake_goes_on_where_it_wa
     let view = house.until(AGENT, PhaseName::Asleep).await;
     assert_eq!((view.detail.as_str(), view.deaths_recent), ("idle for 3600 s", 0));
     assert_eq!((house.world.script.count("end agent-anna-g1 why=idle"), house.world.script.count("settle")), (1, 0));
-    house.ask(AGENT, PeerMsg::Wake).await.unwrap();
+    house.ask(AGENT, wake).await.unwrap();
     house.until_life(AGENT, 2).await;
     assert_eq!(house.world.script.count("open-session agent-anna-g2 agent --continue"), 1);
     assert_eq!(house.view(AGENT).command, ["agent", "--continue"]);
@@ -226,12 +227,12 @@ async fn a_stop_wins_over_a_wake() {
     house.world.hold(Op::End);
     house.world.fall_idle(&id(AGENT));
     house.until(AGENT, PhaseName::Stopping).await;
-    house.ask(AGENT, PeerMsg::Wake).await.unwrap();
+    house.ask(AGENT, wake).await.unwrap();
     house.ask(AGENT, stop).await.unwrap();
-    assert_eq!(house.ask(AGENT, PeerMsg::Wake).await.unwrap_err().code(), "wrong-phase");
+    assert_eq!(house.ask(AGENT, wake).await.unwrap_err().code(), "wrong-phase");
     house.world.release(Op::End);
     house.until(AGENT, PhaseName::Stopped).await;
-    assert_eq!(house.ask(AGENT, PeerMsg::Wake).await.unwrap_err().hint(), "`coalmine start agent-anna` starts it");
+    assert_eq!(house.ask(AGENT, wake).await.unwrap_err().hint(), "`coalmine start agent-anna` starts it");
 }
 
 #[tokio::test(start_paused = true)]

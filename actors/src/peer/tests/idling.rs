@@ -46,12 +46,81 @@ fn a_wake_or_a_start_goes_on_with_the_last_conversation() {
 }
 
 #[test]
-fn a_life_after_a_death_or_a_stop_begins_from_the_beginning() {
+fn a_life_after_a_death_begins_from_the_beginning() {
     let up_again = "start; server 2; canary 2; session 2; ready 2";
     let mut lab = asleep();
     lab.run(up_again).run("died 2; settled 2; swept 2; server 3").check(&[("canary 3", "save, open 3 => starting")]);
-    let mut stopped = asleep();
-    stopped.run("stop; start; server 2").check(&[("canary 2", "save, open 2 => starting")]);
+}
+
+#[test]
+fn what_a_person_ended_a_person_gets_back() {
+    for end in ["stop; ended 1; start", "stop; start; ended 1", "restart; ended 1"] {
+        up().run(end).run("server 2").check(&[("canary 2", "save, open 2 resumed => starting")]);
+    }
+    // Also where it slept when it was stopped.
+    asleep().run("stop; start; server 2").check(&[("canary 2", "save, open 2 resumed => starting")]);
+}
+
+#[test]
+fn what_died_while_it_was_being_ended_is_not_gone_on_with() {
+    up().run("stop; already-dead 1; settled 1; swept 1; start; server 2")
+        .check(&[("canary 2", "save, open 2 => starting")]);
+    up().run("restart; died 1; end-failed 1; settled 1; swept 1; server 2")
+        .check(&[("canary 2", "save, open 2 => starting")]);
+}
+
+#[test]
+fn what_was_never_ready_leaves_what_there_was_to_go_on_with() {
+    asleep()
+        .run("start; server 2; canary 2; session 2; stop; ended 2; start; server 3")
+        .check(&[("canary 3", "save, open 3 resumed => starting")]);
+    // A first life that never was ready left nothing.
+    lab().run("start; server 1; canary 1; session 1; stop; ended 1; start; server 2")
+        .check(&[("canary 2", "save, open 2 => starting")]);
+}
+
+#[test]
+fn a_message_goes_on_with_a_session_that_knows_its_topic() {
+    let told = || {
+        let mut lab = drowsy();
+        lab.run("given 1 build; given 1; given 1 docs; wait 3600000; idle 1; ended 1");
+        lab
+    };
+    told().run("mail build; server 2").check(&[("canary 2", "save, open 2 resumed => starting")]);
+    for other in ["mail lunch", "mail"] {
+        told().run(other).run("server 2").check(&[("canary 2", "save, open 2 => starting")]);
+    }
+    // What a fresh life is told is all that the next one knows.
+    let afresh = "mail lunch; server 2; canary 2; session 2; ready 2; given 2 lunch; wait 3600000; idle 2; ended 2";
+    told().run(afresh).run("mail build; server 3").check(&[("canary 3", "save, open 3 => starting")]);
+    told().run(afresh).run("mail lunch; server 3").check(&[("canary 3", "save, open 3 resumed => starting")]);
+}
+
+#[test]
+fn a_wake_that_failed_is_repeated_as_it_was_decided() {
+    for (mail, opened) in [("mail build", "save, open 3 resumed => starting"), ("mail", "save, open 3 => starting")] {
+        drowsy()
+            .run("given 1 build; wait 3600000; idle 1; ended 1")
+            .run(mail)
+            .run("server 2; canary 2; died 2; settled 2; swept 2; server 3")
+            .check(&[("canary 3", opened)]);
+    }
+    // Whoever starts it by hand meanwhile gets the session back: the wake that failed has not cost it.
+    drowsy()
+        .run("wait 3600000; idle 1; ended 1; mail; server 2; canary 2; session 2; stop; ended 2; start; server 3")
+        .check(&[("canary 3", "save, open 3 resumed => starting")]);
+}
+
+#[test]
+fn a_refresh_begins_afresh_whatever_it_was() {
+    for before in ["", "wait 3600000; idle 1; ended 1; "] {
+        let (refresh, ended) = if before.is_empty() { ("refresh", "ended 1; ") } else { ("refresh", "") };
+        drowsy()
+            .run(&format!("given 1 build; {before}{refresh}; {ended}server 2"))
+            .check(&[("canary 2", "save, open 2 => starting"), ("died 2", "settle 2 signal:9, sweep 2, save => backoff")])
+            .run("settled 2; swept 2; server 3")
+            .check(&[("canary 3", "save, open 3 => starting")]);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
     error::FleetError,
     names::Generation,
     peer::{
+        beginning::Wanted,
         file::{Life, LifePhase, PeerFile},
         input::{Action, Alarm, FoundLife, Input, PeerRules, SessionExit},
         phase::PeerState,
@@ -49,6 +50,8 @@ pub(super) fn rules(restart: RestartPolicy) -> PeerRules {
         restart,
         limit: RestartLimit::default(),
         idle_after_ms: None,
+        can_resume: true,
+        one_task: None,
         boot_id: BOOT.into(),
     }
 }
@@ -69,6 +72,7 @@ pub(super) fn life(generation: u64, phase: LifePhase) -> Life {
         command: Vec::new(),
         held_by: String::new(),
         resumed: false,
+        replied: false,
         server: Some(process(10 * generation)),
         canary: Some(process(10 * generation + 1)),
     }
@@ -163,7 +167,15 @@ impl Lab {
         let internal = || FleetError::Internal("as ordered".into());
         match *words {
             ["start"] => Input::Start,
-            ["wake"] => Input::Wake,
+            ["wake"] => Input::Wake(Wanted::ByPerson),
+            ["mail"] => Input::Wake(Wanted::ForMessage { topic: None }),
+            ["mail", topic] => Input::Wake(Wanted::ForMessage { topic: Some(topic.into()) }),
+            ["given", _] => Input::Given(g, None),
+            ["given", _, topic] => Input::Given(g, Some(topic.into())),
+            ["replied", _] => Input::Replied(g),
+            ["done"] => Input::Done(None),
+            ["done", _] => Input::Done(Some(g)),
+            ["refresh"] => Input::Refresh,
             ["take-up"] => Input::TakeUp,
             ["go", _] => Input::Go(g, None),
             ["go", _, incident] => Input::Go(g, Some(incident.into())),

@@ -12,8 +12,10 @@ use crate::{
     error::FleetError,
     names::Generation,
     peer::{
+        beginning::Wanted,
         file::{Desired, LifePhase, PeerFile},
         input::{Action, Alarm, Input, PeerRules, SessionExit},
+        one_task::OneTask,
         phase::{CanaryWatch, PeerState, Phase, Stage},
         restart_policy::{RestartLimit, RestartPolicy},
         step::step,
@@ -26,7 +28,7 @@ use proptest::prelude::*;
 
 /// What is drawn, and what is chosen by.
 type Draw = (u8, u8);
-const KINDS: u8 = 29;
+const KINDS: u8 = 34;
 /// So that sleep comes about as often as the rest.
 const IDLE_AFTER_MS: u64 = 20_000;
 
@@ -47,23 +49,24 @@ struct Model {
 }
 
 impl Model {
-    fn new(policy: RestartPolicy) -> Self {
+    fn new(policy: RestartPolicy, ephemeral: bool) -> Self {
         let disk = PeerFile::default();
         let state = PeerState::resting(disk.clone(), 1_000_000);
         let truth = Truth::default();
+        let one_task = ephemeral.then_some(OneTask { after_reply_ms: IDLE_AFTER_MS, silence_ms: IDLE_AFTER_MS });
         // So that the few deaths of a run can be too many.
         let limit = RestartLimit { deaths_max: 3, ..RestartLimit::default() };
-        let rules = PeerRules { limit, idle_after_ms: Some(IDLE_AFTER_MS), ..rules(policy) };
+        let rules = PeerRules { limit, idle_after_ms: Some(IDLE_AFTER_MS), one_task, ..rules(policy) };
         let now_ms = 1_000_000;
         Self { state, disk, rules, now_ms, truth, highest: 0, stopped: false, chance: 0, sign_ms: now_ms }
     }
 
     /// One decision, with everything that must hold for every one.
     fn decide(&mut self, input: Input) {
-        let wants_up = matches!(input, Input::Start | Input::Wake | Input::Restart);
-        let is_request = wants_up || matches!(input, Input::Stop { .. } | Input::Reset);
-        let (is_wake, is_idle) = (matches!(input, Input::Wake), matches!(input, Input::Idle(_)));
-        if wants_up || matches!(input, Input::Ready(_) | Input::Delivered(_) | Input::Found(..)) {
+        let wants_up = input.wants_life();
+        let is_request = wants_up || matches!(input, Input::Stop { .. } | Input::Reset | Input::Done(_));
+        let (is_wake, is_idle) = (matches!(input, Input::Wake(_)), matches!(input, Input::Idle(_)));
+        if wants_up || matches!(input, Input::Ready(_) | Input::Delivered(_) | Input::Given(..) | Input::Replied(_) | Input::Found(..)) {
             self.sign_ms = self.now_ms;
         }
         let (is_stop, is_reset) = (matches!(input, Input::Stop { .. }), matches!(input, Input::Reset));
@@ -207,10 +210,15 @@ impl Model {
             21 => self.decide(stale(choice, live)),
             22 => self.crash(choice, choice % 8 == 0),
             23 => self.truth.stranger = choice % 3 == 0,
-            24 => self.decide(Input::Wake),
+            24 => self.decide(Input::Wake(Wanted::ByPerson)),
             25 | 26 => self.fall_idle(),
             27 => self.decide(Input::Delivered(live.unwrap_or_default())),
             28 => self.decide(Input::TakeUp),
+            29 => self.decide(Input::Given(live.unwrap_or_default(), well.then(|| choice.to_string()))),
+            30 => self.decide(Input::Replied(live.unwrap_or_default())),
+            31 => self.decide(Input::Done(live.filter(|_| well))),
+            32 => self.decide(Input::Refresh),
+            33 => self.decide(Input::Wake(Wanted::ForMessage { topic: well.then(|| choice.to_string()) })),
             _ => self.now_ms += u64::from(choice) * 1_000,
         }
     }
@@ -368,9 +376,10 @@ proptest! {
     #[test]
     fn whatever_happens_the_promises_hold(
         policy in policy(),
+        ephemeral in any::<bool>(),
         draws in prop::collection::vec((0..=KINDS, any::<u8>()), 0..120),
     ) {
-        let mut model = Model::new(policy);
+        let mut model = Model::new(policy, ephemeral);
         assert_eq!(model.rules.boot_id, BOOT);
         for draw in draws {
             model.happen(draw);
