@@ -3,9 +3,11 @@
 use crate::{
     effects::view::EffectsView,
     error::FleetError,
+    mail::{MailroomView, Waits},
     names::{Generation, Identity, Personality, Runtime},
     peer::{
         limits::Limits,
+        one_task::WakePolicy,
         restart_policy::{RestartLimit, RestartPolicy},
         sandbox::SandboxView,
     },
@@ -118,6 +120,12 @@ pub struct PeerView {
     /// After how long without a sign of life it is put to sleep, milliseconds; nothing where it never is.
     #[serde(default)]
     pub idle_after_ms: Option<u64>,
+    /// Whether a life takes whatever comes, or one task.
+    #[serde(default, skip_serializing_if = "WakePolicy::is_persistent")]
+    pub wake_policy: WakePolicy,
+    /// Messages that wait for it, where it was asked of a fleet that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Waits>,
     /// What it may use of the host.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
@@ -300,6 +308,9 @@ pub struct FleetStatus {
     /// The attachments, where they were looked at and their manifest can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachments: Option<AttachmentsView>,
+    /// The mailroom, where a daemon runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailroomView>,
     /// The memory provider, where its declaration was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_slot: Option<SlotView>,
@@ -314,7 +325,7 @@ pub struct FleetStatus {
 /// A store that can not serve now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unavailable {
-    /// Which: `journal`, `registry`, `memory`, `attachments`, `effects`.
+    /// Which: `journal`, `registry`, `memory`, `attachments`, `effects`, `mail`.
     pub store: String,
     /// Why.
     pub why: String,

@@ -220,6 +220,11 @@ impl Client {
         self.lifecycle(name, "restart", wait).await
     }
 
+    /// `POST /v1/peers/{name}/refresh`
+    pub async fn refresh(&self, name: &str, wait: Duration) -> Result<PeerView, ClientError> {
+        self.lifecycle(name, "refresh", wait).await
+    }
+
     /// `POST /v1/peers/{name}/reset`
     pub async fn reset(&self, name: &str) -> Result<Vec<PeerView>, ClientError> {
         self.act(&peer(name, "/reset"), &(), Duration::ZERO).await

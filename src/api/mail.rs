@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/messages/{id}/seen", post(seen))
         .route("/v1/peers/{name}/inbox", get(inbox))
         .route("/v1/peers/{name}/interrupt", post(interrupt))
+        .route("/v1/peers/{name}/done", post(done))
 }
 
 fn answer<T>(result: Result<T, FleetError>) -> Answer<T> {
@@ -97,8 +98,8 @@ async fn cancel(State(shared): State<Shared>, Name(id): Name) -> Answer<MailView
 }
 
 /// `POST /v1/messages/{id}/seen`: its recipient has it.
-async fn seen(State(shared): State<Shared>, Name(id): Name) -> Answer<MailView> {
-    answer(shared.fleet.mail().seen(id_of(&id)?).await)
+async fn seen(State(shared): State<Shared>, headers: HeaderMap, Name(id): Name) -> Answer<MailView> {
+    answer(shared.fleet.seen(token(&headers), id_of(&id)?).await)
 }
 
 /// `?to=&state=&before=&limit=`
@@ -136,4 +137,9 @@ async fn page(shared: &Shared, asked: ListParams) -> Answer<MailPage> {
 /// `POST /v1/peers/{name}/interrupt`
 async fn interrupt(State(shared): State<Shared>, Name(name): Name) -> Answer<PeerView> {
     answer(shared.fleet.interrupt(&name).await)
+}
+
+/// `POST /v1/peers/{name}/done`: the task of its present life is done. With a token, by that very life.
+async fn done(State(shared): State<Shared>, headers: HeaderMap, Name(name): Name) -> Answer<PeerView> {
+    answer(shared.fleet.done(token(&headers), &name).await)
 }

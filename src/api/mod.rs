@@ -79,6 +79,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/peers/{name}/start", post(peers::start))
         .route("/v1/peers/{name}/stop", post(peers::stop))
         .route("/v1/peers/{name}/restart", post(peers::restart))
+        .route("/v1/peers/{name}/refresh", post(peers::refresh))
         .route("/v1/peers/{name}/reset", post(peers::reset))
         .route("/v1/peers/{name}/capture", get(peers::capture))
         .route("/v1/peers/{name}/ready", post(peers::ready))

@@ -79,6 +79,15 @@ pub(super) async fn restart(
     answer(shared.fleet.restart(&name, wait.time()).await)
 }
 
+/// `POST /v1/peers/{name}/refresh?wait_ms=`
+pub(super) async fn refresh(
+    State(shared): State<Shared>,
+    Name(name): Name,
+    Params(wait): Params<Wait>,
+) -> Answer<PeerView> {
+    answer(shared.fleet.refresh(&name, wait.time()).await)
+}
+
 /// `POST /v1/peers/{name}/reset`
 pub(super) async fn reset(State(shared): State<Shared>, Name(name): Name) -> Answer<Vec<PeerView>> {
     answer(shared.fleet.reset(&name).await)

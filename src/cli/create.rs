@@ -11,6 +11,7 @@ use coalmine_actors::{
     fleet::request::{CreatePeer, Created},
     peer::{
         limits::{Limits, MemorySize},
+        one_task::WakePolicy,
         restart_knobs::RestartKnobs,
         restart_policy::RestartPolicy,
         sandbox::Sandbox,
@@ -47,6 +48,9 @@ pub(super) struct Wish {
     /// After how long without a sign of life it is put to sleep, 0s for never [default: its runtime's]
     #[arg(long, value_name = "TIME")]
     idle_after: Option<SignedDuration>,
+    /// Whether a life of it takes whatever comes (persistent), or one message (ephemeral) [default: its runtime's]
+    #[arg(long, value_name = "POLICY")]
+    wake_policy: Option<WakePolicy>,
     /// Most memory of all its processes together, as in 512M or 2G
     #[arg(long, value_name = "SIZE")]
     memory_max: Option<MemorySize>,
@@ -100,6 +104,7 @@ impl Wish {
             restart: self.restart,
             restart_knobs: Some(self.restarts.knobs()).filter(|knobs| *knobs != RestartKnobs::default()),
             idle_after: self.idle_after,
+            wake_policy: self.wake_policy,
             limits: Limits { memory_max: self.memory_max, tasks_max: self.tasks_max },
             policy: self.policy,
             sandbox: self.sandbox,

@@ -69,6 +69,9 @@ pub(super) fn text(peers: &[PeerView], now: Timestamp) -> String {
         if let Some(advice) = output::advice(peer) {
             text.push_str(&format!("\n{}: `{advice}`", peer.identity));
         }
+        if let Some(waits) = peer.mail {
+            text.push_str(&format!("\n{}: {}", peer.identity, output::waits(peer, waits, now)));
+        }
     }
     text
 }

@@ -20,6 +20,7 @@ mod daemon;
 mod deaths;
 mod demo;
 mod doctor;
+mod done;
 mod down;
 mod effect;
 mod events;
@@ -40,6 +41,7 @@ mod output;
 mod policy;
 mod provisioned;
 mod ready;
+mod refresh;
 mod remove;
 mod reset;
 mod restart;
@@ -93,6 +95,7 @@ enum Verb {
     Start(start::Args),
     Stop(stop::Args),
     Restart(restart::Args),
+    Refresh(refresh::Args),
     Reset(reset::Args),
     Remove(remove::Args),
     Attach(attach::Args),
@@ -110,6 +113,7 @@ enum Verb {
     Effect(effect::Args),
     Policy(policy::Args),
     Ready(ready::Args),
+    Done(done::Args),
     Up(up::Args),
     Down(down::Args),
     Daemon(daemon::Args),
@@ -157,6 +161,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Start(args) => start::run(context, args).await,
         Verb::Stop(args) => stop::run(context, args).await,
         Verb::Restart(args) => restart::run(context, args).await,
+        Verb::Refresh(args) => refresh::run(context, args).await,
         Verb::Reset(args) => reset::run(context, args).await,
         Verb::Remove(args) => remove::run(context, args).await,
         Verb::Attach(args) => attach::run(context, args).await,
@@ -173,6 +178,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Effect(args) => effect::run(context, args).await,
         Verb::Policy(args) => policy::run(context, args),
         Verb::Ready(args) => ready::run(context, args).await,
+        Verb::Done(args) => done::run(context, args).await,
         Verb::Up(args) => up::run(context, args).await,
         Verb::Down(args) => down::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args),

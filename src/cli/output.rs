@@ -1,9 +1,12 @@
 //! What people see: tables without borders, states in colour, and one JSON document for programs.
 
 use super::{context::Offline, failure::Outcome};
-use crate::{api::wire::SCHEMA_VERSION, text::one_line};
+use crate::{age, api::wire::SCHEMA_VERSION, text::one_line};
 use anstyle::{AnsiColor, Style};
-use coalmine_actors::view::{PeerView, PhaseName};
+use coalmine_actors::{
+    mail::Waits,
+    view::{PeerView, PhaseName},
+};
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -154,6 +157,13 @@ pub(super) fn advice(peer: &PeerView) -> Option<String> {
         PhaseName::Blocked => Some(format!("coalmine explain {identity}")),
         _ => None,
     }
+}
+
+/// `3 messages wait, the oldest for 5m: `coalmine mail list claude-bob``
+pub(super) fn waits(peer: &PeerView, waits: Waits, now: Timestamp) -> String {
+    let Waits { count, since } = waits;
+    let what = if count == 1 { "1 message waits".into() } else { format!("{count} messages wait, the oldest") };
+    format!("{what} for {}: `coalmine mail list {}`", age::since(since, now), peer.identity)
 }
 
 /// A command on one line, made harmless and short.

@@ -46,6 +46,8 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
         "sleeps",
         peer.idle_after_ms.map_or(String::new(), |ms| format!("after {} without a sign of life", duration(ms))),
     );
+    row("", if peer.wake_policy.is_persistent() { String::new() } else { "ephemeral: a life has one task".into() });
+    row("mail", peer.mail.map_or(String::new(), |waits| output::waits(peer, waits, now)));
     row("limits", peer.limits.to_string());
     row("restarts", peer.restarts.to_string());
     row("deaths", format!("{} recent", peer.deaths_recent));

@@ -4,6 +4,7 @@ use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
 use coalmine_actors::{
     effects::view::EffectsView,
+    mail::MailroomView,
     provisioner::view::{HeartbeatView, SlotView},
     view::{AttachmentsView, FleetStatus, LastSweep, MemoryView, Unavailable, in_seconds},
 };
@@ -55,6 +56,9 @@ fn text(status: &FleetStatus, now: Timestamp) -> String {
     if let Some(effects) = &status.effects {
         row("effects", effects_line(effects).into());
     }
+    if let Some(mail) = &status.mail {
+        row("mail", mail_line(mail, now).into());
+    }
     if let Some(slot) = &status.memory_slot {
         row("memory slot", one_line(&slot_line(slot, now), LINE_CHARS_MAX).into());
         for problem in &slot.problems {
@@ -103,6 +107,22 @@ fn effects_line(effects: &EffectsView) -> String {
         line.push_str(&format!(", {} denied", effects.denied));
     }
     format!("{line}, {}", counted(effects.sessions, "session"))
+}
+
+/// `2 wait for 1 peer, the oldest for 5m; 12 submitted, 1 refused`
+fn mail_line(mail: &MailroomView, now: Timestamp) -> String {
+    let MailroomView { waiting, recipients, oldest, submitted, refused, expired, failed } = mail;
+    let waits = match oldest {
+        None => "none waits".into(),
+        Some(oldest) => {
+            let (verb, peers) = (if *waiting == 1 { "waits" } else { "wait" }, if *recipients == 1 { "" } else { "s" });
+            format!("{waiting} {verb} for {recipients} peer{peers}, the oldest for {}", age::since(*oldest, now))
+        }
+    };
+    let ended = [(submitted, "submitted"), (refused, "refused"), (expired, "expired"), (failed, "failed")];
+    let ended = ended.into_iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}"));
+    let ended = ended.collect::<Vec<_>>().join(", ");
+    if ended.is_empty() { waits } else { format!("{waits}; {ended}") }
 }
 
 /// `3 items`, and what somebody should know of the file.

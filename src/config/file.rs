@@ -4,6 +4,7 @@ use super::{
     Overrides,
     attachments::{AttachmentsConfig, AttachmentsTable},
     check_runtime,
+    ephemeral::EphemeralTable,
     mail::MailTable,
     provision::{ProvisionConfig, ProvisionTable},
 };
@@ -12,7 +13,10 @@ use coalmine_actors::{
     mail::{Composer, MailRules},
     memory::Durability,
     names::Runtime,
-    peer::limits::Limits,
+    peer::{
+        limits::Limits,
+        one_task::{OneTask, WakePolicy},
+    },
     provisioner::recipe::MemoryRecipe,
     runtime::{Attention, Readiness, RuntimeDef, RuntimeKind, StopRecipe},
     toml_error::explain,
@@ -45,6 +49,8 @@ struct ConfigFile {
     attachments: AttachmentsTable,
     #[serde(default)]
     mail: MailTable,
+    #[serde(default)]
+    ephemeral: EphemeralTable,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -108,6 +114,7 @@ struct RuntimePatch {
     resume_args: Option<Vec<String>>,
     boot_deadline: Option<SignedDuration>,
     idle_after: Option<SignedDuration>,
+    wake_policy: Option<WakePolicy>,
     stop: Option<StopRecipe>,
     composer: Option<Composer>,
     memory: Option<MemoryRecipe>,
@@ -126,6 +133,7 @@ impl RuntimePatch {
             resume_args: self.resume_args.unwrap_or(base.resume_args),
             boot_deadline: self.boot_deadline.unwrap_or(base.boot_deadline),
             idle_after: self.idle_after.or(base.idle_after),
+            wake_policy: self.wake_policy.or(base.wake_policy),
             stop: self.stop.unwrap_or(base.stop),
             composer: self.composer.or(base.composer),
             memory: self.memory.unwrap_or(base.memory),
@@ -143,6 +151,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         resume_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
+        wake_policy: None,
         stop: StopRecipe::default(),
         composer: None,
         memory: MemoryRecipe::default(),
@@ -159,6 +168,7 @@ pub(super) struct Parsed {
     pub(super) tier: DurabilityTier,
     pub(super) attachments: AttachmentsConfig,
     pub(super) mail: MailRules,
+    pub(super) one_task: OneTask,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -183,6 +193,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         tier: file.fleet.tier,
         attachments: file.attachments.checked()?,
         mail: file.mail.checked()?,
+        one_task: file.ephemeral.checked()?,
         provision: file.provision.checked()?,
         runtimes,
     })

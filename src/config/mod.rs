@@ -5,6 +5,7 @@
 
 pub mod attachments;
 mod check;
+mod ephemeral;
 mod file;
 mod layer;
 mod mail;
@@ -26,6 +27,7 @@ use coalmine_actors::{
     names::Runtime,
     peer::{
         limits::Limits,
+        one_task::OneTask,
         restart_policy::{RestartLimit, RestartPolicy},
     },
     runtime::RuntimeDef,
@@ -63,6 +65,8 @@ pub struct Config {
     pub attachments: AttachmentsConfig,
     /// How messages are treated.
     pub mail: MailRules,
+    /// When a life that has one task ends by itself.
+    pub one_task: OneTask,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -81,6 +85,7 @@ impl Default for Config {
             tier: DurabilityTier::default(),
             attachments: AttachmentsConfig::default(),
             mail: MailRules::default(),
+            one_task: OneTask::default(),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -102,6 +107,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         tier,
         attachments,
         mail,
+        one_task,
         runtimes,
     } = file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
@@ -119,6 +125,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         tier,
         attachments,
         mail,
+        one_task,
         runtimes,
     })
 }

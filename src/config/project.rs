@@ -9,6 +9,7 @@
 //! restart = "always"
 //! restart_knobs = { deaths_max = 3, delay_max = "10s" }
 //! idle_after = "2h"
+//! wake_policy = "ephemeral"     # a life takes one message
 //! limits = { memory_max = "2G", tasks_max = 100 }
 //! description = "the shop"
 //! start = false                 # declared, and left as it is; true by default
@@ -17,7 +18,10 @@
 use coalmine_actors::{
     error::FleetError,
     fleet::request::CreatePeer,
-    peer::{limits::Limits, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+    peer::{
+        limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy,
+        sandbox::Sandbox,
+    },
     toml_error::explain,
 };
 use jiff::SignedDuration;
@@ -52,6 +56,7 @@ struct PeerTable {
     restart: Option<RestartPolicy>,
     restart_knobs: Option<RestartKnobs>,
     idle_after: Option<SignedDuration>,
+    wake_policy: Option<WakePolicy>,
     #[serde(default)]
     limits: Limits,
     policy: Option<String>,
@@ -95,6 +100,7 @@ impl PeerTable {
             restart: self.restart,
             restart_knobs: self.restart_knobs,
             idle_after: self.idle_after,
+            wake_policy: self.wake_policy,
             limits: self.limits,
             policy: self.policy,
             sandbox: self.sandbox,

@@ -56,6 +56,7 @@ pub(super) fn spec(
         restart: wanted.restart,
         restart_knobs: wanted.restart_knobs,
         idle_after: wanted.idle_after,
+        wake_policy: wanted.wake_policy,
         limits: wanted.limits,
         policy: wanted.policy,
         sandbox: wanted.sandbox,

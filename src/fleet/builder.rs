@@ -282,6 +282,7 @@ pub(crate) fn rules(config: &Config) -> Result<FleetRules, FleetError> {
         runtimes: config.runtimes.clone(),
         restart: config.restart,
         limit: config.limit,
+        one_task: config.one_task,
         limits: config.limits,
         held_by: sandbox::abi().map(|abi| sandbox::name_of(Some(abi))),
         parallel: config.parallel,

@@ -121,6 +121,8 @@ pub(crate) mod tests {
             restart: coalmine_actors::peer::restart_policy::RestartPolicy::OnFailure,
             restart_limit: coalmine_actors::peer::restart_policy::RestartLimit::default(),
             idle_after_ms: None,
+            wake_policy: Default::default(),
+            mail: None,
             limits: coalmine_actors::peer::limits::Limits::default(),
             sandbox: coalmine_actors::peer::sandbox::SandboxView::default(),
             cwd: "/tmp".into(),

@@ -122,7 +122,12 @@ impl FleetHandle {
 
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.
     pub fn list(&self) -> Vec<PeerView> {
-        self.0.directory.views()
+        self.0.directory.views().into_iter().map(|view| self.with_mail(view)).collect()
+    }
+
+    /// A peer as its actor shows it, with what waits for it.
+    fn with_mail(&self, view: PeerView) -> PeerView {
+        PeerView { mail: self.0.mail.waiting_for(&view.identity), ..view }
     }
 
     /// The identities that NAME means: one for an identity, all of a personality.
@@ -132,7 +137,8 @@ impl FleetHandle {
     pub fn show(&self, name: &str) -> Result<Vec<PeerView>, FleetError> {
         let mut identities = resolve::all(&self.0.registry.snapshot(), name)?;
         identities.sort();
-        identities.iter().map(|identity| Ok(self.entry(identity)?.view.borrow().clone())).collect()
+        let view = |identity| Ok(self.with_mail(self.entry(identity)?.view.borrow().clone()));
+        identities.iter().map(view).collect()
     }
 
     /// The text on a peer's screen, made harmless.

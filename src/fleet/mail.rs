@@ -13,9 +13,10 @@ use coalmine_actors::{
     error::FleetError,
     fleet::resolve,
     journal::JournalHandle,
-    mail::{Mail, MailError, MailParts, MailRules, Recipients, Sender, Terminals, Typing},
+    mail::{Mail, MailError, MailParts, MailRules, MailView, MessageId, Recipients, Sender, Terminals, Typing},
     names::Identity,
     peer::{
+        beginning::Wanted,
         config::FleetRules,
         directory::Directory,
         input::{Accepted, Input},
@@ -91,7 +92,7 @@ impl Recipients for Peers {
         Some(Arc::new(Typing { composer, dialogs: def.attention.clone() }))
     }
 
-    fn wake(&self, identity: &Identity) -> Answer<Accepted> {
+    fn wake(&self, identity: &Identity, wanted: Wanted) -> Answer<Accepted> {
         let (entry, servers, gate) = (self.directory.get(identity), self.servers.clone(), self.gate.clone());
         let entry = entry.ok_or_else(|| restarting(identity));
         Box::pin(async move {
@@ -105,14 +106,29 @@ impl Recipients for Peers {
             if !is_live {
                 servers.limited_by(&limits)?;
             }
-            ask(&entry, PeerMsg::Wake).await
+            ask(&entry, |reply| PeerMsg::Wake(wanted, reply)).await
         })
     }
 
+    fn given(&self, life: &LifeKey, topic: Option<String>) {
+        self.tell(&life.identity, |_| Input::Given(life.generation, topic));
+    }
+
     fn delivered(&self, life: &LifeKey) {
-        if let Some(entry) = self.directory.get(&life.identity) {
+        self.tell(&life.identity, |_| Input::Delivered(life.generation));
+    }
+
+    fn replied(&self, identity: &Identity) {
+        self.tell(identity, |view| Input::Replied(view.generation));
+    }
+}
+
+impl Peers {
+    fn tell(&self, identity: &Identity, what: impl FnOnce(&PeerView) -> Input) {
+        if let Some(entry) = self.directory.get(identity) {
+            let what = what(&entry.view.borrow());
             // An actor that has ended is followed by one that begins to count anew.
-            let _ended = entry.actor.cast(PeerMsg::Happened(Input::Delivered(life.generation)));
+            let _ended = entry.actor.cast(PeerMsg::Happened(what));
         }
     }
 }
@@ -130,18 +146,57 @@ impl FleetHandle {
     /// [`MailError::NotAttested`]: a token was given, and it is of no life that lives.
     pub fn sender(&self, token: Option<&str>) -> Result<(Sender, Session), FleetError> {
         let Some(token) = token else { return Ok((Sender::operator(), Session::operator())) };
-        let claimed: String = token.split('.').next().unwrap_or_default().chars().take(64).collect();
-        let unknown = || MailError::NotAttested { claimed };
-        let lives = |life: &LifeKey| {
-            let view = self.entry(&life.identity).ok().map(|entry| entry.view.borrow().clone());
-            view.is_some_and(|view| view.generation == life.generation && view.phase.is_live())
-        };
-        let life = session_token::life_of(self.paths(), token).filter(lives).ok_or_else(unknown)?;
+        let life = self.life_of(token).ok_or_else(|| MailError::NotAttested { claimed: claimed(token) })?;
         let name = life.identity.to_string();
         let document = self.inner().registry.snapshot();
         let kind = resolve::spec(&document, &name).map(|spec| spec.intelligence).unwrap_or_default();
         let session = name.parse()?;
         Ok((Sender { name, kind }, session))
+    }
+
+    /// The life whose token this is, where it lives.
+    fn life_of(&self, token: &str) -> Option<LifeKey> {
+        let lives = |life: &LifeKey| {
+            let view = self.entry(&life.identity).ok().map(|entry| entry.view.borrow().clone());
+            view.is_some_and(|view| view.generation == life.generation && view.phase.is_live())
+        };
+        session_token::life_of(self.paths(), token).filter(lives)
+    }
+
+    /// The recipient says that it has a message: by its session's token, or whoever may use the socket for it.
+    ///
+    /// # Errors
+    /// [`MailError::NotInSession`] or [`MailError::NotYours`]: the token is of no life that lives, or of another peer's;
+    /// there is no such message, or it was not delivered.
+    pub async fn seen(&self, token: Option<&str>, id: MessageId) -> Result<MailView, FleetError> {
+        if let Some(token) = token {
+            let life = self.life_of(token).ok_or_else(|| MailError::NotInSession { claimed: claimed(token) })?;
+            let message = self.mail().get(id).await?.message;
+            if message.to != life.identity {
+                return Err(MailError::NotYours { id, recipient: message.to.to_string() }.into());
+            }
+        }
+        self.mail().seen(id).await
+    }
+
+    /// The task of the life that has this token, or of NAME's present one, is done: the life ends, and the next message
+    /// gets another one. Answered as soon as that is accepted, so that whoever says it from inside still hears.
+    ///
+    /// # Errors
+    /// Unknown; a token of no life of that peer which lives; it is not up, or takes whatever comes.
+    pub async fn done(&self, token: Option<&str>, name: &str) -> Result<PeerView, FleetError> {
+        let identity = self.identity(name)?;
+        let of_this = |life: &LifeKey| life.identity == identity;
+        let by = match token {
+            Some(token) => {
+                let life = self.life_of(token).filter(of_this);
+                Some(life.ok_or_else(|| MailError::NotInSession { claimed: claimed(token) })?.generation)
+            }
+            None => None,
+        };
+        let entry = self.entry(&identity)?;
+        ask(&entry, |reply| PeerMsg::Done(by, reply)).await?;
+        Ok(entry.view.borrow().clone())
     }
 
     /// Interrupts what a peer's program is doing, with the keys of its runtime.
@@ -169,4 +224,9 @@ impl FleetHandle {
         self.inner().servers.press(&life, keys, None).await?;
         Ok(view)
     }
+}
+
+/// Whose a token says that it is, made short: nothing of its secret.
+fn claimed(token: &str) -> String {
+    token.split('.').next().unwrap_or_default().chars().take(64).collect()
 }

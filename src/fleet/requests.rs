@@ -14,6 +14,7 @@ use coalmine_actors::{
     },
     names::Identity,
     peer::{
+        beginning::Wanted,
         directory::Entry,
         message::{PeerMsg, Reply},
     },
@@ -80,7 +81,8 @@ impl FleetHandle {
     /// # Errors
     /// As `start`, or it was stopped.
     pub async fn wake(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
-        self.bring_up(&self.identity(name)?, "wake", PeerMsg::Wake, patience).await
+        let wake = |reply| PeerMsg::Wake(Wanted::ByPerson, reply);
+        self.bring_up(&self.identity(name)?, "wake", wake, patience).await
     }
 
     /// Ends NAME and starts its next life.
@@ -89,6 +91,14 @@ impl FleetHandle {
     /// As `start`.
     pub async fn restart(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
         self.bring_up(&self.identity(name)?, "restart", PeerMsg::Restart, patience).await
+    }
+
+    /// The same, and the next life begins afresh: what was said is left behind. What waits for the peer stays.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn refresh(&self, name: &str, patience: Duration) -> Result<PeerView, FleetError> {
+        self.bring_up(&self.identity(name)?, "refresh", PeerMsg::Refresh, patience).await
     }
 
     async fn bring_up(

@@ -28,6 +28,7 @@ impl FleetHandle {
             ("journal", journal.unavailable),
             ("registry", self.inner().registry.unavailable()),
             ("memory", self.memory().status().unavailable),
+            ("mail", self.mail().unavailable()),
             ("effects", self.effects().unaudited().map(|why| Outage { why, retry_at: None })),
         ];
         FleetStatus {
@@ -40,6 +41,7 @@ impl FleetHandle {
             last_seq: journal.last_seq,
             memory: Some(self.memory_view()),
             effects: Some(self.effects().view()),
+            mail: Some(self.mail().status()),
             // Whoever wants to see these waits for a file: `status_with_attachments`, `memory_slot`.
             attachments: None,
             memory_slot: None,

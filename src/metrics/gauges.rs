@@ -1,6 +1,6 @@
 //! How things stand at the moment of asking, from the shared snapshot.
 
-use super::attachments::Attachments;
+use super::{attachments::Attachments, mail::Mail};
 use coalmine_actors::view::{FleetStatus, PeerView, PhaseName};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
@@ -44,6 +44,7 @@ pub(super) struct Gauges {
     unwatched: Gauge,
     owed: Gauge,
     attachments: Attachments,
+    mail: Mail,
     unavailable: Family<Of, Gauge>,
     queues: Family<Of, Gauge>,
     events: Counter,
@@ -61,6 +62,7 @@ impl Gauges {
             unwatched: Gauge::default(),
             owed: Gauge::default(),
             attachments: Attachments::register(registry),
+            mail: Mail::register(registry),
             unavailable: Family::default(),
             queues: Family::default(),
             events: Counter::default(),
@@ -101,7 +103,8 @@ impl Gauges {
         self.unwatched.set(number(peers.iter().filter(|peer| peer.unwatched).count()));
         self.owed.set(number(status.records_owed));
         self.attachments.set(status.attachments.as_ref());
-        for store in ["journal", "registry", "memory", "attachments", "effects"] {
+        self.mail.set(status.mail.as_ref(), jiff::Timestamp::now());
+        for store in ["journal", "registry", "memory", "attachments", "effects", "mail"] {
             let is_down = status.unavailable.iter().any(|down| down.store == store);
             set(&self.unavailable, "store", store, usize::from(is_down));
         }

@@ -11,6 +11,7 @@
 mod attachments;
 mod counts;
 mod gauges;
+mod mail;
 
 pub use gauges::Queues;
 

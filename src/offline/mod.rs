@@ -180,6 +180,7 @@ impl Files {
             last_seq: 0,
             memory: None,
             effects: None,
+            mail: None,
             attachments: None,
             memory_slot: self.slot.clone(),
             records_owed: 0,

@@ -7,6 +7,7 @@ use coalmine_actors::{
         config::{self, FleetRules, PeerConfig},
         file::{Desired, Life, LifePhase, PeerFile},
         limits::Limits,
+        one_task::WakePolicy,
         restart_policy::{RestartLimit, RestartPolicy},
     },
     registry::document::PeerSpec,
@@ -27,7 +28,7 @@ pub(super) fn of(
     let alive = file.lives.iter().rev().find(lives);
     let canary = alive.and_then(|life| life.canary.filter(|canary| host.lives(*canary, &life.boot_id)));
     let (phase, detail) = alive.map_or_else(|| at_rest(file), |life| (live(life.phase), ""));
-    let Told { command, restart, limit, idle_after_ms, limits } = told(spec, identity.runtime(), rules);
+    let Told { command, restart, limit, idle_after_ms, wake_policy, limits } = told(spec, identity.runtime(), rules);
     let begun = alive.map(|life| life.held_by.as_str()).filter(|held_by| !held_by.is_empty());
     let sandbox = spec.sandbox.unwrap_or_default().view(rules.held_by.as_deref(), begun);
     let started = alive.map(|life| &life.command).filter(|started| !started.is_empty() && **started != command);
@@ -56,6 +57,9 @@ pub(super) fn of(
         restart,
         restart_limit: limit,
         idle_after_ms,
+        wake_policy,
+        // It is the daemon that keeps it.
+        mail: None,
         limits,
         sandbox,
         cwd: spec.cwd.clone(),
@@ -74,6 +78,7 @@ struct Told {
     restart: RestartPolicy,
     limit: RestartLimit,
     idle_after_ms: Option<u64>,
+    wake_policy: WakePolicy,
     limits: Limits,
 }
 
@@ -85,6 +90,7 @@ fn told(spec: &PeerSpec, runtime: &Runtime, rules: &FleetRules) -> Told {
             restart: rules.restart,
             limit: rules.limit,
             idle_after_ms: rules.idle_after_ms,
+            wake_policy: rules.wake_policy(),
             limits,
         },
         None => Told {
@@ -92,6 +98,7 @@ fn told(spec: &PeerSpec, runtime: &Runtime, rules: &FleetRules) -> Told {
             restart: spec.restart.unwrap_or(rules.restart),
             limit: rules.limit,
             idle_after_ms: None,
+            wake_policy: spec.wake_policy.unwrap_or_default(),
             limits: spec.limits,
         },
     }

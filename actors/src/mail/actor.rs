@@ -10,10 +10,10 @@ use super::{
     store::Change,
     sweep,
 };
-use crate::{backoff::backoff, names::Identity};
+use crate::{backoff::backoff, names::Identity, outage::Outage};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 
 /// How often what was kept long enough is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -91,15 +91,7 @@ impl Actor for Mailroom {
                 return Ok(());
             }
         };
-        match &input {
-            Input::NotLoaded(error) => {
-                state.failures = state.failures.saturating_add(1);
-                tracing::warn!(error = error.chain(), "the mailroom's store can not be read");
-                myself.send_after(backoff(state.failures), || MailMsg::Load);
-            }
-            Input::Loaded(_) => self.sweep(&myself),
-            _ => {}
-        }
+        self.heed(&myself, &input, state);
         for effect in state.desk.step(input) {
             self.perform(&myself, effect, state);
         }
@@ -108,6 +100,31 @@ impl Actor for Mailroom {
 }
 
 impl Mailroom {
+    /// Takes note of what an input says of the store.
+    fn heed(&self, myself: &ActorRef<MailMsg>, input: &Input<Waiting>, state: &mut MailroomState) {
+        match input {
+            Input::NotLoaded(error) => {
+                state.failures = state.failures.saturating_add(1);
+                tracing::warn!(error = error.chain(), "the mailroom's store can not be read");
+                let pause = backoff(state.failures);
+                let retry_at = Some(Instant::now() + pause);
+                self.shared.census.serves(Some(Outage { why: error.chain(), retry_at }));
+                myself.send_after(pause, || MailMsg::Load);
+            }
+            Input::Loaded(_) => {
+                state.failures = 0;
+                self.shared.census.begins();
+                self.sweep(myself);
+            }
+            // Whoever asks next tries again.
+            Input::Applied(Err(error)) => {
+                self.shared.census.serves(Some(Outage { why: error.chain(), retry_at: None }));
+            }
+            Input::Applied(Ok(_)) => self.shared.census.serves(None),
+            Input::Ask(..) | Input::Lost(..) => {}
+        }
+    }
+
     fn load(&self, myself: &ActorRef<MailMsg>) {
         let shared = Arc::clone(&self.shared);
         report(myself, async move { sweep::open(&shared).await.map_or_else(Input::NotLoaded, Input::Loaded) });
@@ -130,6 +147,7 @@ impl Mailroom {
                 self.shared.tell(&record);
                 self.shared.obstacle(&record.message.to, None);
             }
+            Effect::Waits(identity, waits) => self.shared.census.waits(identity, waits),
             Effect::Send(record) => self.send(myself, *record, state),
             Effect::Recall(identity) => {
                 if let Some(courier) = state.couriers.remove(&identity) {

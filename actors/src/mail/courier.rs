@@ -81,9 +81,10 @@ impl Trip {
             let Some(typing) = self.shared.parts.recipients.typing(&life.identity) else {
                 return Some(Step::Refuse(no_composer(&life.identity)));
             };
+            let one_task = !view.borrow().wake_policy.is_persistent();
             let delivered = tokio::select! {
                 biased;
-                delivered = self.deliver(&life, typing) => delivered,
+                delivered = self.deliver(&life, typing, one_task) => delivered,
                 () = until_over(&mut view, &life) => Err(Stop::Life),
             };
             match delivered {
@@ -114,7 +115,7 @@ impl Trip {
                     return Ok((LifeKey { identity, generation: view.generation }, views));
                 }
                 PhaseName::Asleep | PhaseName::Stopped | PhaseName::Quarantined => {
-                    match self.shared.parts.recipients.wake(&identity).await {
+                    match self.shared.parts.recipients.wake(&identity, self.record.message.wanted()).await {
                         Ok(_) => self.woke |= view.phase == PhaseName::Asleep,
                         Err(error @ FleetError::WrongPhase { .. }) => {
                             return Err(Step::Refuse(refusal(views.borrow().phase, &error)));
@@ -131,14 +132,14 @@ impl Trip {
     }
 
     /// Types the message into this life's terminal.
-    async fn deliver(&mut self, life: &LifeKey, typing: Arc<Typing>) -> Result<Step, Stop> {
+    async fn deliver(&mut self, life: &LifeKey, typing: Arc<Typing>, one_task: bool) -> Result<Step, Stop> {
         let shared = Arc::clone(&self.shared);
         let terminals = &shared.parts.terminals;
         let (id, noted) = (self.record.message.id, self.record.progress.generation == Some(life.generation));
         // Who can not hear looks all the same, only more rarely.
         let mut ear =
             terminals.listen(life).inspect_err(|error| tracing::warn!(%life, error = error.chain(), "unheard")).ok();
-        let mut delivery = Delivery::new(id, noted);
+        let mut delivery = Delivery::new(id, noted, one_task);
         let mut effect = Effect::Look;
         loop {
             let event = match effect {
@@ -192,7 +193,7 @@ impl Trip {
     /// Has it written down that the message is about to be typed in this life.
     async fn typed(&mut self, life: &LifeKey) -> Result<Progress, Stop> {
         // Not put to sleep now: who is looked at for output alone may seem idle.
-        self.shared.parts.recipients.delivered(life);
+        self.shared.parts.recipients.given(life, self.record.message.topic.clone());
         let step = Step::Type { generation: life.generation, woke: self.woke };
         let mut failures = 0;
         loop {

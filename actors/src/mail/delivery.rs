@@ -36,6 +36,9 @@ const QUIET_MS_MAX: u64 = 5_000;
 const ECHO_MS: u64 = 2;
 const ECHO_MS_MAX: u64 = 250;
 
+/// Why what takes one message a life gets no second one.
+const HAS_ITS_TASK: &str = "it is at another message: one a life";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -81,6 +84,8 @@ pub struct Delivery {
     id: MessageId,
     /// `typed` of this life is on disk.
     noted: bool,
+    /// A life of its recipient takes one message.
+    one_task: bool,
     /// How long looks are apart while something is in the way, milliseconds.
     pause_ms: u64,
     /// Since when it is known to be pasted, milliseconds since boot.
@@ -97,9 +102,10 @@ struct Pressed {
 }
 
 impl Delivery {
-    /// A message that is to be delivered; `noted` says that it was typed in this very life before.
-    pub fn new(id: MessageId, noted: bool) -> Self {
-        Self { id, noted, pause_ms: LOOK_MS, pasted_ms: None, pressed: None }
+    /// A message that is to be delivered; `noted` says that it was typed in this very life before,
+    /// `one_task` that this life takes one message, whichever was pasted first.
+    pub fn new(id: MessageId, noted: bool, one_task: bool) -> Self {
+        Self { id, noted, one_task, pause_ms: LOOK_MS, pasted_ms: None, pressed: None }
     }
 
     /// What is to be done next.
@@ -134,7 +140,9 @@ impl Delivery {
     }
 
     fn not_pasted(&mut self, sight: &Sight) -> Effect {
-        match sight.obstacle() {
+        // The terminal's server knows it as long as the life lasts, whichever daemon asks.
+        let has_its_task = (self.one_task && sight.marks.pasted.is_some()).then(|| HAS_ITS_TASK.to_owned());
+        match has_its_task.or_else(|| sight.obstacle()) {
             None if self.noted => Effect::Paste,
             None => Effect::Note,
             why => {

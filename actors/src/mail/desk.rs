@@ -9,6 +9,7 @@ use super::{
     id::MessageId,
     progress::{Progress, Record, State},
     store::{Change, Changed},
+    view::Waits,
 };
 use crate::{error::FleetError, names::Identity};
 use jiff::Timestamp;
@@ -52,6 +53,8 @@ pub enum Effect<R> {
     Send(Box<Record>),
     /// The courier with this one is to come back: it is over.
     Recall(Identity),
+    /// So much waits for this peer now; nothing where nothing does.
+    Waits(Identity, Option<Waits>),
     /// It expires at this instant.
     ExpireAt(MessageId, Timestamp),
 }
@@ -189,11 +192,20 @@ impl<R> Desk<R> {
             effects.push(Effect::ExpireAt(id, at));
         }
         self.recipients.insert(id, to.clone());
-        let queue = self.queues.entry(to).or_default();
+        let queue = self.queues.entry(to.clone()).or_default();
         if queue.is_empty() {
             effects.push(Effect::Send(Box::new(record.clone())));
         }
         queue.push_back(record);
+        effects.push(self.waits(to));
+    }
+
+    fn waits(&self, identity: Identity) -> Effect<R> {
+        let waits = self.queues.get(&identity).and_then(|queue| {
+            // They stand in the order in which they were accepted.
+            Some(Waits { count: queue.len() as u64, since: queue.front()?.progress.queued_at })
+        });
+        Effect::Waits(identity, waits)
     }
 
     fn stands(&mut self, id: MessageId, progress: &Progress, effects: &mut Vec<Effect<R>>) {
@@ -224,6 +236,7 @@ impl<R> Desk<R> {
                 None => drop(self.queues.remove(&identity)),
             }
         }
+        effects.push(self.waits(identity));
         record
     }
 }

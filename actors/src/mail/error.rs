@@ -42,6 +42,20 @@ pub enum MailError {
         /// Whom it says.
         claimed: String,
     },
+    /// Somebody speaks for a session that does not live.
+    #[error("nothing proves that this comes from a session of {claimed} that lives")]
+    NotInSession {
+        /// For whose.
+        claimed: String,
+    },
+    /// A session answers for what another peer was sent.
+    #[error("the message {id} is for {recipient}")]
+    NotYours {
+        /// Which message.
+        id: MessageId,
+        /// Whose it is.
+        recipient: String,
+    },
     /// The message is in a state in which this can not be done.
     #[error("the message {id} is {state}, and can not be {what}")]
     WrongState {
@@ -69,7 +83,7 @@ impl MailError {
         match self {
             E::BadId { .. } | E::TooMuch { .. } | E::Invalid { .. } => Kind::Usage,
             E::NotFound(_) => Kind::NotFound,
-            E::NotAttested { .. } => Kind::Refused,
+            E::NotAttested { .. } | E::NotInSession { .. } | E::NotYours { .. } => Kind::Refused,
             E::WrongState { .. } => Kind::Failed,
             E::QueueFull { .. } => Kind::Held,
         }
@@ -84,6 +98,8 @@ impl MailError {
             E::TooMuch { .. } => "message-too-large",
             E::Invalid { .. } => "invalid-message",
             E::NotAttested { .. } => "not-attested",
+            E::NotInSession { .. } => "not-in-session",
+            E::NotYours { .. } => "not-yours",
             E::WrongState { .. } => "wrong-state",
             E::QueueFull { .. } => "queue-full",
         }
@@ -105,6 +121,10 @@ impl MailError {
                  --from out and sends as the operator"
                     .into()
             }
+            E::NotInSession { .. } => {
+                "COALMINE_TOKEN is good as long as the life that it was given to; from outside name the peer instead".into()
+            }
+            E::NotYours { .. } => "only its recipient can say that it has it".into(),
             E::WrongState { id, .. } => format!("`coalmine mail show {id}` says what became of it"),
             E::QueueFull { recipient, .. } => {
                 format!("`coalmine explain {recipient}` says why it takes none; `coalmine mail list {recipient}` shows them")

@@ -10,7 +10,7 @@ use super::{
     shared::{MailParts, Shared},
     store::{Change, Changed, MailQuery},
     sweep::session_of,
-    view::MailView,
+    view::{MailView, MailroomView, Waits},
 };
 use crate::{
     attachments::{AttachmentId, AttachmentRef, Session, change::Scope},
@@ -18,6 +18,7 @@ use crate::{
     fleet::resolve,
     keeper::Keeper,
     names::Identity,
+    outage::Outage,
     view::PhaseName,
 };
 use jiff::Timestamp;
@@ -74,9 +75,27 @@ impl Mail {
         // Carried through, whoever waits: a message must not stay half accepted.
         let sent = tokio::spawn(async move {
             let record = accept(&shared, sender, session, new).await?;
+            if let (Ok(sender), false) = (record.message.from.parse(), record.progress.state == State::Refused) {
+                shared.parts.recipients.replied(&sender);
+            }
             Ok(shared.view(record))
         });
         sent.await.map_err(|panic| FleetError::Internal(panic.to_string()))?
+    }
+
+    /// The mailroom in a few numbers.
+    pub fn status(&self) -> MailroomView {
+        self.shared.census.view()
+    }
+
+    /// Why it can not serve now, where it can not.
+    pub fn unavailable(&self) -> Option<Outage> {
+        self.shared.census.outage()
+    }
+
+    /// What waits for this peer.
+    pub fn waiting_for(&self, identity: &Identity) -> Option<Waits> {
+        self.shared.census.waiting_for(identity)
     }
 
     /// One message.
@@ -185,7 +204,7 @@ async fn accept(shared: &Shared, sender: Sender, session: Session, new: NewMessa
         sent_at: now,
         expires_at: new.expires_at,
     };
-    let progress = match refusal(shared, &message.to).await? {
+    let progress = match refusal(shared, &message).await? {
         Some(reason) => Progress::refused(reason, now),
         None if message.attachments.is_empty() => Progress::begin(State::Queued, now),
         None => Progress::begin(State::Accepting, now),
@@ -236,7 +255,8 @@ async fn references(shared: &Shared, ids: &[AttachmentId]) -> Result<Vec<Attachm
 }
 
 /// Why the recipient gets no mail now, where it does not. Whether what looks stopped stays so, only its actor knows.
-async fn refusal(shared: &Shared, to: &Identity) -> Result<Option<Reason>, FleetError> {
+async fn refusal(shared: &Shared, message: &Message) -> Result<Option<Reason>, FleetError> {
+    let to = &message.to;
     let recipients = &shared.parts.recipients;
     if recipients.typing(to).is_none() {
         return Ok(Some(courier::no_composer(to)));
@@ -245,7 +265,7 @@ async fn refusal(shared: &Shared, to: &Identity) -> Result<Option<Reason>, Fleet
     if !matches!(phase(), Some(PhaseName::Stopped | PhaseName::Quarantined)) {
         return Ok(None);
     }
-    match recipients.wake(to).await {
+    match recipients.wake(to, message.wanted()).await {
         Err(error @ FleetError::WrongPhase { .. }) => {
             Ok(Some(courier::refusal(phase().unwrap_or(PhaseName::Stopped), &error)))
         }

@@ -1,7 +1,7 @@
 //! What the mailroom's keeper starts: the one actor that writes its store and sends couriers.
 
 use super::{actor::Mailroom, shared::Shared};
-use crate::{journal::Draft, keeper::Kept};
+use crate::{journal::Draft, keeper::Kept, outage::Outage};
 use ractor::{Actor, ActorCell, SpawnErr};
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ impl Kept for KeptMailroom {
 
     /// Nothing is accepted and nothing delivered any more; what was accepted is on disk, and the next daemon has it.
     fn gave_up(&self) {
+        self.0.census.serves(Some(Outage { why: "its actor failed too often".into(), retry_at: None }));
         self.0.note(Draft::new("mailroom-down").with("why", "its actor failed too often"));
     }
 }

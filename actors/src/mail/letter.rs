@@ -4,6 +4,7 @@ use super::{error::MailError, id::MessageId};
 use crate::{
     attachments::{AttachmentId, AttachmentRef, Owner},
     names::Identity,
+    peer::beginning::Wanted,
     registry::document::Intelligence,
 };
 use jiff::Timestamp;
@@ -140,6 +141,14 @@ pub struct Message {
 }
 
 impl Message {
+    /// Why its recipient is woken for it.
+    pub fn wanted(&self) -> Wanted {
+        match self.from_kind {
+            Intelligence::Natural => Wanted::ByPerson,
+            Intelligence::Artificial | Intelligence::Absent => Wanted::ForMessage { topic: self.topic.clone() },
+        }
+    }
+
     /// Who holds its attachments in the recipient's session: `mail:<id>`.
     pub fn owner(&self) -> Owner {
         owner_of(self.id)

@@ -12,6 +12,7 @@
 //! ```
 
 mod actor;
+mod census;
 pub mod composer;
 mod courier;
 pub mod delivery;
@@ -39,4 +40,4 @@ pub use progress::{Progress, Reason, Record, State, Step};
 pub use shared::{MailParts, MailRules};
 pub use store::{MailQuery, MailStore};
 pub use terminal::{Ear, Recipients, Terminals};
-pub use view::MailView;
+pub use view::{MailView, MailroomView, Waits};

@@ -1,6 +1,7 @@
 //! What the mailroom's handles, its actor and its couriers share.
 
 use super::{
+    census::Census,
     desk::Input,
     id::MessageId,
     message::{MailMsg, Waiting},
@@ -77,12 +78,21 @@ pub(super) struct Shared {
     followed: DashMap<MessageId, watch::Sender<Option<Progress>>>,
     /// What is in the way of the first message of each queue.
     obstacles: DashMap<Identity, String>,
+    /// What is counted.
+    pub(super) census: Census,
 }
 
 impl Shared {
     pub(super) fn new(parts: MailParts) -> Self {
         let places = Arc::new(Semaphore::new(WAITING_CHANGES_MAX));
-        Self { parts, actor: RwLock::new(None), places, followed: DashMap::new(), obstacles: DashMap::new() }
+        Self {
+            parts,
+            actor: RwLock::new(None),
+            places,
+            followed: DashMap::new(),
+            obstacles: DashMap::new(),
+            census: Census::default(),
+        }
     }
 
     pub(super) fn serve(&self, actor: ActorRef<MailMsg>) {
@@ -166,6 +176,7 @@ impl Shared {
         if !progress.state.has_landed() && progress.ended_at.is_none() {
             return;
         }
+        self.census.ended(progress.state);
         let ev = format!("mail-{}", progress.state);
         let mut draft = Draft::new(ev).about(&message.to).with("id", message.id).with("from", &message.from);
         if progress.state == State::Submitted {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::FleetError,
     names::Identity,
-    peer::input::Accepted,
+    peer::{beginning::Wanted, input::Accepted},
     ports::{Answer, LifeKey},
     view::PeerView,
 };
@@ -44,8 +44,13 @@ pub trait Recipients: Send + Sync + 'static {
     fn exists(&self, identity: &Identity) -> bool;
     /// How something is typed into it; nothing where it has no composer.
     fn typing(&self, identity: &Identity) -> Option<Arc<Typing>>;
-    /// Wants it up, unless somebody stopped it: [`FleetError::WrongPhase`] has the verb that would change that.
-    fn wake(&self, identity: &Identity) -> Answer<Accepted>;
+    /// Wants it up, unless somebody stopped it: [`FleetError::WrongPhase`] has the verb that would change that. Whether
+    /// it goes on with its last session depends on why it is wanted.
+    fn wake(&self, identity: &Identity, wanted: Wanted) -> Answer<Accepted>;
+    /// A message on this topic is about to be typed into this life.
+    fn given(&self, life: &LifeKey, topic: Option<String>);
     /// Something was delivered to this life.
     fn delivered(&self, life: &LifeKey);
+    /// The present life of this peer sent a message.
+    fn replied(&self, identity: &Identity);
 }

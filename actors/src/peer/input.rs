@@ -3,7 +3,7 @@
 use super::{
     beginning::Wanted,
     file::{Life, PeerFile},
-    one_task::OneTask,
+    one_task::{OneTask, WakePolicy},
     restart_policy::{RestartLimit, RestartPolicy},
 };
 use crate::{
@@ -35,6 +35,13 @@ pub struct PeerRules {
     pub one_task: Option<OneTask>,
     /// This boot of the host.
     pub boot_id: String,
+}
+
+impl PeerRules {
+    /// Whether a life takes whatever comes, or one task.
+    pub fn wake_policy(&self) -> WakePolicy {
+        if self.one_task.is_some() { WakePolicy::Ephemeral } else { WakePolicy::Persistent }
+    }
 }
 
 /// What a life that was found again turned out to be.

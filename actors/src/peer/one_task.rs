@@ -1,6 +1,7 @@
 //! `wake_policy = "ephemeral"`: a life has one task, and ends when that is done. The settings.
 
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// What a wake is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +12,17 @@ pub enum WakePolicy {
     Persistent,
     /// A life takes one message, and ends when it has replied, or says that it is done. The next one begins afresh.
     Ephemeral,
+}
+
+impl FromStr for WakePolicy {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "persistent" => Ok(Self::Persistent),
+            "ephemeral" => Ok(Self::Ephemeral),
+            _ => Err("it is persistent or ephemeral"),
+        }
+    }
 }
 
 impl WakePolicy {

@@ -42,6 +42,9 @@ pub(super) fn show(state: &PeerState, config: &PeerConfig, now: Moment) -> PeerV
         restart: config.rules.restart,
         restart_limit: config.rules.limit,
         idle_after_ms: config.rules.idle_after_ms,
+        wake_policy: config.rules.wake_policy(),
+        // The mailroom's to say.
+        mail: None,
         limits: config.limits,
         sandbox: config.sandbox.view(config.host.as_deref(), begun),
         cwd: config.program.cwd.clone(),

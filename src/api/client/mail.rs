@@ -58,6 +58,16 @@ impl Client {
         self.get(&format!("/v1/messages?limit={limit}{to}{state}{before}")).await
     }
 
+    /// `POST /v1/messages/{id}/seen`
+    pub async fn mail_seen(&self, id: MessageId) -> Result<MailView, ClientError> {
+        self.act(&format!("/v1/messages/{id}/seen"), &(), Duration::ZERO).await
+    }
+
+    /// `POST /v1/peers/{name}/done`
+    pub async fn done(&self, name: &str) -> Result<PeerView, ClientError> {
+        self.act(&peer(name, "/done"), &(), Duration::ZERO).await
+    }
+
     /// `POST /v1/peers/{name}/interrupt`
     pub async fn interrupt(&self, name: &str) -> Result<PeerView, ClientError> {
         self.act(&peer(name, "/interrupt"), &(), Duration::ZERO).await

@@ -1,5 +1,6 @@
 //! `coalmine mail`: what was sent and how far it is; one file a verb.
 
+mod ack;
 mod cancel;
 mod list;
 mod show;
@@ -8,7 +9,7 @@ pub(super) mod told;
 use super::{context::Context, failure::Outcome};
 use coalmine_actors::{error::FleetError, mail::MessageId};
 
-/// Look at messages, and cancel those that still wait
+/// Look at messages, cancel those that still wait, and say which were read
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -21,6 +22,7 @@ enum Verb {
     List(list::Args),
     Show(show::Args),
     Cancel(cancel::Args),
+    Ack(ack::Args),
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Outcome {
@@ -28,6 +30,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         Verb::List(args) => list::run(context, args).await,
         Verb::Show(args) => show::run(context, args).await,
         Verb::Cancel(args) => cancel::run(context, args).await,
+        Verb::Ack(args) => ack::run(context, args).await,
     }
 }
 

@@ -32,6 +32,7 @@ The file, of which every key may be left out:
   restart = \"always\"          # or \"on-failure\", \"never\"
   restart_knobs = { deaths_max = 3, window = \"60s\", delay_first = \"1s\", delay_max = \"10s\", healthy_after = \"5m\" }
   idle_after = \"2h\"             # \"0s\" is never
+  wake_policy = \"ephemeral\"     # a life takes one message; or \"persistent\"
   limits = { memory_max = \"2G\", tasks_max = 100 }
   policy = \"strict\"
   description = \"the shop\"

@@ -28,7 +28,7 @@ fn waits(effect: &Effect) -> bool {
 
 #[test]
 fn a_message_is_noted_then_pasted_then_submitted() {
-    let mut delivery = Delivery::new(id(), false);
+    let mut delivery = Delivery::new(id(), false, false);
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Nothing, BLANK)), 0), Effect::Note);
     assert_eq!(delivery.step(Event::Noted, 1), Effect::Paste);
     assert!(waits(&delivery.step(Event::Acted, 2)), "nothing to see yet");
@@ -36,6 +36,21 @@ fn a_message_is_noted_then_pasted_then_submitted() {
     assert!(waits(&delivery.step(Event::Seen(sight(Holds::Nothing, pasted())), 3)), "a slow echo");
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Something, pasted())), 9), Effect::Press);
     assert_eq!(delivery.step(Event::Seen(sight(Holds::Nothing, pressed())), 12), Effect::Submitted);
+}
+
+#[test]
+fn a_life_that_takes_one_message_takes_no_second_one() {
+    let other = Marks { pasted: Some(MessageId::at(2, 2)), pressed: Some(MessageId::at(2, 2)) };
+    for (one_task, marks, typed) in
+        [(true, other, false), (true, BLANK, true), (false, other, true), (false, BLANK, true)]
+    {
+        let effect = Delivery::new(id(), false, one_task).step(Event::Seen(sight(Holds::Nothing, marks)), 0);
+        assert_eq!(effect == Effect::Note, typed, "{one_task} {marks:?}");
+        assert_eq!(waits(&effect), !typed);
+    }
+    // What was pasted in this life before its daemon died goes on.
+    let mut again = Delivery::new(id(), true, true);
+    assert_eq!(again.step(Event::Seen(sight(Holds::Something, pasted())), 0), Effect::Press);
 }
 
 #[test]
@@ -48,7 +63,7 @@ fn nothing_is_typed_while_anything_is_in_the_way() {
         (Sight { composer: Holds::Something, ..free.clone() }, "its composer holds a text already"),
         (Sight { composer: Holds::Absent, ..free }, "its composer is not on the screen"),
     ] {
-        let mut delivery = Delivery::new(id(), false);
+        let mut delivery = Delivery::new(id(), false, false);
         for now_ms in [0, 1_000, 1_000_000] {
             let Effect::LookAgain { why, .. } = delivery.step(Event::Seen(in_the_way.clone()), now_ms) else {
                 panic!("{in_the_way:?}");
@@ -60,7 +75,7 @@ fn nothing_is_typed_while_anything_is_in_the_way() {
 
 #[test]
 fn a_dropped_enter_is_pressed_again_ever_more_slowly_and_never_pasted_again() {
-    let mut delivery = Delivery::new(id(), false);
+    let mut delivery = Delivery::new(id(), false, false);
     delivery.step(Event::Seen(sight(Holds::Something, pasted())), 0);
     let mut presses = Vec::new();
     let failed = (0..).map(|tenth| tenth * 100).find_map(|now_ms| {
@@ -79,7 +94,7 @@ fn a_dropped_enter_is_pressed_again_ever_more_slowly_and_never_pasted_again() {
 #[test]
 fn keys_are_never_pressed_into_a_dialog_or_beside_a_person() {
     for marks in [pasted(), pressed()] {
-        let mut delivery = Delivery::new(id(), true);
+        let mut delivery = Delivery::new(id(), true, false);
         let dialog = Sight { dialog: Some("permission".into()), ..sight(Holds::Something, marks) };
         let person = Sight { person: true, ..sight(Holds::Something, marks) };
         for now_ms in [0, 2_000, 60_000, 300_000] {
@@ -91,7 +106,7 @@ fn keys_are_never_pressed_into_a_dialog_or_beside_a_person() {
 
 #[test]
 fn a_paste_that_never_shows_is_given_up_and_not_repeated() {
-    let mut delivery = Delivery::new(id(), false);
+    let mut delivery = Delivery::new(id(), false, false);
     assert!(waits(&delivery.step(Event::Seen(sight(Holds::Nothing, pasted())), 10)));
     let effect = delivery.step(Event::Seen(sight(Holds::Nothing, pasted())), 10 + TAKEN_MS_MAX);
     assert!(matches!(&effect, Effect::Failed(reason) if reason.code == "not-taken"), "{effect:?}");
@@ -104,10 +119,10 @@ fn whoever_comes_after_a_crash_goes_on_where_the_terminal_says() {
         (pasted(), Holds::Something, Effect::Press),
         (pressed(), Holds::Nothing, Effect::Submitted),
     ] {
-        assert_eq!(Delivery::new(id(), true).step(Event::Seen(sight(composer, marks)), 0), next);
+        assert_eq!(Delivery::new(id(), true, false).step(Event::Seen(sight(composer, marks)), 0), next);
     }
     let hidden = Sight { busy: true, ..sight(Holds::Absent, pressed()) };
-    assert_eq!(Delivery::new(id(), true).step(Event::Seen(hidden), 0), Effect::Submitted);
+    assert_eq!(Delivery::new(id(), true, false).step(Event::Seen(hidden), 0), Effect::Submitted);
 }
 
 /// A program and the server before it, as far as a delivery meets them.
@@ -151,12 +166,12 @@ proptest! {
         steps in prop::collection::vec((any::<[bool; 3]>(), any::<bool>(), 0..10u8, 0..3_000u64), 0..120)
     ) {
         let mut world = World::default();
-        let mut delivery = Delivery::new(id(), false);
+        let mut delivery = Delivery::new(id(), false, false);
         let mut now_ms = 0;
         for ([busy, dialog, person], deaf, death, pause_ms) in steps {
             now_ms += pause_ms;
             if death == 0 {
-                delivery = Delivery::new(id(), world.noted);
+                delivery = Delivery::new(id(), world.noted, false);
             }
             let sight = world.sight(busy, dialog, person);
             let free = !busy && !dialog && !person;

@@ -45,7 +45,7 @@ fn typed() -> Step {
 fn said(effects: &[Effect<&'static str>]) -> Vec<String> {
     // The last digit of the time that it is made of.
     let number = |id: &MessageId| id.to_string()[9..10].to_owned();
-    let words = effects.iter().map(|effect| match effect {
+    let words = effects.iter().filter(|effect| !matches!(effect, Effect::Waits(..))).map(|effect| match effect {
         Effect::Apply(changes) => format!("apply {}", changes.len()),
         Effect::Answer(who, Ok(_)) => format!("{who} ok"),
         Effect::Answer(who, Err(error)) => format!("{who} {}", error.code()),
@@ -54,6 +54,7 @@ fn said(effects: &[Effect<&'static str>]) -> Vec<String> {
         Effect::Send(record) => format!("send {}", number(&record.message.id)),
         Effect::Recall(_) => "recall".into(),
         Effect::ExpireAt(..) => "expires".into(),
+        Effect::Waits(..) => unreachable!("left out"),
     });
     words.collect()
 }
@@ -89,6 +90,28 @@ fn one_message_of_each_recipient_is_out_and_the_next_follows_it() {
     let after = desk.step(Input::Applied(Ok(vec![submitted])));
     assert_eq!(said(&after), ["1 is submitted", "1 over", "recall", "send 2", "courier ok"]);
     assert_eq!(desk.waiting_for(&one.message.to), 1);
+}
+
+/// How much waits for whom, as it was told last.
+fn waiting(effects: &[Effect<&'static str>]) -> Option<u64> {
+    let mut told = effects.iter().filter_map(|effect| match effect {
+        Effect::Waits(_, waits) => Some(waits.map_or(0, |waits| waits.count)),
+        _ => None,
+    });
+    told.next_back()
+}
+
+#[test]
+fn how_much_waits_is_told_with_every_change_of_it() {
+    let mut desk = Play::default();
+    let (left, new) = (record(1, "claude-bob"), record(2, "claude-bob"));
+    assert_eq!(waiting(&desk.step(Input::Loaded(vec![left.clone()]))), Some(1));
+    assert_eq!(waiting(&desk.step(Input::Ask(insert(&new), "a"))), None, "it is not accepted yet");
+    assert_eq!(waiting(&desk.step(Input::Applied(Ok(vec![Changed::Inserted])))), Some(2));
+    for (record, rest) in [(&new, 1), (&left, 0)] {
+        desk.step(Input::Ask(step(record, Step::Cancel), "b"));
+        assert_eq!(waiting(&desk.step(Input::Applied(Ok(vec![stands(record, Step::Cancel)])))), Some(rest));
+    }
 }
 
 #[test]
