@@ -9,8 +9,11 @@
 //! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
 //! | `swallow` | loses what is pasted |
 //! | `die` | ends when something is pasted |
+//! | `chatter` | writes a line above its status line every 100 ms, and logs that |
 //! | `tick` | repaints its status line all the time |
 //! | `work` | works so many milliseconds on each message |
+//!
+//! `begun` has a line for each of its lives: `3 resume` where it was started to go on, else `3 fresh`.
 //!
 //! It is a test of this binary that is run by name, so that no other program has to be built for it.
 
@@ -34,8 +37,12 @@ use tokio::time::Instant;
 
 /// Names its home.
 pub const HOME: &str = "AGENT_HOME";
+/// What it is started with to go on where it was.
+const RESUME: &str = "--color=never";
 /// How often it looks at its files.
 const LOOK_MS: i64 = 5;
+/// How often it chatters.
+const CHATTER: Duration = Duration::from_millis(100);
 /// Longest composer that is shown as it is, characters.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -56,6 +63,8 @@ pub fn runtime() -> RuntimeDef {
         argv: argv(),
         readiness: Readiness::Screen(r"(?m)^=====\n>".into()),
         attention: vec![Attention { what: "proceed".into(), screen: r"(?m)^Proceed\?\n> 1\. Yes".into() }],
+        // Of no meaning to a test's binary; the log says whether it was there.
+        resume_args: vec![RESUME.into()],
         composer: Some(Composer {
             shown: r"(?m)^=====\n>".into(),
             empty: r"^>\s*$".into(),
@@ -76,6 +85,9 @@ fn program() {
 /// Becomes this program where its home is named. Whoever runs all ignored tests names none.
 pub fn run_if_asked() {
     let Some(home) = std::env::var_os(HOME) else { return };
+    let begins = if std::env::args().any(|arg| arg == RESUME) { "resume" } else { "fresh" };
+    let generation = std::env::var("PEER_GENERATION").unwrap_or_default();
+    append(&Path::new(&home).join("begun"), &format!("{generation} {begins}")).unwrap();
     let code = Agent::new(PathBuf::from(home)).run();
     std::process::exit(i32::from(code.is_err()));
 }
@@ -95,12 +107,15 @@ struct Agent {
     input: Vec<u8>,
     shown: String,
     ticks: u64,
+    /// How often it chattered, and when last.
+    chatter: (u64, Instant),
 }
 
 impl Agent {
     fn new(home: PathBuf) -> Self {
         let composer = String::new();
-        Self { home, composer, coming: None, works_until: None, input: Vec::new(), shown: String::new(), ticks: 0 }
+        let (input, shown, chatter) = (Vec::new(), String::new(), (0, Instant::now()));
+        Self { home, composer, coming: None, works_until: None, input, shown, ticks: 0, chatter }
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -212,6 +227,10 @@ impl Agent {
         if self.has("tick") {
             self.ticks += 1;
         }
+        if self.has("chatter") && self.chatter.1.elapsed() >= CHATTER {
+            self.chatter = (self.chatter.0 + 1, Instant::now());
+            self.note("chatter")?;
+        }
         let works = self.has("busy") || self.works_until.is_some();
         let shown = match self.composer.chars().count() {
             long if long > SHOWN_CHARS_MAX => format!("[{long} characters]"),
@@ -222,7 +241,7 @@ impl Agent {
         } else {
             format!("{}\r\n=====\r\n> {shown}", if works { "(working)" } else { "" })
         };
-        let frame = format!("\x1b[2J\x1b[Hsome agent\r\n{body}\r\nstatus {}", self.ticks);
+        let frame = format!("\x1b[2J\x1b[Hsome agent {}\r\n{body}\r\nstatus {}", self.chatter.0, self.ticks);
         if frame != self.shown {
             write_out(&frame)?;
             self.shown = frame;

@@ -13,9 +13,14 @@ pub fn root() -> Root {
     Root::with(&[("home/.config/coalmine/config.toml", &config)])
 }
 
+/// The variable that names the home of a peer's program.
+pub fn home_of(daemon: &Daemon, name: &str) -> String {
+    format!("{}={}", agent::HOME, home(daemon.folder(), name).display())
+}
+
 /// A peer that runs the scripted program, up.
 pub fn peer(daemon: &Daemon, name: &str) {
-    let home = format!("{}={}", agent::HOME, home(daemon.folder(), name).display());
+    let home = home_of(daemon, name);
     daemon.ask(&["create", name, "--runtime", "agent", "--env", &home, "--start"]);
 }
 

@@ -4,13 +4,15 @@ mod campaign;
 mod crash;
 mod deliver;
 mod disk;
+mod ephemeral;
 mod faces;
+mod resume;
 mod wake;
 
 pub use crash::{peer, root};
 
 use crate::support::{Rig, eventually};
-use coalmine::{FleetBuilder, actors::fleet::request::CreatePeer};
+use coalmine::{FleetBuilder, actors::fleet::request::CreatePeer, paths::Paths};
 use coalmine_actors::{
     attachments::Session,
     error::FleetError,
@@ -18,6 +20,7 @@ use coalmine_actors::{
         MailRules, MailView, MessageId, NewMessage, Sender, State,
         envelope::{Block, blocks},
     },
+    registry::document::Intelligence,
     view::PeerView,
 };
 use std::{
@@ -74,19 +77,36 @@ impl Post {
     }
 
     async fn peer(&self, name: &str, start: bool) -> PeerView {
+        self.make(name, CreatePeer { start, ..CreatePeer::default() }).await
+    }
+
+    /// A peer that runs the program, and is otherwise as it is wished.
+    pub async fn make(&self, name: &str, wish: CreatePeer) -> PeerView {
         let request = CreatePeer {
             name: name.into(),
             runtime: Some("agent".into()),
             cwd: self.rig.root().into(),
             env: [(agent::HOME.to_owned(), self.home(name).to_str().unwrap().to_owned())].into(),
-            start,
-            ..CreatePeer::default()
+            ..wish
         };
         self.rig.fleet.create(request).await.unwrap().peer
     }
 
+    /// What proves that a peer's present life asks.
+    pub fn token(&self, name: &str) -> String {
+        let view = self.rig.view(name);
+        token(self.rig.fleet.paths(), &view.identity.to_string(), view.generation.0)
+    }
+
     pub async fn send_new(&self, new: NewMessage) -> Result<MailView, FleetError> {
         self.rig.fleet.mail().send(Sender::operator(), Session::operator(), new).await
+    }
+
+    /// From another agent.
+    pub async fn send_about(&self, to: &str, topic: Option<&str>) -> MailView {
+        let sender = Sender { name: "agent-ann".into(), kind: Intelligence::Artificial };
+        let new = NewMessage { topic: topic.map(Into::into), ..new(to, topic.unwrap_or("no topic")) };
+        self.rig.fleet.mail().send(sender, Session::operator(), new).await.unwrap()
     }
 
     pub async fn send(&self, to: &str, body: &str) -> MailView {
@@ -131,6 +151,12 @@ impl Post {
         let screen = self.rig.outsider(&peer, &["capture-pane", "-p", "-e", "-t", "%0"]);
         format!("{peer:#?}\n{}", String::from_utf8_lossy(&screen.stdout))
     }
+}
+
+/// The token of a peer's life.
+pub fn token(paths: &Paths, identity: &str, generation: u64) -> String {
+    let file = paths.peer(&identity.parse().unwrap()).join(format!("token-g{generation}"));
+    format!("{identity}.{generation}.{}", std::fs::read_to_string(file).unwrap())
 }
 
 pub fn new(to: &str, body: &str) -> NewMessage {
