@@ -7,7 +7,7 @@ use super::{
     id::AttachmentId,
     meta::Meta,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A blob as the manifest knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,10 @@ impl Book {
             }
             Change::Release(scope) => self.release(&scope),
             Change::Adopt { parent, child } => self.adopt(&parent, &child),
-            Change::Lend { from, to, owner, ids, at_ms } => {
+            Change::Lend { from, to, owner, ids, at_ms, quotas } => {
+                if let Some(error) = self.too_much_lent(&to, &ids, quotas) {
+                    return Changed::Refused(error);
+                }
                 let claims = ids.into_iter().map(|id| Claim { session: to.clone(), id, owner: owner.clone() });
                 self.commit(&from, claims.collect(), at_ms)
             }
@@ -144,6 +147,19 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    /// What another session gives counts as what this one puts: else a quota would be passed by sending.
+    fn too_much_lent(&self, to: &Session, ids: &[AttachmentId], quotas: Quotas) -> Option<AttachmentError> {
+        let limit = quotas.session_bytes_max?;
+        let new: BTreeSet<_> = ids.iter().filter(|id| !self.holds(to, **id)).collect();
+        let lent: u64 = new.iter().filter_map(|id| self.blobs.get(id)).map(|row| row.meta.byte_len).sum();
+        let wanted = self.held_by(to) + lent;
+        (lent > 0 && wanted > limit).then(|| AttachmentError::OverQuota {
+            whose: format!("the session {to}"),
+            limit,
+            wanted,
+        })
     }
 
     fn held_by(&self, session: &Session) -> u64 {

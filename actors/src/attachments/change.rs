@@ -107,6 +107,8 @@ pub enum Change {
         ids: Vec<AttachmentId>,
         /// When, milliseconds since the epoch.
         at_ms: i64,
+        /// How much whoever gets them may hold.
+        quotas: Quotas,
     },
     /// Intents that nobody stands for any more end, unless they were committed meanwhile.
     DropStale(Vec<Intent>),

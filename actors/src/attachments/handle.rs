@@ -316,7 +316,8 @@ impl Attachments {
     /// Has another session refer for good to what `from` refers to; all of them or none.
     ///
     /// # Errors
-    /// [`AttachmentError::UnknownBlob`] for one that `from` did not put; the manifest can not be written.
+    /// [`AttachmentError::UnknownBlob`] for one that `from` did not put; [`AttachmentError::OverQuota`] where the other
+    /// session would hold more than it may; the manifest can not be written.
     pub async fn lend(
         &self,
         from: Session,
@@ -325,7 +326,8 @@ impl Attachments {
         ids: Vec<AttachmentId>,
     ) -> Result<(), FleetError> {
         let at_ms = self.shared.now_ms();
-        self.claim(Change::Lend { from, to, owner, ids: ids.clone(), at_ms }, &ids).await
+        let quotas = self.shared.quotas;
+        self.claim(Change::Lend { from, to, owner, ids: ids.clone(), at_ms, quotas }, &ids).await
     }
 
     /// Has references written that are meant to last.

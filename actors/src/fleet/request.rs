@@ -2,7 +2,10 @@
 
 use crate::{
     names::Identity,
-    peer::{limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+    peer::{
+        limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy,
+        sandbox::Sandbox,
+    },
     ports::EndReport,
     provisioner::outcome::RuntimeReport,
     view::{PeerView, PhaseName},

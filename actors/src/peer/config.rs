@@ -2,8 +2,8 @@
 
 use super::{
     input::PeerRules,
-    one_task::{OneTask, WakePolicy},
     limits::Limits,
+    one_task::{OneTask, WakePolicy},
     restart_policy::{RestartLimit, RestartPolicy},
     sandbox::Sandbox,
 };

@@ -2,7 +2,10 @@
 
 use crate::{
     names::{Generation, Identity, Personality, Runtime},
-    peer::{limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy, sandbox::Sandbox},
+    peer::{
+        limits::Limits, one_task::WakePolicy, restart_knobs::RestartKnobs, restart_policy::RestartPolicy,
+        sandbox::Sandbox,
+    },
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

@@ -65,7 +65,10 @@ fn stdin() -> Outcome<String> {
     let read = std::io::stdin().lock().take(TEXT_BYTES_MAX + 1).read_to_end(&mut text);
     read.map_err(|error| Failure::failed("can not read stdin", error))?;
     if text.len() as u64 > TEXT_BYTES_MAX {
-        return Err(Failure::usage(format!("stdin has more than {TEXT_BYTES_MAX} bytes"), "name the message by its id"));
+        return Err(Failure::usage(
+            format!("stdin has more than {TEXT_BYTES_MAX} bytes"),
+            "name the message by its id",
+        ));
     }
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

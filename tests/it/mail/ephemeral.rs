@@ -3,7 +3,7 @@
 use super::{
     Post, bodies,
     crash::{home_of, root},
-    home, new, read, token,
+    home, new, read,
 };
 use crate::support::{Daemon, PATIENCE, eventually};
 use coalmine_actors::{
@@ -65,10 +65,11 @@ async fn a_silent_life_ends_in_its_time_and_one_that_is_done_at_once() {
     let post = post(NEVER_MS, 1_500).await;
     let silent = post.send("bob", "say nothing").await;
     post.landed(&silent).await;
+    let first = post.token("bob");
     post.rig.until("bob", "asleep", |view| view.phase == PhaseName::Asleep).await;
     let next = post.send("bob", "be quick").await;
     post.landed(&next).await;
-    let (first, second) = (token(post.rig.fleet.paths(), "agent-bob", 1), post.token("bob"));
+    let second = post.token("bob");
     let error = post.rig.fleet.done(Some(&first), "bob").await.unwrap_err();
     assert_eq!(error.code(), "not-in-session", "that life is over");
     post.rig.fleet.done(Some(&second), "bob").await.unwrap();
@@ -102,7 +103,16 @@ async fn a_life_goes_on_after_its_reply_as_long_as_something_is_seen_of_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_dies_gives_no_life_a_second_task() {
     let daemon = Daemon::on(root()).await;
-    daemon.ask(&["create", "bob", "--runtime", "agent", "--wake-policy", "ephemeral", "--env", &home_of(&daemon, "bob")]);
+    daemon.ask(&[
+        "create",
+        "bob",
+        "--runtime",
+        "agent",
+        "--wake-policy",
+        "ephemeral",
+        "--env",
+        &home_of(&daemon, "bob"),
+    ]);
     daemon.ask(&["send", "bob", "--message", "first", "--wait", "submitted"]);
     daemon.ask(&["send", "bob", "--message", "second"]);
     daemon.signal(rustix::process::Signal::KILL);

@@ -6,7 +6,9 @@ mod deliver;
 mod disk;
 mod ephemeral;
 mod faces;
+mod numbers;
 mod resume;
+mod session;
 mod wake;
 
 pub use crash::{peer, root};

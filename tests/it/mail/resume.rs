@@ -27,9 +27,11 @@ impl Post {
         let of = |event: &Event| event.get("identity") == Some(&identity);
         let starts = self.rig.until_events("starting", lives).await;
         let word = |event: &Event, key: &str| event.get(key).unwrap_or_default().to_owned();
-        let told: Vec<_> = starts.iter().filter(|event| of(event)).map(|event| {
-            (format!("{} {}", word(event, "gen"), word(event, "begins")), word(event, "because"))
-        }).collect();
+        let told: Vec<_> = starts
+            .iter()
+            .filter(|event| of(event))
+            .map(|event| (format!("{} {}", word(event, "gen"), word(event, "begins")), word(event, "because")))
+            .collect();
         // What was decided is what the program was started with.
         let log = std::fs::read_to_string(self.home(name).join("begun")).unwrap();
         assert_eq!(told.iter().map(|(began, _)| began.as_str()).collect::<Vec<_>>(), log.lines().collect::<Vec<_>>());

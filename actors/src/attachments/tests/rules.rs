@@ -59,6 +59,29 @@ fn putting_again_what_is_committed_does_not_uncommit_it() {
 }
 
 #[test]
+fn what_is_lent_counts_against_whoever_gets_it() {
+    let mut book = Book::default();
+    for name in ["x", "y"] {
+        put(&mut book, &claim("ann", "t", name));
+    }
+    let bob: Session = "bob".parse().unwrap();
+    let lend = |names: &[&str], owner: &str, session_bytes_max| {
+        let ids = names.iter().map(|name| id(name)).collect();
+        let (from, owner) = ("ann".parse().unwrap(), owner.parse().unwrap());
+        let quotas = Quotas { session_bytes_max, total_bytes_max: None };
+        Change::Lend { from, to: "bob".parse().unwrap(), owner, ids, at_ms: 9, quotas }
+    };
+    let refused = book.apply(lend(&["x", "y"], "mail:1", Some(19)));
+    let whose = "the session bob".to_owned();
+    assert_eq!(refused, Changed::Refused(AttachmentError::OverQuota { whose, limit: 19, wanted: 20 }));
+    assert!(!book.holds(&bob, id("x")), "all or none");
+    // The same twice is held once; what is held already costs nothing, also where there is no room left.
+    assert_eq!(book.apply(lend(&["x", "x"], "mail:2", Some(10))), Changed::References(2));
+    assert_eq!(book.apply(lend(&["x"], "mail:3", Some(5))), Changed::References(1));
+    assert_eq!(book.apply(lend(&["x", "y"], "mail:4", None)), Changed::References(2));
+}
+
+#[test]
 fn all_references_are_committed_or_none() {
     let mut book = Book::default();
     let bob = claim("s", "t", "x");

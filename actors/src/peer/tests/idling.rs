@@ -75,7 +75,8 @@ fn what_was_never_ready_leaves_what_there_was_to_go_on_with() {
         .run("start; server 2; canary 2; session 2; stop; ended 2; start; server 3")
         .check(&[("canary 3", "save, open 3 resumed => starting")]);
     // A first life that never was ready left nothing.
-    lab().run("start; server 1; canary 1; session 1; stop; ended 1; start; server 2")
+    lab()
+        .run("start; server 1; canary 1; session 1; stop; ended 1; start; server 2")
         .check(&[("canary 2", "save, open 2 => starting")]);
 }
 
@@ -117,7 +118,10 @@ fn a_refresh_begins_afresh_whatever_it_was() {
         let (refresh, ended) = if before.is_empty() { ("refresh", "ended 1; ") } else { ("refresh", "") };
         drowsy()
             .run(&format!("given 1 build; {before}{refresh}; {ended}server 2"))
-            .check(&[("canary 2", "save, open 2 => starting"), ("died 2", "settle 2 signal:9, sweep 2, save => backoff")])
+            .check(&[
+                ("canary 2", "save, open 2 => starting"),
+                ("died 2", "settle 2 signal:9, sweep 2, save => backoff"),
+            ])
             .run("settled 2; swept 2; server 3")
             .check(&[("canary 3", "save, open 3 => starting")]);
     }

@@ -66,7 +66,12 @@ impl Model {
         let wants_up = input.wants_life();
         let is_request = wants_up || matches!(input, Input::Stop { .. } | Input::Reset | Input::Done(_));
         let (is_wake, is_idle) = (matches!(input, Input::Wake(_)), matches!(input, Input::Idle(_)));
-        if wants_up || matches!(input, Input::Ready(_) | Input::Delivered(_) | Input::Given(..) | Input::Replied(_) | Input::Found(..)) {
+        if wants_up
+            || matches!(
+                input,
+                Input::Ready(_) | Input::Delivered(_) | Input::Given(..) | Input::Replied(_) | Input::Found(..)
+            )
+        {
             self.sign_ms = self.now_ms;
         }
         let (is_stop, is_reset) = (matches!(input, Input::Stop { .. }), matches!(input, Input::Reset));

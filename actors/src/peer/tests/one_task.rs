@@ -97,7 +97,9 @@ fn what_can_not_be_ended_goes_on_and_is_tried_again() {
 
 #[test]
 fn a_program_that_leaves_after_its_task_is_there_for_the_next_one() {
-    ephemeral().run("exit 1 0").check(&[("ended 1", "save => asleep"), ("mail", "answer 2 was=asleep, start 2 => starting")]);
+    ephemeral()
+        .run("exit 1 0")
+        .check(&[("ended 1", "save => asleep"), ("mail", "answer 2 was=asleep, start 2 => starting")]);
     // One that fails is restarted as any other.
     ephemeral().check(&[("exit 1 3", "save, end 1 session-exit => stopping"), ("ended 1", "start 2 => starting")]);
 }

@@ -54,7 +54,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             Change::Commit { session: claim.session, owner: claim.owner, ids, at_ms }
         }),
         1 => (any_claim(), 0..3u8, ids(), 0..9i64).prop_map(|(claim, from, ids, at_ms)| {
-            Change::Lend { from: session(from), to: claim.session, owner: claim.owner, ids, at_ms }
+            Change::Lend { from: session(from), to: claim.session, owner: claim.owner, ids, at_ms, quotas: QUOTAS }
         }),
         1 => any_scope().prop_map(Change::Release),
         1 => (0..3u8, 0..3u8).prop_map(|(of, to)| Change::Adopt { parent: session(of), child: session(to) }),

@@ -8,6 +8,7 @@ use coalmine_actors::attachments::{
     claim::Claim,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 
 /// Carries out a batch; on an error none of it.
 pub(super) fn apply(connection: &mut Connection, changes: &[Change]) -> rusqlite::Result<Vec<Changed>> {
@@ -47,7 +48,10 @@ fn one(batch: &Transaction<'_>, change: &Change) -> rusqlite::Result<Changed> {
             Ok(Changed::Done)
         }
         Change::Commit { session, owner, ids, at_ms } => commit(batch, session, session, owner, ids, *at_ms),
-        Change::Lend { from, to, owner, ids, at_ms } => commit(batch, from, to, owner, ids, *at_ms),
+        Change::Lend { from, to, owner, ids, at_ms, quotas } => match too_much_lent(batch, to, ids, *quotas)? {
+            Some(error) => Ok(refused(error)),
+            None => commit(batch, from, to, owner, ids, *at_ms),
+        },
         Change::Release(scope) => release(batch, scope),
         Change::Adopt { parent, child } => adopt(batch, parent, child),
         Change::DropStale(intents) => drop_stale(batch, intents),
@@ -125,6 +129,25 @@ fn over_quota(
         }
     }
     Ok(None)
+}
+
+/// What another session gives counts as what this one puts.
+fn too_much_lent(
+    batch: &Transaction<'_>,
+    to: &Session,
+    ids: &[AttachmentId],
+    quotas: Quotas,
+) -> rusqlite::Result<Option<AttachmentError>> {
+    let Some(limit) = quotas.session_bytes_max else { return Ok(None) };
+    let mut lent = 0;
+    for id in ids.iter().collect::<BTreeSet<_>>() {
+        if !ask::holds(batch, to, *id)? {
+            lent += ask::row(batch, *id)?.map_or(0, |row| row.meta.byte_len);
+        }
+    }
+    let wanted = ask::held_by(batch, to)? + lent;
+    let whose = format!("the session {to}");
+    Ok((lent > 0 && wanted > limit).then_some(AttachmentError::OverQuota { whose, limit, wanted }))
 }
 
 fn turn(batch: &Transaction<'_>, id: AttachmentId, from: BlobState, to: BlobState) -> rusqlite::Result<Changed> {
