@@ -117,3 +117,50 @@ async fn what_waited_for_a_daemon_that_died_is_brought_by_the_next_one_in_order(
     .await;
     assert_eq!(bodies(&read(&home)), ["0", "1", "2", "3", "4", "5"]);
 }
+
+/// Every state in which a message can rest, and a daemon that dies without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_state_outlives_a_daemon_that_is_killed() {
+    let daemon = Daemon::on(root()).await;
+    peer(&daemon, "bob");
+    daemon.sleeper("sh");
+    let send = |to: &str, body: &str, more: &[&str]| -> String {
+        let args = [&["--json", "send", to, "--message", body], more].concat();
+        daemon.coalmine(&args).json()["data"]["id"].as_str().unwrap().to_owned()
+    };
+    let submitted = send("bob", "submitted", &["--wait", "submitted"]);
+    let seen = send("bob", "seen", &["--wait", "submitted"]);
+    daemon.ask(&["mail", "ack", &seen]);
+    let refused = send("sh", "refused", &[]);
+    let home = home(daemon.folder(), "bob");
+    std::fs::write(home.join("busy"), "").unwrap();
+    let expired = send("bob", "expired", &["--expires", "50ms"]);
+    let failed = send("bob", "cancelled", &[]);
+    daemon.ask(&["mail", "cancel", &failed]);
+    let queued = send("bob", "queued", &[]);
+    let ids =
+        [(submitted, "submitted"), (seen, "seen"), (refused, "refused"), (expired, "expired"), (failed, "failed")];
+    let over = |daemon: &Daemon| {
+        let stand = |(id, wanted): &(String, &str)| daemon.ask(&["mail", "show", id])["state"] == *wanted;
+        ids.iter().all(stand).then_some(())
+    };
+    crate::support::eventually("each is where it is to be", || async { over(&daemon) }).await;
+    let before = daemon.ask(&["mail", "list"]);
+    daemon.signal(rustix::process::Signal::KILL);
+    let (_, root) = daemon.ended().await;
+    let daemon = Daemon::on(root).await;
+    over(&daemon).expect("what was told stays true");
+    let kept = |page: &Value| {
+        let mut kept = page["messages"].as_array().unwrap().clone();
+        // What is in the way is of the moment.
+        kept.iter_mut().for_each(|message| drop(message.as_object_mut().unwrap().remove("waits_because")));
+        kept
+    };
+    assert_eq!(kept(&daemon.ask(&["mail", "list"])), kept(&before), "with every time");
+    std::fs::remove_file(home.join("busy")).unwrap();
+    crate::support::eventually("the last one landed", || async {
+        (daemon.ask(&["mail", "show", &queued])["state"] == "submitted").then_some(())
+    })
+    .await;
+    assert_eq!(bodies(&read(&home)), ["submitted", "seen", "queued"]);
+}

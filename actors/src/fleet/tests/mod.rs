@@ -7,4 +7,5 @@ mod loading;
 mod memory;
 mod removal;
 mod root;
+mod sessions;
 mod survival;

@@ -32,8 +32,14 @@ impl House {
     }
 
     async fn with_agent_up() -> Self {
+        Self::with_agent_that(|anna| anna).await
+    }
+
+    /// A fleet whose one agent is as it is wished, and up.
+    pub(super) async fn with_agent_that(wish: impl FnOnce(PeerSpec) -> PeerSpec) -> Self {
         let runtime: Runtime = "agent".parse().unwrap();
         let anna = PeerSpec { runtimes: vec![runtime.clone()], default_runtime: runtime, ..spec("anna", None) };
+        let anna = wish(anna);
         let house = Self::start(FakeWorld::with(document(vec![anna]))).await;
         house.booted().await.unwrap();
         house.ask(AGENT, PeerMsg::Start).await.unwrap();
@@ -41,11 +47,11 @@ impl House {
         house
     }
 
-    async fn until_life(&self, peer: &str, generation: u64) {
+    pub(super) async fn until_life(&self, peer: &str, generation: u64) {
         self.until_view(peer, |view| view.phase == PhaseName::Up && view.generation == Generation(generation)).await;
     }
 
-    fn tells(&self, ev: &str) -> Vec<String> {
+    pub(super) fn tells(&self, ev: &str) -> Vec<String> {
         let word = format!(" ev={ev} ");
         self.world.journal.lines().into_iter().filter(|line| line.contains(&word)).collect()
     }
