@@ -7,6 +7,7 @@ mod disk;
 mod ephemeral;
 mod faces;
 mod numbers;
+mod real;
 mod resume;
 mod session;
 mod wake;
