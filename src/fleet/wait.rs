@@ -107,6 +107,8 @@ fn outcome(view: PeerView) -> Result<PeerView, FleetError> {
         PhaseName::Up | PhaseName::NeedsAttention => Ok(view),
         // Its program did what it had to do, and ended content.
         PhaseName::Stopped if view.deaths_recent == 0 => Ok(view),
+        // Only what was up falls asleep: its one task was done before anybody had looked.
+        PhaseName::Asleep => Ok(view),
         // Nothing died: it could not be started at all, or somebody else is in the way.
         PhaseName::Backoff if view.deaths_recent == 0 => refused(view, |identity| {
             format!("the fleet tries again by itself; `coalmine show {identity}` says how it goes")
@@ -176,6 +178,13 @@ mod tests {
         until_down(&views, "stop", &accepted(1), BIRTH).await.unwrap();
         let views = watch::Sender::new(wished("stopped", 3, "start"));
         until_up(&views, "start", &accepted(1), BIRTH).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_up_and_sleeps_already_was_started() {
+        let views = watch::Sender::new(wished("asleep", 1, "start"));
+        let view = until_up(&views, "start", &accepted(1), BIRTH).await.unwrap();
+        assert_eq!(view.phase, PhaseName::Asleep);
     }
 
     #[tokio::test(start_paused = true)]

@@ -86,6 +86,25 @@ async fn a_stop_wins_over_the_wake_for_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_races_the_wake_for_a_message_leaves_it_down_and_the_message_told() {
+    let post = Post::new().await;
+    for round in 0..6 {
+        let name = format!("bob{round}");
+        post.asleep(&name).await;
+        let (sent, stopped) =
+            tokio::join!(post.send(&name, "now"), post.rig.fleet.stop(&name, crate::support::PATIENCE));
+        stopped.unwrap();
+        let over = post.over(&sent).await;
+        match over.progress.state {
+            State::Submitted => assert_eq!(bodies(&post.read(&name)), ["now"]),
+            State::Refused => assert_eq!(over.progress.reason.unwrap().code, "stopped"),
+            state => panic!("{state} in round {round}"),
+        }
+        assert_eq!(post.rig.view(&name).phase, PhaseName::Stopped, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_waits_out_a_death_and_lands_in_the_next_life() {
     let post = Post::with(|builder| {
         let limit = coalmine::actors::peer::restart_policy::RestartLimit {
