@@ -2,7 +2,10 @@
 
 use super::{context::Context, failure::Outcome, output};
 use crate::{age, text::one_line};
-use coalmine_actors::{peer::restart_policy::RestartLimit, view::PeerView};
+use coalmine_actors::{
+    peer::{one_task::WakePolicy, restart_policy::RestartLimit},
+    view::PeerView,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// Longest detail on a card, characters.
@@ -44,9 +47,12 @@ fn card(peer: &PeerView, now: Timestamp) -> String {
     row("", limit(&peer.restart_limit));
     row(
         "sleeps",
-        peer.idle_after_ms.map_or(String::new(), |ms| format!("after {} without a sign of life", duration(ms))),
+        match (peer.wake_policy, peer.idle_after_ms) {
+            (WakePolicy::Ephemeral, _) => "when the one task of its life is done".into(),
+            (WakePolicy::Persistent, Some(ms)) => format!("after {} without a sign of life", duration(ms)),
+            (WakePolicy::Persistent, None) => String::new(),
+        },
     );
-    row("", if peer.wake_policy.is_persistent() { String::new() } else { "ephemeral: a life has one task".into() });
     row("mail", peer.mail.map_or(String::new(), |waits| output::waits(peer, waits, now)));
     row("limits", peer.limits.to_string());
     row("restarts", peer.restarts.to_string());

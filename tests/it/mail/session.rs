@@ -71,6 +71,7 @@ async fn a_session_says_that_its_task_is_done_and_its_life_ends() {
         (&ann["gen"], &ann["detail"], &ann["wake_policy"]),
         (&json!(1), &json!("its task is done"), &json!("ephemeral"))
     );
+    daemon.coalmine(&["show", "ann"]).tells(&["when the one task of its life is done"]);
     let claim = daemon.paths().peer(&"shell-ann".parse().unwrap()).join("claim-g1");
     let claim = std::fs::read_to_string(claim).unwrap();
     assert!(claim.contains("why=task-over") && claim.contains("by=peer"), "{claim}");
