@@ -5,7 +5,10 @@ use super::{
     failure::{Failure, Outcome},
 };
 use crate::{
-    api::wire::ErrorBody,
+    api::{
+        client::{Client, ClientError},
+        wire::ErrorBody,
+    },
     io::session_token,
     mcp::{MESSAGE_BYTES_MAX, Refusal, Server, ToolSet, Toolbox},
 };
@@ -14,10 +17,11 @@ use rmcp::{
     model::{CallToolResult, JsonObject, Tool},
     transport::async_rw::AsyncRwTransport,
 };
+use std::io::ErrorKind;
 
-/// Said where the daemon's socket can not even be asked for: walls around a peer keep it from every socket.
-const WALLED: &str = "a peer in a sandbox can not reach the daemon: the walls forbid sockets; `coalmine doctor`, run outside, \
-                      says how a peer is held";
+/// Said where the kernel forbids the daemon's socket.
+const WALLED: &str = "a peer in a sandbox makes no Unix sockets, so its agent has no tools of the fleet; `coalmine show NAME`, \
+                      outside, says how it is held";
 
 /// Offer the fleet's tools to an agent, by the Model Context Protocol on stdin and stdout
 ///
@@ -57,43 +61,34 @@ struct Remote {
 impl Toolbox for Remote {
     /// Without a daemon those that are there for everybody: a client asks only once, at its own start.
     async fn list(&self) -> Vec<Tool> {
-        let tools = async { Ok::<_, Failure>(self.client()?.tools(self.set).await?) };
+        let tools = async { self.client()?.tools(self.set).await.map_err(told) };
         match tools.await {
             Ok(tools) => tools,
-            Err(failure) => {
-                self.context.note(&format!("{}; the effects that are granted are not listed", told(failure).message));
+            Err(why) => {
+                self.context.note(&format!("{}; the effects that are granted are not listed", why.message));
                 self.set.rows().into_iter().map(|row| row.tool()).collect()
             }
         }
     }
 
     async fn call(&self, name: String, args: JsonObject) -> Result<CallToolResult, Refusal> {
-        let call = async { Ok::<_, Failure>(self.client()?.tool(self.set, &name, &args).await?) };
-        call.await.map_err(|failure| told(failure).into())
+        Ok(self.client()?.tool(self.set, &name, &args).await.map_err(told)?)
     }
 }
 
 impl Remote {
-    fn client(&self) -> Outcome<crate::api::client::Client> {
-        Ok(self.context.client()?.with_token(session_token::own()))
+    fn client(&self) -> Result<Client, ErrorBody> {
+        Ok(self.context.client().map_err(Failure::into_body)?.with_token(session_token::own()))
     }
 }
 
-/// What a failure says. What only walls refuse is said to be their doing.
-fn told(failure: Failure) -> ErrorBody {
-    match failure {
-        Failure::Error(mut body) => {
-            if body.message.contains("Operation not permitted") || body.message.contains("Permission denied") {
-                body.hint = WALLED.into();
-            }
-            body
-        }
-        Failure::Quiet(code) => ErrorBody {
-            code: "failed".into(),
-            message: format!("failed with the exit code {code}"),
-            hint: String::new(),
-            retryable: false,
-            exit_code: code,
-        },
+/// What a failure says. That the kernel forbids the socket itself is the doing of walls around this process.
+fn told(error: ClientError) -> ErrorBody {
+    let is_walled =
+        matches!(&error, ClientError::Unreachable { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+    let mut body = Failure::from(error).into_body();
+    if is_walled {
+        body.hint = WALLED.into();
     }
+    body
 }

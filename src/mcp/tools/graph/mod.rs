@@ -22,6 +22,7 @@ use crate::mcp::{
 use rmcp::model::CallToolResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 pub(in crate::mcp) use rows::GraphTool;
 
@@ -99,7 +100,7 @@ pub(in crate::mcp) async fn call(tools: &FleetTools, tool: GraphTool, mut args: 
             stored::forget(tools, graph.ids_of_relations(&args.objects("relations")?)).await?;
             Ok(done("Relations deleted successfully"))
         }
-        GraphTool::ReadGraph => drawn(&graph, |_| true),
+        GraphTool::ReadGraph => whole(&graph),
         GraphTool::SearchNodes => {
             let words = args.the("query").to_lowercase();
             let holds = |text: &String| text.to_lowercase().contains(&words);
@@ -114,14 +115,18 @@ pub(in crate::mcp) async fn call(tools: &FleetTools, tool: GraphTool, mut args: 
     }
 }
 
-/// These entities, and the relations of at least one of them; of all, all relations.
+/// These entities, and every relation of at least one of them.
 fn drawn(graph: &Graph, wanted: impl Fn(&Entity) -> bool) -> Given {
     let entities: Vec<_> = graph.entities().filter(|entity| wanted(entity)).collect();
-    let whole = entities.len() == graph.entities().count();
-    let names: std::collections::HashSet<_> = entities.iter().map(|entity| entity.name.as_str()).collect();
-    let touches =
-        |relation: &&Relation| whole || names.contains(relation.from.as_str()) || names.contains(relation.to.as_str());
+    let names: HashSet<_> = entities.iter().map(|entity| entity.name.as_str()).collect();
+    let touches = |one: &&Relation| names.contains(one.from.as_str()) || names.contains(one.to.as_str());
     let relations: Vec<_> = graph.relations().filter(touches).collect();
+    pretty(json!({ "entities": entities, "relations": relations }), None)
+}
+
+/// All of it, also relations of what is no entity.
+fn whole(graph: &Graph) -> Given {
+    let (entities, relations): (Vec<_>, Vec<_>) = (graph.entities().collect(), graph.relations().collect());
     pretty(json!({ "entities": entities, "relations": relations }), None)
 }
 
