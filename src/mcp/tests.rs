@@ -58,11 +58,15 @@ impl Wire {
 
     async fn initialized() -> Self {
         let mut wire = Self::open();
-        let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
-        let answer = wire.ask(1, "initialize", params).await;
-        assert_eq!(answer["result"]["serverInfo"]["name"], "coalmine", "{answer}");
-        wire.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        wire.greet(1).await;
         wire
+    }
+
+    async fn greet(&mut self, id: u64) {
+        let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+        let answer = self.ask(id, "initialize", params).await;
+        assert_eq!(answer["result"]["serverInfo"]["name"], "coalmine", "{answer}");
+        self.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
     }
 
     async fn say(&mut self, line: &str) {
@@ -184,10 +188,12 @@ async fn a_client_that_leaves_in_the_middle_of_a_line_ends_the_server() {
 }
 
 #[tokio::test]
-async fn a_call_before_the_beginning_harms_nothing() {
+async fn a_call_before_the_greeting_is_refused_and_the_greeting_still_taken() {
     let mut wire = Wire::open();
-    wire.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"peers","arguments":{"a":1}}}"#).await;
-    // Served or refused, but never left without an answer.
-    let answer = wire.next().await;
-    println!("{answer:?}");
+    let answer = wire.ask(1, "tools/call", json!({ "name": "peers", "arguments": { "a": 1 } })).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    let answer = wire.ask(2, "tools/list", json!({})).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    wire.greet(3).await;
+    wire.works(4).await;
 }

@@ -101,6 +101,9 @@ async fn what_is_no_message_ends_nothing_and_what_never_begins_is_told() {
     assert_eq!(agent.call("peers", json!({}))["peers"], json!([]));
     agent.write(b"{\"jsonrpc\":\"2.0\",\"id\":");
     assert_eq!(agent.leave().code(), Some(0), "a stdin that ends in the middle of a line has ended");
+    let mut early = Agent::new(&daemon, &[], None);
+    early.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string());
+    assert_eq!(early.leave().code(), Some(2), "who does not greet is no client");
     let silent = Agent::new(&daemon, &[], None);
     assert_eq!(silent.leave().code(), Some(0));
 }
