@@ -5,10 +5,7 @@ use super::{
     failure::{Failure, Outcome},
 };
 use crate::{
-    api::{
-        client::{Client, ClientError},
-        wire::ErrorBody,
-    },
+    api::{client::Client, wire::ErrorBody},
     io::session_token,
     mcp::{MESSAGE_BYTES_MAX, Refusal, Server, ToolSet, Toolbox},
 };
@@ -17,9 +14,9 @@ use rmcp::{
     model::{CallToolResult, JsonObject, Tool},
     transport::async_rw::AsyncRwTransport,
 };
-use std::io::ErrorKind;
+use std::{io::ErrorKind, os::unix::net::UnixDatagram};
 
-/// Said where the kernel forbids the daemon's socket.
+/// Said where the kernel forbids this process any Unix socket.
 const WALLED: &str = "a peer in a sandbox makes no Unix sockets, so its agent has no tools of the fleet; `coalmine show NAME`, \
                       outside, says how it is held";
 
@@ -29,7 +26,6 @@ const WALLED: &str = "a peer in a sandbox makes no Unix sockets, so its agent ha
 /// COALMINE_TOKEN; anywhere else it is the operator. The tools work as soon as a daemon answers, also one that is started
 /// later or again; without one a call says so. Ends with stdin.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Args {
     /// Offer the nine tools of the reference memory server in place of the fleet's own
     #[arg(long, value_name = "SERVER", value_parser = clap::builder::PossibleValuesParser::new(["server-memory"]))]
@@ -78,16 +74,15 @@ impl Toolbox for Remote {
 
 impl Remote {
     fn client(&self) -> Result<Client, ErrorBody> {
-        Ok(self.context.client().map_err(Failure::into_body)?.with_token(session_token::own()))
+        Ok(self.context.client().map_err(told)?.with_token(session_token::own()))
     }
 }
 
-/// What a failure says. That the kernel forbids the socket itself is the doing of walls around this process.
-fn told(error: ClientError) -> ErrorBody {
-    let is_walled =
-        matches!(&error, ClientError::Unreachable { source, .. } if source.kind() == ErrorKind::PermissionDenied);
-    let mut body = Failure::from(error).into_body();
-    if is_walled {
+/// What a failure says, and what walls have to do with it.
+fn told(failure: impl Into<Failure>) -> ErrorBody {
+    let mut body = failure.into().into_body();
+    // Asked of the kernel itself: behind walls not even the way to the daemon's socket is known.
+    if UnixDatagram::unbound().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
         body.hint = WALLED.into();
     }
     body

@@ -112,7 +112,8 @@ pub(crate) fn output(output: Output) -> CallToolResult {
     if text.len() <= RESULT_BYTES_MAX {
         return told(json!({ "ok": value }), text);
     }
-    let kept = &text[..text.floor_char_boundary(RESULT_BYTES_MAX)];
+    let whole = (0..=RESULT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let kept = &text[..whole];
     let cut = json!({ "cut": true, "bytes": text.len(), "bytes_max": RESULT_BYTES_MAX });
     told(cut, format!("{kept}\n[cut: {RESULT_BYTES_MAX} of {} bytes]", text.len()))
 }

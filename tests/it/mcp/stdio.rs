@@ -1,9 +1,10 @@
 //! `coalmine mcp`: an agent at its stdin, a daemon that may come and go behind it.
 
 use super::{Agent, token};
-use crate::support::{Daemon, Root};
+use crate::support::{Daemon, Root, eventually, skip};
+use coalmine::io::sandbox;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What the agent's process ever held in memory at once, KiB.
 fn peak_kib(pid: u32) -> u64 {
@@ -120,4 +121,65 @@ async fn a_peers_own_agent_speaks_for_it_until_its_life_ends() {
     daemon.ask(&["stop", "ann"]);
     let gone = agent.call("memory_list", json!({}));
     assert_eq!(gone["error"]["code"], "not-attested", "a life that is over speaks for nobody: {gone}");
+}
+
+/// The walls forbid every Unix socket, and with it the way to the daemon.
+#[tokio::test]
+async fn behind_walls_a_call_says_that_they_are_in_the_way() {
+    if sandbox::abi().is_none() {
+        return skip("behind walls a call says that they are in the way", "this kernel has no Landlock");
+    }
+    let daemon = Daemon::start().await;
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_coalmine"));
+    let (project, programs) = (daemon.folder().join("project"), program.parent().unwrap());
+    std::fs::create_dir(&project).unwrap();
+    let policy = format!(
+        "[allow]\neffects = [\"fs.read\", \"fs.write\"]\n[scope]\nfs_read = [{project:?}, {programs:?}]\nfs_write = [{project:?}]\n"
+    );
+    daemon.ask(&[
+        "create",
+        "bob",
+        "--sandbox",
+        "--policy",
+        &walled(&daemon, &policy),
+        "--cwd",
+        project.to_str().unwrap(),
+        "--start",
+        "--",
+        "/bin/sh",
+        "-c",
+        &script(program),
+    ]);
+    let said = project.join("said");
+    let said = eventually("the agent has left", || async { std::fs::read_to_string(&said).ok() }).await;
+    let answer: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    let error = &answer["result"]["structuredContent"]["error"];
+    assert_eq!(error["code"], "unreachable", "{said}");
+    assert!(error["hint"].as_str().unwrap().contains("sandbox makes no Unix sockets"), "{said}");
+}
+
+/// An agent that greets, calls, and leaves what it was told.
+fn script(program: &std::path::Path) -> String {
+    let client = json!({ "name": "test", "version": "1" });
+    let greeting = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
+    let says = [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": greeting }),
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "peers" } }),
+    ];
+    let lines: Vec<_> = says.iter().map(|line| format!("'{line}'")).collect();
+    format!(
+        "printf '%s\\n' {} | {} mcp >saying 2>&1; mv saying said; exec sleep 3600",
+        lines.join(" "),
+        program.display()
+    )
+}
+
+/// The name of a policy that is put there.
+fn walled(daemon: &Daemon, text: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let file = daemon.path().join("policies/walled.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    "walled".into()
 }
