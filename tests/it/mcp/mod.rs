@@ -9,17 +9,14 @@ mod listings;
 mod npm;
 mod stdio;
 
-use crate::support::{Daemon, Root, http as wire};
+use crate::support::{Daemon, PATIENCE, Root, gone_within, http as wire};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
-    time::Duration,
 };
-
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `coalmine mcp`, and whoever speaks to it. Ended with its handle.
 pub struct Agent {
@@ -107,14 +104,9 @@ impl Agent {
     /// Hangs up, and says how it ended.
     pub fn leave(mut self) -> ExitStatus {
         drop(self.stdin.take());
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(std::time::Instant::now() < deadline, "it goes on without a stdin");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        assert!(gone_within(&process, PATIENCE), "it goes on without a stdin");
+        self.child.wait().unwrap()
     }
 }
 
