@@ -53,6 +53,7 @@ pub mod error;
 pub mod explain;
 pub mod fleet;
 pub mod io;
+pub mod mcp;
 pub mod metrics;
 pub mod offline;
 pub mod paths;
@@ -60,7 +61,7 @@ pub mod runtimes;
 pub mod text;
 mod trace;
 pub use coalmine_actors as actors;
-pub use fleet::{Fleet, FleetBuilder, FleetHandle, Goal};
+pub use fleet::{Caller, Fleet, FleetBuilder, FleetHandle, Goal};
 
 // The helper compiles the witness without the actors' crate; both see the line format as `crate::logfmt`.
 use coalmine_actors::journal::logfmt;

@@ -27,6 +27,7 @@ mod mail;
 mod memory;
 mod provision;
 mod stream;
+mod tools;
 pub use attachments::{Download, PutAs};
 pub use mail::Follow;
 pub use stream::EventStream;

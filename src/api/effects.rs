@@ -2,7 +2,7 @@
 
 use super::{
     Shared,
-    extract::{Names, json},
+    extract::{Names, json, token},
     wire::{ApiError, Called, Envelope},
 };
 use axum::{
@@ -19,13 +19,14 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/v1/peers/{name}/effects/{op}", post(call))
 }
 
-/// `POST /v1/peers/{name}/effects/{op}?wait_ms=`: that it was refused, or failed, is an answer like every other; whoever
+/// `POST /v1/peers/{name}/effects/{op}?wait_ms=`: by a peer's own session, or by the operator. That it was refused, or failed, is an answer like every other; whoever
 /// hangs up calls it off.
 async fn call(
     State(shared): State<Shared>,
     Names(name, op): Names,
     request: Request,
 ) -> Result<Envelope<Called>, ApiError> {
+    let caller = shared.fleet.caller(token(request.headers()))?;
     let args: Value = json(request, CALL_BYTES_MAX).await?;
-    Ok(Envelope::new(shared.fleet.effect(&name, &op, args).await?.into()))
+    Ok(Envelope::new(shared.fleet.effect(&caller, &name, &op, args).await?.into()))
 }

@@ -4,7 +4,11 @@ use super::{BODY_BYTES_MAX, WAIT_TIME_MAX, wire::ApiError};
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{header::CONTENT_LENGTH, request::Parts},
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, CONTENT_LENGTH},
+        request::Parts,
+    },
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -31,6 +35,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
         let path = Path::from_request_parts(parts, state).await;
         path.map(|Path((one, other))| Self(one, other)).map_err(|_| ApiError::BadPath)
     }
+}
+
+/// What proves who asks: `Authorization: Bearer <COALMINE_TOKEN>`.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+    let said = headers.get(AUTHORIZATION)?.to_str().unwrap_or_default();
+    Some(said.strip_prefix("Bearer ").unwrap_or(said))
 }
 
 /// A query, parsed.

@@ -2,13 +2,13 @@
 
 use super::{
     Shared, closed,
-    extract::{Body, Name, Params, Wait},
+    extract::{Body, Name, Params, Wait, token},
     wire::{ApiError, Envelope, MailPage},
 };
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     routing::{get, post},
 };
 use coalmine_actors::{
@@ -51,12 +51,6 @@ enum Until {
 #[derive(Deserialize)]
 struct Following {
     until: Option<Until>,
-}
-
-/// What proves who sends: `Authorization: Bearer <COALMINE_TOKEN>`.
-fn token(headers: &HeaderMap) -> Option<&str> {
-    let said = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
-    Some(said.strip_prefix("Bearer ").unwrap_or(said))
 }
 
 /// `POST /v1/messages?until=&wait_ms=`; without `until` it answers as soon as the message is kept.

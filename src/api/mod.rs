@@ -7,7 +7,7 @@
 //!
 //! Every answer is `{"schema_version":1,"data":…}` or `{"schema_version":1,"error":{…}}`; what refuses before a
 //! handler is reached (no such route, a body that is too long, JSON that is none) answers in the same shape. Other
-//! shapes have `/v1/events` (server-sent events), `/v1/attachments/{id}` (the bytes), `/v1/openapi.json` and `/metrics`.
+//! shapes have `/v1/events` (server-sent events), `/v1/attachments/{id}` (the bytes), `/mcp`, `/v1/openapi.json` and `/metrics`.
 
 mod attachments;
 mod bind;
@@ -19,6 +19,7 @@ mod extract;
 mod follow;
 mod guard;
 mod mail;
+mod mcp;
 mod memory;
 mod metrics;
 mod openapi;
@@ -27,6 +28,7 @@ mod provision;
 mod range;
 mod serve;
 mod status;
+mod tools;
 mod wait;
 pub mod wire;
 
@@ -41,7 +43,7 @@ use axum::{
     routing::{get, post},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use wire::ApiError;
 
 /// Longest request body, bytes.
@@ -67,6 +69,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// The places at the table that are free.
     places: Arc<Semaphore>,
+    /// Held by whoever changes the knowledge graph by a tool.
+    graph: Arc<Mutex<()>>,
 }
 
 fn router(shared: Shared) -> Router {
@@ -90,8 +94,10 @@ fn router(shared: Shared) -> Router {
         .merge(attachments::routes())
         .merge(effects::routes())
         .merge(mail::routes())
+        .merge(mcp::routes())
         .merge(memory::routes())
         .merge(provision::routes())
+        .merge(tools::routes())
         .route("/v1/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics::show))
         .fallback(|| async { ApiError::NoRoute })
@@ -102,7 +108,8 @@ fn router(shared: Shared) -> Router {
 
 /// Ends a request that takes too long; a slow body counts.
 async fn deadline(request: Request, next: Next) -> Result<Response, ApiError> {
-    let after = REQUEST_TIME_MAX + extract::wait_of(request.uri().query().unwrap_or_default());
+    let asked = || REQUEST_TIME_MAX + extract::wait_of(request.uri().query().unwrap_or_default());
+    let after = mcp::patience(request.uri().path()).unwrap_or_else(asked);
     tokio::time::timeout(after, next.run(request)).await.map_err(|_| ApiError::Deadline { after })
 }
 

@@ -22,13 +22,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every source that has routes: the router's, and those of resources that keep their own.
-    const SOURCES: [&str; 6] = [
+    const SOURCES: [&str; 8] = [
         include_str!("mod.rs"),
         include_str!("attachments.rs"),
         include_str!("effects.rs"),
         include_str!("mail.rs"),
+        include_str!("mcp.rs"),
         include_str!("memory.rs"),
         include_str!("provision.rs"),
+        include_str!("tools.rs"),
     ];
 
     /// `get /v1/status` and so on, as the sources have them.

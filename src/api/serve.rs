@@ -77,7 +77,15 @@ fn serve_at(bound: Bound, fleet: FleetHandle, paths: &Paths) -> ApiServer {
     let (metrics, places) = (Arc::new(Metrics::default()), Places::new(CONNECTIONS_MAX, REFUSALS_MAX));
     let counting = tokio::spawn(count(Arc::clone(&metrics), fleet.events(), fleet.since(), paths.journal()));
     let free = Arc::clone(&places.served);
-    let shared = Shared { fleet, journal: paths.journal(), closing: ended.clone(), shutdown, metrics, places: free };
+    let shared = Shared {
+        fleet,
+        journal: paths.journal(),
+        closing: ended.clone(),
+        shutdown,
+        metrics,
+        places: free,
+        graph: Arc::default(),
+    };
     let accepting = tokio::spawn(accept(bound, Guard::new(paths), router(shared), places, ended));
     ApiServer { accepting, counting, closing, requests }
 }

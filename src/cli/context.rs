@@ -21,6 +21,7 @@ use serde::Serialize;
 const PROBLEM_CHARS_MAX: usize = 300;
 
 /// The command line's global part, understood.
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) place: Place,
     pub(super) json: bool,

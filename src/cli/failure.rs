@@ -60,6 +60,20 @@ impl Failure {
         Self::new(Kind::Unreachable, "unreachable", message, "start it with `coalmine up -d`")
     }
 
+    /// What it says; of one that was told already, its exit code.
+    pub(super) fn into_body(self) -> ErrorBody {
+        match self {
+            Self::Error(body) => body,
+            Self::Quiet(exit_code) => ErrorBody {
+                code: "failed".into(),
+                message: format!("failed with the exit code {exit_code}"),
+                hint: String::new(),
+                retryable: false,
+                exit_code,
+            },
+        }
+    }
+
     /// Done, but not all of it; what is missing has been told.
     pub(super) fn degraded() -> Self {
         Self::Quiet(exit_code(Kind::Degraded))

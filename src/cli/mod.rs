@@ -35,6 +35,7 @@ mod logs;
 mod mail;
 mod man;
 mod many;
+mod mcp;
 mod memory;
 mod memory_plugin;
 mod output;
@@ -102,6 +103,7 @@ enum Verb {
     Capture(capture::Args),
     Send(send::Args),
     Mail(mail::Args),
+    Mcp(mcp::Args),
     Interrupt(interrupt::Args),
     Logs(logs::Args),
     Events(events::Args),
@@ -168,6 +170,7 @@ async fn perform(context: &Context, verb: Verb) -> Outcome {
         Verb::Capture(args) => capture::run(context, args).await,
         Verb::Send(args) => send::run(context, args).await,
         Verb::Mail(args) => mail::run(context, args).await,
+        Verb::Mcp(args) => mcp::run(context, args).await,
         Verb::Interrupt(args) => interrupt::run(context, args).await,
         Verb::Logs(args) => logs::run(context, args).await,
         Verb::Events(args) => events::run(context, args).await,

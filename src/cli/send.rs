@@ -91,7 +91,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         (Some(message), _) => message,
         (None, file) => read(file.as_deref().unwrap_or(Path::new("-")))?,
     };
-    let token = std::env::var(session_token::VARIABLE).ok();
+    let token = session_token::own();
     let session = token.as_deref().and_then(|token| token.split('.').next()?.parse::<Session>().ok());
     let client = context.client()?.with_token(token);
     let expires_at = args.expires.and_then(|after| Timestamp::now().checked_add(after).ok());

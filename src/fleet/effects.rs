@@ -1,6 +1,6 @@
 //! The effects of a running fleet.
 
-use super::handle::FleetHandle;
+use super::{caller::Caller, handle::FleetHandle};
 use crate::{
     io::{
         blocking,
@@ -10,7 +10,7 @@ use crate::{
 };
 use coalmine_actors::{
     effects::{
-        EffectError, Effects, EffectsParts,
+        EffectError, EffectSession, Effects, EffectsParts,
         output::Output,
         port::{Added, EffectHost, PolicySource},
     },
@@ -99,12 +99,27 @@ impl FleetHandle {
     /// Calls an effect as the peer NAME, in the session that its life has.
     ///
     /// # Errors
-    /// Outside: no such peer, or its policy can not be read. Inside: what the effect itself fails with.
-    pub async fn effect(&self, name: &str, op: &str, args: Value) -> Result<Result<Output, EffectError>, FleetError> {
+    /// Outside: no such peer, not one that `caller` may be, or its policy can not be read. Inside: what the effect itself
+    /// fails with.
+    pub async fn effect(
+        &self,
+        caller: &Caller,
+        name: &str,
+        op: &str,
+        args: Value,
+    ) -> Result<Result<Output, EffectError>, FleetError> {
         let identity = resolve::one(&self.inner().registry.snapshot(), name)?;
-        let generation = self.entry(&identity)?.view.borrow().generation;
-        let session = self.effects().standing(&identity, generation).await?;
-        Ok(session.call_named(op, args).await)
+        caller.may_be(&identity)?;
+        Ok(self.effect_session(&identity).await?.call_named(op, args).await)
+    }
+
+    /// The session that the present life of a peer has.
+    ///
+    /// # Errors
+    /// It is being restarted, or its policy can not be read.
+    pub async fn effect_session(&self, identity: &Identity) -> Result<EffectSession, FleetError> {
+        let generation = self.entry(identity)?.view.borrow().generation;
+        self.effects().standing(identity, generation).await
     }
 
     /// The policies that there are.

@@ -23,7 +23,7 @@ use coalmine_actors::{
     },
     ports::{LifeKey, Ports},
     provisioner::Provisioning,
-    registry::RegistryHandle,
+    registry::{RegistryHandle, document::Document},
     view::{Event, PeerView, Streamed},
 };
 use jiff::Timestamp;
@@ -118,6 +118,11 @@ impl FleetHandle {
     /// Since when it runs.
     pub fn since(&self) -> Timestamp {
         self.0.since
+    }
+
+    /// Who belongs to the fleet, and what is declared of each.
+    pub fn registry(&self) -> Arc<Document> {
+        self.0.registry.snapshot()
     }
 
     /// All peers, by identity; from the shared snapshot, without waiting for anybody.

@@ -2,6 +2,7 @@
 mod admit;
 pub(crate) mod attachments;
 pub(crate) mod builder;
+mod caller;
 mod effects;
 mod explain;
 pub(crate) mod goal;
@@ -15,6 +16,7 @@ mod shutdown;
 mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};
+pub use caller::Caller;
 pub use goal::Goal;
 pub use handle::FleetHandle;
 pub use shutdown::EndOfAll;

@@ -20,6 +20,11 @@ const SECRET_BYTES: usize = 32;
 /// Longest token that is looked at, bytes.
 const TOKEN_BYTES_MAX: usize = 256;
 
+/// The token of the session in which this process runs, where it runs in one.
+pub(crate) fn own() -> Option<String> {
+    std::env::var(VARIABLE).ok()
+}
+
 /// Makes the token of a life that begins.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ mod effects;
 mod fleet;
 mod helper;
 mod mail;
+mod mcp;
 mod memory;
 mod provisioner;
 mod support;

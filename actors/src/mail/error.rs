@@ -117,8 +117,8 @@ impl MailError {
             E::Invalid { part: "body", .. } => "say something, with --message TEXT or --message-file FILE".into(),
             E::Invalid { .. } => "leave it out, or give plain text on one line".into(),
             E::NotAttested { .. } => {
-                "only a peer's own session can send as that peer, by the token in its COALMINE_TOKEN; anybody else leaves \
-                 --from out and sends as the operator"
+                "only a peer's own session can act as that peer, by the token in its COALMINE_TOKEN; anybody else leaves \
+                 token and --from out, and is the operator"
                     .into()
             }
             E::NotInSession { .. } => {

@@ -8,6 +8,7 @@ use crate::{
         failure::{Failure, Outcome},
         output,
     },
+    io::session_token,
 };
 use serde_json::Value;
 use std::{
@@ -20,7 +21,7 @@ const ARGUMENTS_BYTES_MAX: u64 = 24 * 1024 * 1024;
 /// The exit code where the answer holds none.
 const FAILED: u8 = 1;
 
-/// Call an effect as a peer: {"ok": …} or {"err": {"code": …}} goes to stdout
+/// Call an effect as a peer (in a peer's session: as that peer alone): {"ok": …} or {"err": {"code": …}} goes to stdout
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The peer, by name or by identity
@@ -45,7 +46,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
             "give an object, as in '{\"path\": \"/etc/hosts\"}'",
         )
     })?;
-    let called = context.client()?.effect(&args.peer, &args.op, &arguments, args.timeout).await?;
+    let client = context.client()?.with_token(session_token::own());
+    let called = client.effect(&args.peer, &args.op, &arguments, args.timeout).await?;
     if context.json {
         output::document(&called, None)?;
     } else {

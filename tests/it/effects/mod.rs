@@ -19,12 +19,12 @@ fn root() -> Root {
 }
 
 /// A path below that folder.
-fn data(root: &Root, below: &str) -> String {
+pub fn data(root: &Root, below: &str) -> String {
     root.folder().join("data").join(below).to_str().unwrap().to_owned()
 }
 
 /// A policy of this name, in which `DATA` stands for that folder.
-fn policy(root: &Root, name: &str, text: &str) -> PathBuf {
+pub fn policy(root: &Root, name: &str, text: &str) -> PathBuf {
     let path = format!("state/policies/{name}.toml");
     root.put(&path, &text.replace("DATA", &data(root, "")));
     let path = root.folder().join(path);
@@ -35,7 +35,7 @@ fn policy(root: &Root, name: &str, text: &str) -> PathBuf {
 }
 
 /// Reads and writes beside the root, and a few things that need nothing.
-const WORKER: &str = r#"
+pub const WORKER: &str = r#"
     [allow]
     effects = ["io", "fs.read", "fs.list", "fs.write", "log", "clock", "random", "env", "proc"]
     [scope]
@@ -48,7 +48,7 @@ const WORKER: &str = r#"
 "#;
 
 /// A daemon with the peer `bob`, who rests, under this policy.
-async fn daemon(text: &str) -> Daemon {
+pub async fn daemon(text: &str) -> Daemon {
     let root = root();
     policy(&root, "worker", text);
     let daemon = Daemon::on(root).await;

@@ -230,6 +230,24 @@ async fn the_mailroom_answers_as_the_document_says_on_every_route_of_it() {
     }
 }
 
+#[tokio::test]
+async fn the_tools_answer_as_the_document_says() {
+    let daemon = Daemon::start().await;
+    let socket = daemon.paths().daemon_socket();
+    let document = document_of(&socket);
+    let fact = json!({ "kind": "fact", "content": "the mine has two shafts" });
+    let one = "/v1/tools/{name}";
+    for (method, path, target, body) in [
+        ("get", "/v1/tools", "/v1/tools", Value::Null),
+        ("get", "/v1/tools", "/v1/tools?set=server-memory", Value::Null),
+        ("post", one, "/v1/tools/memory_add?wait_ms=1000", fact),
+        ("post", one, "/v1/tools/memory_get", json!({ "id": 77 })),
+        ("post", one, "/v1/tools/read_graph?set=server-memory", json!({})),
+    ] {
+        answers_as_documented(&socket, &document, method, path, target, body);
+    }
+}
+
 fn ask(socket: &Path, method: &str, target: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     http::talk(socket, &http::request(method, target, body.as_bytes()))
