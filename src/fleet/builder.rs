@@ -35,7 +35,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
-    effects::port::{Added, EffectHost, PolicySource},
+    effects::port::{Added, Answers, EffectHost, PolicySource},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -170,6 +170,13 @@ impl FleetBuilder {
     #[must_use]
     pub fn effect(mut self, name: impl Into<String>, operation: Arc<dyn Added>) -> Self {
         self.effects.added.insert(name.into(), operation);
+        self
+    }
+
+    /// A function that answers at servers of peers: `{"function": name}`. Another host has functions of its own.
+    #[must_use]
+    pub fn answerer(mut self, name: impl Into<String>, function: Arc<dyn Answers>) -> Self {
+        self.effects.functions.insert(name.into(), function);
         self
     }
 

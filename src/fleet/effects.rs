@@ -4,7 +4,7 @@ use super::handle::FleetHandle;
 use crate::{
     io::{
         blocking,
-        effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+        effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies},
     },
     paths::Paths,
 };
@@ -35,6 +35,8 @@ pub(super) struct Said {
     pub(super) host: Option<Arc<dyn EffectHost>>,
     /// Operations beside those of the table.
     pub(super) added: BTreeMap<String, Arc<dyn Added>>,
+    /// Functions that answer at servers.
+    pub(super) functions: Functions,
 }
 
 /// What they are wired to.
@@ -50,8 +52,8 @@ pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: Acto
     let host: Arc<dyn EffectHost> = match said.host {
         Some(host) => host,
         None => {
-            let root_hash = paths.root_hash();
-            blocking::answer(move || Ok(Arc::new(Host::new(root_hash)))).await?
+            let (root_hash, functions) = (paths.root_hash(), said.functions);
+            blocking::answer(move || Ok(Arc::new(Host::new(root_hash).answering(functions)))).await?
         }
     };
     let parts = EffectsParts {

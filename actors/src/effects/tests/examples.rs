@@ -63,6 +63,7 @@ pub(super) fn example(op: Op) -> Value {
         }),
         Op::NetServe | Op::NetServeWs => json!({ "port": 8080, "handler": { "function": "answer" } }),
         Op::NetServeTls => json!({ "port": 8443, "cert": read, "key": read, "handler": { "peer": "bob" } }),
+        Op::NetAddress | Op::NetClose => json!({ "handle": HANDLE }),
         Op::ChatBroadcast => json!({ "room": "all", "body": "hello" }),
         Op::ChatSend => json!({ "connection": "1", "body": "hello" }),
         Op::KvOpen => json!({ "path": write }),
@@ -78,7 +79,7 @@ pub(super) fn example(op: Op) -> Value {
         Op::AgentCallMcp => json!({ "server": "github", "tool": "search_issues", "arguments": { "q": 1 } }),
         Op::AgentLocalComplete => json!({ "prompt": "hello" }),
         Op::AgentCloudComplete => json!({ "messages": [], "provider": "openai", "model": "m" }),
-        Op::AgentSendA2a => json!({ "peer": "bob", "payload": { "any": "thing" } }),
+        Op::AgentSendA2a => json!({ "peer": "bob", "payload": { "any": "thing" }, "topic": "t" }),
     }
 }
 
@@ -164,6 +165,8 @@ pub(super) fn outside(op: Op) -> Vec<Value> {
         | Op::ProcessReadStderrLine
         | Op::ProcessWait
         | Op::ProcessKill
+        | Op::NetAddress
+        | Op::NetClose
         | Op::ChatBroadcast
         | Op::ChatSend
         | Op::KvClose

@@ -72,7 +72,7 @@ impl Shop {
     /// Runs it to its end.
     async fn run_for(&self, grant: ProgramGrant, args: &[&str], longest: Duration) -> Result<Value, EffectError> {
         let started = self.start(grant, args, false).await?;
-        let done = run::to_its_end(started, Instant::now() + longest).await?;
+        let done = run::to_its_end(started, None, Instant::now() + longest).await?;
         let Output::Json(said) = done.output else { panic!("{:?}", done.output) };
         Ok(said)
     }
@@ -154,7 +154,7 @@ async fn what_was_checked_runs_whatever_its_path_leads_to_by_then() {
         mark,
     };
     let started = tokio::task::spawn_blocking(move || start::start(&order)).await.unwrap().unwrap();
-    let done = run::to_its_end(started, Instant::now() + LONG).await.unwrap();
+    let done = run::to_its_end(started, None, Instant::now() + LONG).await.unwrap();
     let Output::Json(said) = done.output else { panic!() };
     assert_eq!(said["exit_code"], 0, "true was checked: {said}");
     let now = shop.run_for(grant(&path), &[], LONG).await.unwrap();
