@@ -229,8 +229,6 @@ impl FleetBuilder {
             supervisor: Some(fleet.get_cell()),
         };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
-        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
-        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let gate = Gate::default();
         let mail = mail::start(
             &paths,
@@ -248,6 +246,9 @@ impl FleetBuilder {
             fleet.get_cell(),
         )
         .await?;
+        let post = Arc::new(mail::Posting { mail: mail.clone(), registry: registry.clone() });
+        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies, post };
+        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let since = ports.clock.now().wall;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let handle = FleetHandle::new(Inner {

@@ -4,7 +4,7 @@ use super::handle::FleetHandle;
 use crate::{
     io::{
         blocking,
-        effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+        effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies, agents::a2a::Post},
     },
     paths::Paths,
 };
@@ -44,16 +44,18 @@ pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: JournalHandle,
     pub(super) policies: Arc<dyn PolicySource>,
+    pub(super) post: Arc<dyn Post>,
 }
 
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
-    let Wiring { clock, journal, policies } = wiring;
+    let Wiring { clock, journal, policies, post } = wiring;
     let host: Arc<dyn EffectHost> = match said.host {
         Some(host) => host,
         None => {
             let (root_hash, functions) = (paths.root_hash(), said.functions);
-            blocking::answer(move || Ok(Arc::new(Host::new(root_hash).answering(functions)))).await?
+            let host = move || Ok(Arc::new(Host::new(root_hash).answering(functions).posting(post)));
+            blocking::answer(host).await?
         }
     };
     let parts = EffectsParts {

@@ -6,10 +6,12 @@
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
 //! proc/      programs, by the descriptor that was checked, behind walls
+//! agents/    other peers
 //! servers/   ports of a session, who answers there, rooms
 //! stores/    keys and values, SQLite: a handle is a thread
 //! ```
 
+pub mod agents;
 pub mod audit;
 mod chance;
 mod environment;
@@ -44,6 +46,7 @@ use std::sync::Arc;
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
+    agents: agents::Agents,
     programs: proc::Programs,
     servers: servers::Servers,
     stores: stores::Stores,
@@ -55,10 +58,18 @@ impl Host {
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
         Self {
+            agents: agents::Agents::default(),
             programs: proc::Programs::new(root_hash),
             servers: servers::Servers::new(servers::Functions::new()),
             stores: stores::Stores::default(),
         }
+    }
+
+    /// With this post, which takes messages to peers.
+    #[must_use]
+    pub fn posting(mut self, post: Arc<dyn agents::a2a::Post>) -> Self {
+        self.agents.post = Some(post);
+        self
     }
 
     /// With these functions, which answer at servers.
@@ -83,6 +94,10 @@ impl EffectHost for Host {
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {
         self.programs.perform(call)
+    }
+
+    fn agents(&self, call: Call) -> BoxFuture<Outcome> {
+        self.agents.perform(call)
     }
 
     fn servers(&self, call: Call) -> BoxFuture<Outcome> {

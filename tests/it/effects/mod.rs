@@ -1,5 +1,6 @@
 //! Effects with the real daemon, the real command line and the real host.
 
+mod a2a;
 mod calls;
 mod docs;
 mod policies;
