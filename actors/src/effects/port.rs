@@ -6,8 +6,8 @@
 use super::{
     error::EffectError,
     handles::{HandleId, HandleKind, Handles, Held},
-    op::{Op, Request},
     nested::WeakSession,
+    op::{Op, Request},
     output::{Done, Output},
     plan::Plan,
     policy::Policy,
@@ -47,7 +47,14 @@ pub struct Seat {
 impl Seat {
     /// A session that holds nothing yet.
     pub fn new(peer: Identity, session: u64, chance: Arc<dyn Chance>) -> Self {
-        Self { peer, session, handles: Mutex::default(), chance, ended: watch::Sender::new(false), sitting: OnceLock::new() }
+        Self {
+            peer,
+            session,
+            handles: Mutex::default(),
+            chance,
+            ended: watch::Sender::new(false),
+            sitting: OnceLock::new(),
+        }
     }
 
     /// The table, for as long as something is looked up: never across an await, and never across I/O.

@@ -38,7 +38,9 @@ impl Request {
             | Self::LogInfo { message }
             | Self::LogWarn { message }
             | Self::LogError { message } => message.len(),
-            Self::ProcessRun { stdin: Some(stdin), .. } | Self::ProcessSpawn { stdin: Some(stdin), .. } => stdin.0.len(),
+            Self::ProcessRun { stdin: Some(stdin), .. } | Self::ProcessSpawn { stdin: Some(stdin), .. } => {
+                stdin.0.len()
+            }
             Self::NetPost { body, .. } | Self::HttpPost { body, .. } => body.0.len(),
             Self::HttpSend { body: Some(body), .. } => body.0.len(),
             Self::KvPut { value, .. } => value.0.len(),

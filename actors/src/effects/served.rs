@@ -88,7 +88,8 @@ impl Answered {
     /// # Errors
     /// What is wrong with it, by the name of its part.
     pub fn read(text: &str) -> Result<Self, EffectError> {
-        let json = serde_json::from_str(text).map_err(|error| EffectError::bad("answer", format!("is no JSON: {error}")))?;
+        let json =
+            serde_json::from_str(text).map_err(|error| EffectError::bad("answer", format!("is no JSON: {error}")))?;
         let Value::Object(mut map) = json else { return Err(EffectError::bad("answer", "is not an object")) };
         let status = match map.remove("status") {
             None => 200,

@@ -13,8 +13,10 @@ use coalmine_actors::{
 };
 use serde_json::json;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, sleep_until, timeout},
+};
 
 /// What is kept of each pipe, bytes; what follows is read and let go.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;

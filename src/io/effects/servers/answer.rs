@@ -107,7 +107,8 @@ async fn by_program(seat: &Seat, program: Name, asked: &Asked) -> Result<Answere
             let last = said["stderr"].as_str().unwrap_or_default().trim();
             let last: String = last.chars().take(STDERR_CHARS_MAX).collect();
             let signal = &said["signal"];
-            let what = format!("the program ended with status {status}, signal {signal}, cut short {truncated}: {last}");
+            let what =
+                format!("the program ended with status {status}, signal {signal}, cut short {truncated}: {last}");
             return Err(EffectError::Protocol { what });
         }
     };

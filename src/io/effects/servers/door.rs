@@ -96,7 +96,9 @@ where
     let exchange_time = house.limits.exchange_time;
     let (begun, mut latest) = watch::channel(Instant::now());
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(house.limits.head_time).max_buf_size(HEAD_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(house.limits.head_time);
+    // Read whole before it is refused, so that whoever sent it is there to be told.
+    builder.max_header_size(HEAD_BYTES_MAX).max_buf_size(2 * HEAD_BYTES_MAX);
     let service = service_fn(|request| {
         begun.send_replace(Instant::now());
         let (house, place) = (Arc::clone(&house), Arc::clone(&place));

@@ -1,6 +1,13 @@
 //! One request: within its limits, answered by whoever answers, and never with more of a failure than its number.
 
-use super::{Speech, answer::{Answerer, answer}, door::Place, limits::Limits, rooms::Rooms, talk};
+use super::{
+    Speech,
+    answer::{Answerer, answer},
+    door::Place,
+    limits::Limits,
+    rooms::Rooms,
+    talk,
+};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts},

@@ -35,7 +35,8 @@ pub(super) async fn enter(house: Arc<House>, place: Place, request: Request<Inco
         return refusal(StatusCode::FORBIDDEN, "foreign-origin", "pages of other hosts may not connect");
     }
     let Some(room) = room(parts.uri.path()) else {
-        let why = format!("the path names a room: a slash, and 1 to {ROOM_BYTES_MAX} of a-z, A-Z, 0-9, `-`, `_`, `.`, `~`");
+        let why =
+            format!("the path names a room: a slash, and 1 to {ROOM_BYTES_MAX} of a-z, A-Z, 0-9, `-`, `_`, `.`, `~`");
         return refusal(StatusCode::NOT_FOUND, "no-room", &why);
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
@@ -139,7 +140,9 @@ impl Talk {
                     Some(Message::Ping(Default::default()))
                 }
             };
-            if let Some(said) = said && let Some(end) = self.say(said).await {
+            if let Some(said) = said
+                && let Some(end) = self.say(said).await
+            {
                 return end;
             }
         }

@@ -29,7 +29,8 @@ pub(super) fn acceptor(opened: &Opened, cert: &Beneath, key: &Beneath) -> Result
     if of.permissions().mode() & OTHERS != 0 {
         return Err(EffectError::bad("key", "may be read by others than its owner: chmod 600"));
     }
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| EffectError::bad("key", "holds no private key in PEM"))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| EffectError::bad("key", "holds no private key in PEM"))?;
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| EffectError::Internal(error.to_string()))?.with_no_client_auth();
     let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {

@@ -104,9 +104,7 @@ impl Town {
     /// What the session of `bob` logged, once it says this.
     fn log_with(&self, what: &str) -> String {
         let path = self.dir.path().join("effects/shell-bob/session.log");
-        until(&format!("the log says {what}"), || {
-            fs::read_to_string(&path).ok().filter(|log| log.contains(what))
-        })
+        until(&format!("the log says {what}"), || fs::read_to_string(&path).ok().filter(|log| log.contains(what)))
     }
 
     /// Lines of the audit log about one operation.

@@ -60,7 +60,10 @@ async fn a_program_that_does_not_answer_well_is_a_failure_with_a_number() {
         (saying(r#"{"status": 101}"#), "status"),
         (saying(r#"{"headers": [["content-length", "1"]]}"#), "server's own"),
         ("#!/bin/sh\nprintf '\\377'\n".into(), "not UTF-8"),
-        ("#!/bin/sh\necho the last words >&2\nexit 3\n".into(), "status 3, signal null, cut short false: the last words"),
+        (
+            "#!/bin/sh\necho the last words >&2\nexit 3\n".into(),
+            "status 3, signal null, cut short false: the last words",
+        ),
         ("#!/bin/sh\nkill -KILL $$\n".into(), "\"KILL\""),
         ("no program at all".into(), "can not be executed"),
     ] {
