@@ -4,6 +4,7 @@ mod a2a;
 mod calls;
 mod docs;
 mod policies;
+mod servers;
 mod stores;
 mod survive;
 

@@ -127,7 +127,7 @@ async fn by_peer(seat: &Seat, peer: Peer, asked: &Asked) -> Result<Answered, Eff
         Err(EffectError::NotSent { code, .. }) if FOR_GOOD.contains(&code.as_str()) => (502, code),
         Err(EffectError::NotSent { code, .. }) => (503, code),
         Err(EffectError::NotFound) => (502, "unknown-peer".into()),
-        Err(EffectError::Limit { .. }) => (413, "message-too-large".into()),
+        Err(EffectError::Limit { which, .. }) if which == "payload" => (413, "message-too-large".into()),
         Err(error) => return Err(error),
     };
     Ok(Answered::json(status, &json!({ "error": { "code": code } })))

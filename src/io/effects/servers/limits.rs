@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const ROOM_BYTES_MAX: usize = 128;
 /// Largest message of a room's connection, bytes: what `chat.send` takes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Messages of a room's connection that wait for whoever answers; it is not listened to while there are more.
+pub(super) const UNANSWERED_MAX: usize = 16;
 /// Largest head of a request, bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 32 * 1024;
 

@@ -10,7 +10,7 @@ use super::{
     answer::answer,
     door::Place,
     front::{House, asked, refusal},
-    limits::{MESSAGE_BYTES_MAX, ROOM_BYTES_MAX},
+    limits::{MESSAGE_BYTES_MAX, ROOM_BYTES_MAX, UNANSWERED_MAX},
     origin::is_home,
     rooms::Membership,
 };
@@ -25,7 +25,7 @@ use axum::{
 };
 use coalmine_actors::effects::served::{Answered, Asked};
 use hyper::body::Incoming;
-use std::{pin::Pin, sync::Arc};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 /// Lets a request become a connection of the room that its path names.
@@ -103,8 +103,13 @@ impl Talk {
         let mut ping = interval_at(Instant::now() + limits.ping_every, limits.ping_every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard_at = Instant::now();
+        let mut unanswered = VecDeque::new();
         let mut answering: Option<Answering> = None;
         loop {
+            // One after the other. Whoever leaves meanwhile calls off what was to answer.
+            if answering.is_none() {
+                answering = unanswered.pop_front().map(|text| self.think_of(text));
+            }
             // What is to be said, if anything. All branches are cancel-safe: each waits, and takes at once.
             let said = tokio::select! {
                 biased;
@@ -112,18 +117,16 @@ impl Talk {
                 () = self.house.closing.cancelled() => return closed(close_code::AWAY, "the server closes"),
                 answer = thought_of(&mut answering) => {
                     answering = None;
-                    heard_at = Instant::now(); // meanwhile nobody listened
                     match answer {
                         Ok(answer) => words(answer),
                         Err(id) => return closed(close_code::ERROR, format!("failure {id}")),
                     }
                 }
                 Some(text) = self.membership.heard.recv() => Some(Message::Text(text)),
-                // One after the other: who says more waits for its answers.
-                message = self.socket.recv(), if answering.is_none() => {
+                message = self.socket.recv(), if unanswered.len() < UNANSWERED_MAX => {
                     heard_at = Instant::now();
                     match message {
-                        Some(Ok(Message::Text(text))) => answering = Some(self.think_of(text.into())),
+                        Some(Ok(Message::Text(text))) => unanswered.push_back(text.into()),
                         Some(Ok(Message::Binary(_))) => return closed(close_code::UNSUPPORTED, "only text is understood"),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                         Some(Err(error)) if is_too_large(&error) => {
@@ -134,7 +137,8 @@ impl Talk {
                     None
                 }
                 _ = ping.tick() => {
-                    if answering.is_none() && heard_at.elapsed() > limits.silence {
+                    let was_listened_to = unanswered.len() < UNANSWERED_MAX;
+                    if was_listened_to && heard_at.elapsed() > limits.silence {
                         return closed(close_code::AWAY, "nothing was heard");
                     }
                     Some(Message::Ping(Default::default()))

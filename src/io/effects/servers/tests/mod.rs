@@ -29,7 +29,10 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -55,6 +58,8 @@ struct Town {
     release: Arc<Notify>,
     /// Told when somebody is at `hold`.
     arrived: Arc<Notify>,
+    /// How often somebody at `hold` was let go of without an answer.
+    called_off: Arc<AtomicUsize>,
     mark: String,
 }
 
@@ -68,8 +73,8 @@ impl Town {
         let mark = dir.path().file_name().unwrap().to_str().unwrap().to_owned();
         let text = policy.replace("DIR", dir.path().to_str().unwrap());
         let policy = Arc::new(Everybodys { policy: Mutex::new(text), told: Mutex::default() });
-        let (release, arrived) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let servers = Servers::within(functions(&release, &arrived), limits);
+        let (release, arrived, called_off) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::default());
+        let servers = Servers::within(functions(&release, &arrived, &called_off), limits);
         let parts = EffectsParts {
             host: Arc::new(Host { servers, ..Host::new(mark.clone()) }),
             source: Arc::clone(&policy) as _,
@@ -81,7 +86,7 @@ impl Town {
             added: BTreeMap::new(),
             journal: None,
         };
-        Self { effects: Effects::start(parts, None).await.unwrap(), dir, policy, release, arrived, mark }
+        Self { effects: Effects::start(parts, None).await.unwrap(), dir, policy, release, arrived, called_off, mark }
     }
 
     async fn session(&self, peer: &str) -> EffectSession {
@@ -259,6 +264,15 @@ impl PolicySource for Everybodys {
     }
 }
 
+/// Counts those who are dropped.
+struct Unfinished(Arc<AtomicUsize>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// A function of the embedder.
 struct Function<F>(F);
 
@@ -272,16 +286,18 @@ where
 }
 
 /// `echo` gives what it was asked, `path` the path, `hold` answers once it is let go of, `panic`, `fail` and `bad` do not answer.
-fn functions(release: &Arc<Notify>, arrived: &Arc<Notify>) -> Functions {
+fn functions(release: &Arc<Notify>, arrived: &Arc<Notify>, called_off: &Arc<AtomicUsize>) -> Functions {
     fn at_once(answer: fn(Asked) -> Result<Answered, EffectError>) -> Arc<dyn Answers> {
         Arc::new(Function(move |asked| -> BoxFuture<_> { Box::pin(async move { answer(asked) }) }))
     }
-    let (release, arrived) = (Arc::clone(release), Arc::clone(arrived));
+    let (release, arrived, called_off) = (Arc::clone(release), Arc::clone(arrived), Arc::clone(called_off));
     let hold = Function(move |asked: Asked| -> BoxFuture<_> {
-        let (release, arrived) = (Arc::clone(&release), Arc::clone(&arrived));
+        let (release, arrived, called_off) = (Arc::clone(&release), Arc::clone(&arrived), Arc::clone(&called_off));
         Box::pin(async move {
             arrived.notify_one();
+            let unfinished = Unfinished(called_off);
             release.notified().await;
+            std::mem::forget(unfinished);
             Ok(Answered::new(200, asked.path))
         })
     });

@@ -1,7 +1,7 @@
 //! Connections that stay: their rooms, what they say and hear, and how they end.
 
 use super::*;
-use crate::io::effects::servers::limits::MESSAGE_BYTES_MAX;
+use crate::io::effects::servers::limits::{MESSAGE_BYTES_MAX, UNANSWERED_MAX};
 use tokio_tungstenite::tungstenite::{
     self, ClientRequestBuilder, Message, WebSocket, client,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -203,6 +203,32 @@ async fn an_answer_without_a_body_is_no_message() {
 fn site_count(site: &Site) -> usize {
     // The listener is the other one.
     site.sockets() - 1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_calls_off_what_was_to_answer_also_with_more_unanswered() {
+    let town = Town::new(OPEN).await;
+    let site = town.serving(Op::NetServeWs, json!({ "function": "hold" })).await;
+    let mut guest = enter(&site, "a");
+    say(&mut guest, "one");
+    say(&mut guest, "two");
+    town.arrived.notified().await;
+    assert_eq!(broadcast(&site.session, "a", "heard meanwhile").await, 1);
+    assert_eq!(hear(&mut guest), "heard meanwhile");
+    assert_eq!(town.called_off.load(Ordering::Relaxed), 0);
+    drop(guest);
+    until("it is called off", || (town.called_off.load(Ordering::Relaxed) == 1).then_some(()));
+    until("it has left", || (site_count(&site) == 0).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_messages_than_may_wait_are_all_answered_in_order() {
+    let town = Town::new(OPEN).await;
+    let site = town.serving(Op::NetServeWs, json!({ "function": "size" })).await;
+    let mut guest = enter(&site, "a");
+    let lengths = 1..UNANSWERED_MAX * 5;
+    lengths.clone().for_each(|length| say(&mut guest, &"x".repeat(length)));
+    lengths.for_each(|length| assert_eq!(hear(&mut guest), length.to_string()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
