@@ -23,6 +23,7 @@ use axum::{
     http::{Request, Response, StatusCode, request::Parts},
     response::IntoResponse,
 };
+use bytes::Bytes;
 use coalmine_actors::effects::served::{Answered, Asked};
 use hyper::body::Incoming;
 use std::{collections::VecDeque, pin::Pin, sync::Arc};
@@ -62,18 +63,15 @@ fn room(path: &str) -> Option<String> {
     fits.then(|| name.to_owned())
 }
 
-/// Why a connection is closed by us: the code, and the words.
-type Farewell = (u16, String);
-
 /// An answer that is being thought of.
 type Answering = Pin<Box<dyn Future<Output = Result<Answered, String>> + Send>>;
 
-/// How the talk goes on.
-enum Turn {
+/// How a talk ends.
+enum End {
     /// The other side has gone.
     Gone,
-    /// It is closed by us.
-    Closed(Farewell),
+    /// It is closed by us: the code, and the words.
+    Closed(u16, String),
 }
 
 struct Talk {
@@ -86,7 +84,7 @@ struct Talk {
 
 impl Talk {
     async fn to_its_end(mut self) {
-        let Turn::Closed((code, reason)) = self.until_it_ends().await else { return };
+        let End::Closed(code, reason) = self.until_it_ends().await else { return };
         let grace = self.house.limits.grace;
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
         let farewell = async {
@@ -98,7 +96,7 @@ impl Talk {
         let _hung_up_on = timeout(grace, farewell).await;
     }
 
-    async fn until_it_ends(&mut self) -> Turn {
+    async fn until_it_ends(&mut self) -> End {
         let limits = self.house.limits;
         let mut ping = interval_at(Instant::now() + limits.ping_every, limits.ping_every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,14 +123,9 @@ impl Talk {
                 Some(text) = self.membership.heard.recv() => Some(Message::Text(text)),
                 message = self.socket.recv(), if unanswered.len() < UNANSWERED_MAX => {
                     heard_at = Instant::now();
-                    match message {
-                        Some(Ok(Message::Text(text))) => unanswered.push_back(text.into()),
-                        Some(Ok(Message::Binary(_))) => return closed(close_code::UNSUPPORTED, "only text is understood"),
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                        Some(Err(error)) if is_too_large(&error) => {
-                            return closed(close_code::SIZE, format!("a message has at most {MESSAGE_BYTES_MAX} bytes"));
-                        }
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Turn::Gone,
+                    match understood(message) {
+                        Ok(text) => unanswered.extend(text),
+                        Err(end) => return end,
                     }
                     None
                 }
@@ -152,14 +145,14 @@ impl Talk {
         }
     }
 
-    /// Says something, unless the connection ends first: then what was begun is said before the farewell.
-    async fn say(&mut self, message: Message) -> Option<Turn> {
+    /// Says something, and gives the end where that comes first: then what was begun is said before the farewell.
+    async fn say(&mut self, message: Message) -> Option<End> {
         let silence = self.house.limits.silence;
         tokio::select! {
             biased;
             sent = timeout(silence, self.socket.send(message)) => match sent {
                 Ok(Ok(())) => None,
-                Ok(Err(_)) => Some(Turn::Gone),
+                Ok(Err(_)) => Some(End::Gone),
                 Err(_late) => Some(slow()),
             },
             () = self.membership.is_slow.cancelled() => Some(slow()),
@@ -167,7 +160,7 @@ impl Talk {
         }
     }
 
-    fn think_of(&self, text: bytes::Bytes) -> Answering {
+    fn think_of(&self, text: Bytes) -> Answering {
         let house = Arc::clone(&self.house);
         let connection = Some(self.membership.id.clone());
         let asked = Asked { connection, ..asked(&self.parts, "MESSAGE", text) };
@@ -175,6 +168,19 @@ impl Talk {
             let _turn = house.turns.acquire().await;
             answer(&house, asked).await
         })
+    }
+}
+
+/// The text that was said, if any, or that nothing more is to be.
+fn understood(message: Option<Result<Message, axum::Error>>) -> Result<Option<Bytes>, End> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.into())),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Ok(Message::Binary(_))) => Err(closed(close_code::UNSUPPORTED, "only text is understood")),
+        Some(Err(error)) if is_too_large(&error) => {
+            Err(closed(close_code::SIZE, format!("a message has at most {MESSAGE_BYTES_MAX} bytes")))
+        }
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
     }
 }
 
@@ -196,11 +202,11 @@ fn words(answer: Answered) -> Option<Message> {
     })
 }
 
-fn closed(code: u16, why: impl Into<String>) -> Turn {
-    Turn::Closed((code, why.into()))
+fn closed(code: u16, why: impl Into<String>) -> End {
+    End::Closed(code, why.into())
 }
 
-fn slow() -> Turn {
+fn slow() -> End {
     closed(close_code::POLICY, "too slow: more was said than it took")
 }
 
