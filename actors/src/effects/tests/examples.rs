@@ -135,6 +135,8 @@ pub(super) fn outside(op: Op) -> Vec<Value> {
         Op::NetGet | Op::NetPost | Op::HttpGet | Op::HttpPost | Op::HttpSend => urls("url"),
         Op::NetServe | Op::NetServeWs => vec![
             with(op, "port", json!(8081)),
+            // One that the system chooses is in no list.
+            with(op, "port", json!(0)),
             with(op, "port", json!(8443)),
             with(op, "handler", json!({ "program": "sh" })),
             with(op, "handler", json!({ "program": "git" })), // no pattern fits no arguments
