@@ -35,7 +35,7 @@ use crate::{
 };
 use coalmine_actors::{
     attachments::AttachmentStore,
-    effects::port::{Added, EffectHost, PolicySource},
+    effects::port::{Added, Answers, EffectHost, PolicySource},
     error::FleetError,
     fleet::{actor::FleetActor, message::FleetMsg},
     journal::{Draft, JournalHandle},
@@ -173,6 +173,13 @@ impl FleetBuilder {
         self
     }
 
+    /// A function that answers at servers of peers: `{"function": name}`. Another host has functions of its own.
+    #[must_use]
+    pub fn answerer(mut self, name: impl Into<String>, function: Arc<dyn Answers>) -> Self {
+        self.effects.functions.insert(name.into(), function);
+        self
+    }
+
     /// Starts it, on the current tokio runtime (multi-thread, with I/O and time).
     ///
     /// # Errors
@@ -222,8 +229,6 @@ impl FleetBuilder {
             supervisor: Some(fleet.get_cell()),
         };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
-        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
-        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let gate = Gate::default();
         let mail = mail::start(
             &paths,
@@ -241,6 +246,9 @@ impl FleetBuilder {
             fleet.get_cell(),
         )
         .await?;
+        let post = Arc::new(mail::Posting { mail: mail.clone(), registry: registry.clone() });
+        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies, post };
+        let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let since = ports.clock.now().wall;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
         let handle = FleetHandle::new(Inner {

@@ -4,7 +4,7 @@ use super::{caller::Caller, handle::FleetHandle};
 use crate::{
     io::{
         blocking,
-        effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+        effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies, agents::a2a::Post},
     },
     paths::Paths,
 };
@@ -35,6 +35,8 @@ pub(super) struct Said {
     pub(super) host: Option<Arc<dyn EffectHost>>,
     /// Operations beside those of the table.
     pub(super) added: BTreeMap<String, Arc<dyn Added>>,
+    /// Functions that answer at servers.
+    pub(super) functions: Functions,
 }
 
 /// What they are wired to.
@@ -42,16 +44,18 @@ pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: JournalHandle,
     pub(super) policies: Arc<dyn PolicySource>,
+    pub(super) post: Arc<dyn Post>,
 }
 
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
-    let Wiring { clock, journal, policies } = wiring;
+    let Wiring { clock, journal, policies, post } = wiring;
     let host: Arc<dyn EffectHost> = match said.host {
         Some(host) => host,
         None => {
-            let root_hash = paths.root_hash();
-            blocking::answer(move || Ok(Arc::new(Host::new(root_hash)))).await?
+            let (root_hash, functions) = (paths.root_hash(), said.functions);
+            let host = move || Ok(Arc::new(Host::new(root_hash).answering(functions).posting(post)));
+            blocking::answer(host).await?
         }
     };
     let parts = EffectsParts {

@@ -5,7 +5,7 @@ use super::{
     shutdown::Gate,
 };
 use crate::{
-    io::{mail::SqliteMail, servers::TmuxServers, session_token},
+    io::{effects::agents::a2a::Post, mail::SqliteMail, servers::TmuxServers, session_token},
     paths::Paths,
 };
 use coalmine_actors::{
@@ -13,7 +13,9 @@ use coalmine_actors::{
     error::FleetError,
     fleet::resolve,
     journal::JournalHandle,
-    mail::{Mail, MailError, MailParts, MailRules, MailView, MessageId, Recipients, Sender, Terminals, Typing},
+    mail::{
+        Mail, MailError, MailParts, MailRules, MailView, MessageId, NewMessage, Recipients, Sender, Terminals, Typing,
+    },
     names::Identity,
     peer::{
         beginning::Wanted,
@@ -133,6 +135,30 @@ impl Peers {
     }
 }
 
+/// The mailroom for effects: a session sends as its own peer.
+pub(super) struct Posting {
+    pub(super) mail: Mail,
+    pub(super) registry: RegistryHandle,
+}
+
+impl Post for Posting {
+    fn recipient(&self, name: &str) -> Result<Identity, FleetError> {
+        resolve::one(&self.registry.snapshot(), name)
+    }
+
+    fn send(&self, from: Identity, message: NewMessage) -> Answer<MailView> {
+        let (mail, sender) = (self.mail.clone(), sender_of(&self.registry, from.to_string()));
+        Box::pin(async move { mail.send(sender, from.to_string().parse()?, message).await })
+    }
+}
+
+/// A peer as a sender.
+fn sender_of(registry: &RegistryHandle, name: String) -> Sender {
+    let document = registry.snapshot();
+    let kind = resolve::spec(&document, &name).map(|spec| spec.intelligence).unwrap_or_default();
+    Sender { name, kind }
+}
+
 impl FleetHandle {
     /// Messages between peers and people.
     pub fn mail(&self) -> &Mail {
@@ -148,10 +174,8 @@ impl FleetHandle {
         let Some(token) = token else { return Ok((Sender::operator(), Session::operator())) };
         let life = self.life_of(token).ok_or_else(|| MailError::NotAttested { claimed: claimed(token) })?;
         let name = life.identity.to_string();
-        let document = self.inner().registry.snapshot();
-        let kind = resolve::spec(&document, &name).map(|spec| spec.intelligence).unwrap_or_default();
         let session = name.parse()?;
-        Ok((Sender { name, kind }, session))
+        Ok((sender_of(&self.inner().registry, name), session))
     }
 
     /// The life whose token this is, where it lives.

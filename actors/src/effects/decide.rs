@@ -14,6 +14,7 @@ use super::{
     rule::{Never, Rule, ScopeKey},
     scope::{Found, Scope},
 };
+use crate::names::Identity;
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::Path,
@@ -81,7 +82,7 @@ fn rule(policy: &Policy, request: &Request) -> Ruling {
             Ok((Plan::Glob { within, pattern }, rule))
         }
 
-        Request::ProcSpawn { program, args } | Request::ProcessRun { program, args } => {
+        Request::ProcSpawn { program, args } | Request::ProcessRun { program, args, .. } => {
             run(policy, program, args, None, &Variables::default())
         }
         Request::ProcessSpawn { program, args, cwd, env, .. } => run(policy, program, args, cwd.as_ref(), env),
@@ -98,6 +99,7 @@ fn rule(policy: &Policy, request: &Request) -> Ruling {
         Request::NetServe { port, handler } | Request::NetServeWs { port, handler } => {
             listen(policy, port.0, handler, None)
         }
+        Request::NetAddress { .. } | Request::NetClose { .. } => held(HandleKind::Server, Kind::NetListen),
         Request::NetServeTls { port, cert, key, handler } => listen(policy, port.0, handler, Some((cert, key))),
 
         Request::KvOpen { path: None } | Request::SqlOpen { path: Place::Own } => {
@@ -124,7 +126,7 @@ fn rule(policy: &Policy, request: &Request) -> Ruling {
             Ok((Plan::Llm(provider.to_owned()), Rule::Llm(provider.to_owned())))
         }
         Request::AgentSendA2a { peer, .. } => {
-            named(policy, Kind::A2a, &peer.0)?;
+            recipient(policy, &peer.0)?;
             Ok((Plan::A2a(peer.0.clone()), Rule::Granted(Kind::A2a)))
         }
     }
@@ -147,6 +149,22 @@ fn named(policy: &Policy, kind: Kind, of: &str) -> Result<(), Rule> {
     } else {
         Err(Rule::NotGranted(kind))
     }
+}
+
+/// A peer by its name, or by the identity of one that is granted. Whom the text means when it is sent is the registry's to
+/// say: whoever sends it looks at the peer that was found ([`reaches`]).
+fn recipient(policy: &Policy, peer: &str) -> Result<(), Rule> {
+    let owner = peer.parse::<Identity>().ok();
+    match owner {
+        Some(identity) if reaches(policy, &identity) => Ok(()),
+        _ => named(policy, Kind::A2a, peer),
+    }
+}
+
+/// Whether `policy` grants messages to this peer, by its name or by this identity.
+pub fn reaches(policy: &Policy, peer: &Identity) -> bool {
+    let names = [peer.personality().to_string(), peer.to_string()];
+    names.iter().any(|name| policy.grants(Kind::A2a, Some(name)))
 }
 
 /// The deepest granted root that `path` lies beneath.
@@ -299,7 +317,7 @@ fn listen(policy: &Policy, port: u16, handler: &Handler, tls: Option<(&PathArg, 
         None => None,
     };
     if let Handler::Peer(peer) = handler {
-        named(policy, Kind::A2a, &peer.0)?;
+        recipient(policy, &peer.0)?;
     }
     Ok((Plan::Listen { address, tls, program }, Rule::Scope(ScopeKey::Net, found)))
 }

@@ -73,6 +73,14 @@ pub enum EffectError {
         /// How much there is.
         ceiling: u64,
     },
+    /// The mailroom did not accept a message, or will not deliver it before somebody does something.
+    #[error("the message is not delivered ({code}): {why}")]
+    NotSent {
+        /// The mailroom's word for it: `stopped`, `no-composer`, `queue-full`.
+        code: String,
+        /// What happened.
+        why: String,
+    },
     /// The session ended, or somebody called it off.
     #[error("cancelled")]
     Cancelled,
@@ -122,6 +130,7 @@ impl EffectError {
             Self::UnknownHandle => "unknown-handle",
             Self::TooManyHandles { .. } => "too-many-handles",
             Self::Budget { .. } => "budget",
+            Self::NotSent { .. } => "not-sent",
             Self::Cancelled => "cancelled",
             Self::Unsupported { .. } => "effect-unsupported",
             Self::Unaudited { .. } => "unaudited",
@@ -136,7 +145,7 @@ impl EffectError {
             Self::Limit { .. } | Self::BadArgs { .. } => Kind::Usage,
             Self::NotFound | Self::UnknownHandle => Kind::NotFound,
             Self::Timeout { .. } => Kind::TimedOut,
-            Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
+            Self::TooManyHandles { .. } | Self::NotSent { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
             Self::Io { .. } | Self::Protocol { .. } | Self::Unsupported { .. } | Self::Internal(_) => Kind::Failed,
         }
     }
@@ -156,6 +165,7 @@ impl EffectError {
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
             Self::TooManyHandles { .. } => "close some of them first".into(),
             Self::Budget { .. } => "the operator can raise [budget] in the peer's policy".into(),
+            Self::NotSent { .. } => "`coalmine show` says how the recipient is, and what would change it".into(),
             Self::Cancelled => "call again in a session that lives".into(),
             Self::Unsupported { .. } => "leave it out".into(),
             Self::Unaudited { .. } => {
@@ -175,6 +185,7 @@ impl EffectError {
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
             Self::TooManyHandles { max } => json!({ "max": max }),
+            Self::NotSent { code, .. } => json!({ "reason": code }),
             Self::Budget { what, requested, used, ceiling } => {
                 json!({ "what": what, "requested": requested, "used": used, "ceiling": ceiling })
             }

@@ -7,6 +7,7 @@ use super::{
     keeper::KeptBroker,
     ledger::Ledger,
     message::BrokerMsg,
+    nested::WeakSession,
     op::Op,
     policy::Policy,
     port::{Added, Chance, EffectHost, Environment, PolicySource, Seat, Sink, Sinks},
@@ -129,6 +130,7 @@ impl Shared {
             print,
             seeded: Mutex::default(),
         });
+        inner.seat.sits(WeakSession::of(&inner));
         let mut table = self.table();
         table.open.retain(|session| session.strong_count() > 0);
         table.open.push(Arc::downgrade(&inner));

@@ -86,6 +86,8 @@ impl HandleKind {
     pub fn max(self) -> usize {
         match self {
             Self::Mcp => 16,
+            // Each of them has connections, and each connection a descriptor.
+            Self::Server => 16,
             _ => HANDLES_MAX,
         }
     }
@@ -135,6 +137,12 @@ impl Handles {
             }
             _ => Err(EffectError::UnknownHandle),
         }
+    }
+
+    /// All of a kind.
+    pub fn all<T: Any + Send + Sync>(&self, kind: HandleKind) -> Vec<Arc<T>> {
+        let held = self.open.values().filter(|(found, _)| *found == kind);
+        held.filter_map(|(_, held)| Arc::clone(held).downcast().ok()).collect()
     }
 
     /// Closes one; what it held goes with the last who uses it.

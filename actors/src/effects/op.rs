@@ -153,7 +153,7 @@ operations! {
     EnvGet "env.get" [Env] (name: Variable) -> "text or null";
     BudgetRemaining "budget.remaining" [] () -> "`{calls, wall_ms, bytes_out, llm_tokens}`, each null without a ceiling";
     ProcSpawn "proc.spawn" [Proc] (program: Name, args: Argv) -> "`{stdout, stderr, exit_code, signal, truncated}`";
-    ProcessRun "process.run" [Proc] (program: Name, args: Argv) -> "`{stdout, stderr, exit_code, signal, truncated}`";
+    ProcessRun "process.run" [Proc] (program: Name, args: Argv, stdin: Option<Contents>) -> "`{stdout, stderr, exit_code, signal, truncated}`";
     ProcessSpawn "process.spawn" [Proc] (program: Name, args: Argv, cwd: Option<PathArg>, env: Variables, stdin: Option<Contents>) -> "handle";
     ProcessReadStdoutLine "process.read_stdout_line" [Proc] (handle: HandleId) -> "text, or null at the end";
     ProcessReadStderrLine "process.read_stderr_line" [Proc] (handle: HandleId) -> "text, or null at the end";
@@ -167,8 +167,10 @@ operations! {
     NetServe "net.serve" [NetListen] (port: Port, handler: Handler) -> "handle";
     NetServeTls "net.serve_tls" [NetListen, FsRead] (port: Port, cert: PathArg, key: PathArg, handler: Handler) -> "handle";
     NetServeWs "net.serve_ws" [NetListen] (port: Port, handler: Handler) -> "handle";
-    ChatBroadcast "chat.broadcast" [Chat] (room: Short, body: Message) -> "count";
-    ChatSend "chat.send" [Chat] (connection: Short, body: Message) -> "bool";
+    NetAddress "net.address" [NetListen] (handle: HandleId) -> "`{address, port}` of a server";
+    NetClose "net.close" [NetListen] (handle: HandleId) -> "null, once the port is free and its connections are closed";
+    ChatBroadcast "chat.broadcast" [Chat] (room: Short, body: Message) -> "count of the connections that it went to";
+    ChatSend "chat.send" [Chat] (connection: Short, body: Message) -> "bool; false where the session has no such connection";
     KvOpen "kv.open" [Kv] (path: Option<PathArg>) -> "handle; without a path the session's own";
     KvClose "kv.close" [Kv] (handle: HandleId) -> "null";
     KvGet "kv.get" [Kv] (handle: HandleId, key: Short) -> "bytes or null";
@@ -183,7 +185,7 @@ operations! {
     AgentCallMcp "agent.call_mcp" [Mcp] (server: Name, tool: Short, arguments: Object) -> "what the tool gives";
     AgentLocalComplete "agent.local_complete" [Llm] (prompt: Option<Long>, messages: Option<Json>, provider: Option<Name>, model: Option<Short>) -> "`{text, usage}`";
     AgentCloudComplete "agent.cloud_complete" [Llm] (prompt: Option<Long>, messages: Option<Json>, provider: Option<Name>, model: Option<Short>) -> "`{text, usage}`";
-    AgentSendA2a "agent.send_a2a" [A2a] (peer: Peer, payload: Json) -> "the message's id";
+    AgentSendA2a "agent.send_a2a" [A2a] (peer: Peer, payload: Json, topic: Option<Short>) -> "the message's id";
 }
 
 impl Op {

@@ -6,10 +6,13 @@
 use super::{
     error::EffectError,
     handles::{HandleId, HandleKind, Handles, Held},
+    nested::WeakSession,
     op::{Op, Request},
     output::{Done, Output},
     plan::Plan,
     policy::Policy,
+    served::{Answered, Asked},
+    session::EffectSession,
 };
 use crate::{
     names::{Identity, Personality},
@@ -17,7 +20,7 @@ use crate::{
 };
 use std::{
     any::Any,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
@@ -37,17 +40,47 @@ pub struct Seat {
     handles: Mutex<Handles>,
     chance: Arc<dyn Chance>,
     ended: watch::Sender<bool>,
+    /// The session that sits here.
+    sitting: OnceLock<WeakSession>,
 }
 
 impl Seat {
     /// A session that holds nothing yet.
     pub fn new(peer: Identity, session: u64, chance: Arc<dyn Chance>) -> Self {
-        Self { peer, session, handles: Mutex::default(), chance, ended: watch::Sender::new(false) }
+        Self {
+            peer,
+            session,
+            handles: Mutex::default(),
+            chance,
+            ended: watch::Sender::new(false),
+            sitting: OnceLock::new(),
+        }
     }
 
     /// The table, for as long as something is looked up: never across an await, and never across I/O.
     fn handles(&self) -> MutexGuard<'_, Handles> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whose seat it is.
+    pub(super) fn sits(&self, session: WeakSession) {
+        let _the_first_one_sits = self.sitting.set(session);
+    }
+
+    /// The session itself, for effects within an effect: decided, counted and written down like all others. Nothing once
+    /// nobody has it any more. To be held for as long as a call takes: who holds it keeps the session alive.
+    pub fn nested(&self) -> Option<EffectSession> {
+        self.sitting.get()?.upgrade()
+    }
+
+    /// Unguessable text, for what is no handle.
+    ///
+    /// # Errors
+    /// No chance is to be had.
+    pub fn token(&self) -> Result<String, EffectError> {
+        let mut bytes = [0; 16];
+        self.chance.fill(&mut bytes)?;
+        Ok(HandleId::of(bytes).to_string())
     }
 
     /// Whether there is room for one more handle of this kind.
@@ -74,6 +107,11 @@ impl Seat {
     /// [`EffectError::UnknownHandle`].
     pub fn held<T: Any + Send + Sync>(&self, id: HandleId, kind: HandleKind) -> Result<Arc<T>, EffectError> {
         self.handles().get(id, kind)
+    }
+
+    /// All that the session holds of a kind.
+    pub fn all<T: Any + Send + Sync>(&self, kind: HandleKind) -> Vec<Arc<T>> {
+        self.handles().all(kind)
     }
 
     /// Closes a handle; what it held is dropped by whoever is given it.
@@ -181,9 +219,13 @@ impl Op {
             | Self::ProcessWait
             | Self::ProcessKill => Family::Programs,
             Self::NetGet | Self::NetPost | Self::HttpGet | Self::HttpPost | Self::HttpSend => Family::Net,
-            Self::NetServe | Self::NetServeTls | Self::NetServeWs | Self::ChatBroadcast | Self::ChatSend => {
-                Family::Servers
-            }
+            Self::NetServe
+            | Self::NetServeTls
+            | Self::NetServeWs
+            | Self::NetAddress
+            | Self::NetClose
+            | Self::ChatBroadcast
+            | Self::ChatSend => Family::Servers,
             Self::KvOpen
             | Self::KvClose
             | Self::KvGet
@@ -320,4 +362,11 @@ pub trait Added: Send + Sync + 'static {
     fn cost(&self) -> u64 {
         1
     }
+}
+
+/// A function of the embedder that answers what comes in at a server: `{"function": name}`.
+pub trait Answers: Send + Sync + 'static {
+    /// Answers one request. Dropped before it is done, it is called off. Why it failed is for the session's log; whoever
+    /// asked sees only its number.
+    fn answer(&self, seat: Arc<Seat>, asked: Asked) -> BoxFuture<Result<Answered, EffectError>>;
 }

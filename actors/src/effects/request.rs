@@ -38,7 +38,9 @@ impl Request {
             | Self::LogInfo { message }
             | Self::LogWarn { message }
             | Self::LogError { message } => message.len(),
-            Self::ProcessSpawn { stdin: Some(stdin), .. } => stdin.0.len(),
+            Self::ProcessRun { stdin: Some(stdin), .. } | Self::ProcessSpawn { stdin: Some(stdin), .. } => {
+                stdin.0.len()
+            }
             Self::NetPost { body, .. } | Self::HttpPost { body, .. } => body.0.len(),
             Self::HttpSend { body: Some(body), .. } => body.0.len(),
             Self::KvPut { value, .. } => value.0.len(),
@@ -81,7 +83,7 @@ impl Request {
             Self::CryptoRandom { n } => format!("{} bytes", n.0),
             Self::EnvGet { name } => name.0.clone(),
             Self::ProcSpawn { program, args }
-            | Self::ProcessRun { program, args }
+            | Self::ProcessRun { program, args, .. }
             | Self::ProcessSpawn { program, args, .. } => command(program, args),
             Self::ProcessKill { handle, signal } => {
                 format!("{} {}", handle.short(), signal.map_or("TERM", |signal| signal.word()))
@@ -89,6 +91,8 @@ impl Request {
             Self::ProcessReadStdoutLine { handle }
             | Self::ProcessReadStderrLine { handle }
             | Self::ProcessWait { handle }
+            | Self::NetAddress { handle }
+            | Self::NetClose { handle }
             | Self::KvClose { handle }
             | Self::SqlClose { handle }
             | Self::SqlExec { handle, .. }
@@ -102,7 +106,8 @@ impl Request {
                 format!("port {}", port.0)
             }
             Self::ChatBroadcast { room, .. } => room.0.clone(),
-            Self::ChatSend { connection, .. } => connection.0.clone(),
+            // As of a handle: whoever has all of it can talk there.
+            Self::ChatSend { connection, .. } => connection.chars().take(8).collect(),
             Self::KvOpen { path } => path.as_ref().map_or_else(|| "own".into(), plain),
             Self::KvGet { handle, key }
             | Self::KvPut { handle, key, .. }

@@ -1,6 +1,6 @@
 //! What somebody should know of a policy that can be read: what is wide open, and what can not have been meant. Pure.
 
-use super::{kind::Kind, policy::Policy, program::ProgramGrant, rule::ScopeKey, scope::Scope};
+use super::{kind::Kind, origin::Origin, policy::Policy, program::ProgramGrant, rule::ScopeKey, scope::Scope};
 use std::path::Path;
 
 /// What is noteworthy, one sentence each: where, what, and what to do.
@@ -34,6 +34,13 @@ fn wide_scopes(policy: &Policy, notes: &mut Vec<String>) {
                 ));
             }
         }
+    }
+    let is_everywhere = |origin: &Origin| origin.address().is_some_and(|address| address.is_unspecified());
+    for (index, origin) in policy.net.listed().iter().enumerate().filter(|(_, origin)| is_everywhere(origin)) {
+        notes.push(format!(
+            "scope.net[{index}] is {origin}: a server there is open to every host that reaches this one; name 127.0.0.1 if \
+             it is for this one alone"
+        ));
     }
     for (name, server) in policy.mcp.iter().filter(|(_, server)| server.tools.is_any()) {
         let _ = server;
@@ -108,6 +115,8 @@ mod tests {
             ("[scope]\nfs_read = \"any\"", "scope.fs_read is \"any\""),
             ("[scope]\nfs_write = [\"/\"]", "wide open"),
             ("[scope]\nnet = \"any\"", "every public host"),
+            ("[scope]\nnet = [\"http://0.0.0.0:80\"]", "open to every host"),
+            ("[scope]\nnet = [\"https://[::]:443\"]", "open to every host"),
             ("[allow]\neffects = [\"proc\"]\n[program.sh]\npath = \"/bin/sh\"", "sh runs what its arguments say"),
             (
                 "[allow]\neffects = [\"proc\"]\n[scope]\nfs_write = [\"/opt\"]\n[program.x]\npath = \"/opt/x\"",

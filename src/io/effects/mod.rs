@@ -6,9 +6,12 @@
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
 //! proc/      programs, by the descriptor that was checked, behind walls
+//! agents/    other peers
+//! servers/   ports of a session, who answers there, rooms
 //! stores/    keys and values, SQLite: a handle is a thread
 //! ```
 
+pub mod agents;
 pub mod audit;
 mod chance;
 mod environment;
@@ -16,6 +19,7 @@ mod fs;
 pub mod grants;
 pub mod policies;
 mod proc;
+mod servers;
 mod sinks;
 mod stores;
 pub mod tail;
@@ -25,6 +29,7 @@ pub use chance::OsChance;
 pub use environment::HostEnvironment;
 pub use fs::{list, roots};
 pub use policies::{PeerPolicies, Policies};
+pub use servers::Functions;
 pub use sinks::PeerSinks;
 
 use coalmine_actors::{
@@ -41,7 +46,9 @@ use std::sync::Arc;
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
+    agents: agents::Agents,
     programs: proc::Programs,
+    servers: servers::Servers,
     stores: stores::Stores,
 }
 
@@ -50,7 +57,25 @@ impl Host {
     /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
-        Self { programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
+        Self {
+            agents: agents::Agents::default(),
+            programs: proc::Programs::new(root_hash),
+            servers: servers::Servers::new(servers::Functions::new()),
+            stores: stores::Stores::default(),
+        }
+    }
+
+    /// With this post, which takes messages to peers.
+    #[must_use]
+    pub fn posting(mut self, post: Arc<dyn agents::a2a::Post>) -> Self {
+        self.agents.post = Some(post);
+        self
+    }
+
+    /// With these functions, which answer at servers.
+    #[must_use]
+    pub fn answering(self, functions: Functions) -> Self {
+        Self { servers: servers::Servers::new(functions), ..self }
     }
 }
 
@@ -69,6 +94,14 @@ impl EffectHost for Host {
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {
         self.programs.perform(call)
+    }
+
+    fn agents(&self, call: Call) -> BoxFuture<Outcome> {
+        self.agents.perform(call)
+    }
+
+    fn servers(&self, call: Call) -> BoxFuture<Outcome> {
+        self.servers.perform(call)
     }
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {

@@ -1,8 +1,10 @@
 //! Effects with the real daemon, the real command line and the real host.
 
+mod a2a;
 mod calls;
 mod docs;
 mod policies;
+mod servers;
 mod stores;
 mod survive;
 

@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::{Value, json};
 
-/// A port, 1 to 65,535.
+/// A port; 0 is one that the system chooses, which no listed scope names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port(pub u16);
 
@@ -14,12 +14,12 @@ impl Argument for Port {
     const SHAPE: &'static str = "port";
 
     fn read(given: Value) -> Result<Self, Unfit> {
-        let port = given.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
-        port.map(Self).ok_or(Unfit::is_not("is not a port of 1 to 65535"))
+        let port = given.as_u64().and_then(|port| u16::try_from(port).ok());
+        port.map(Self).ok_or(Unfit::is_not("is not a port of 0 to 65535"))
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX })
+        json!({ "type": "integer", "minimum": 0, "maximum": u16::MAX })
     }
 }
 

@@ -149,7 +149,7 @@ fn hostile_arguments_are_refused_before_anything_is_decided() {
         (Op::HttpSend, json!({ "method": "GET", "url": "http://a/", "headers": [["A\r\nB", "x"]] }), "headers"),
         (Op::HttpSend, json!({ "method": "GET", "url": "http://a/", "headers": [["A", "x\r\nB: y"]] }), "headers"),
         (Op::HttpSend, json!({ "method": "get", "url": "http://a/" }), "method"),
-        (Op::NetServe, json!({ "port": 0, "handler": { "function": "a" } }), "port"),
+        (Op::NetServe, json!({ "port": 65_536, "handler": { "function": "a" } }), "port"),
         (Op::NetServe, json!({ "port": 1, "handler": { "function": "a", "peer": "b" } }), "handler"),
         (Op::IoWrite, json!({ "path": "/a", "contents": { "base64": "%" } }), "contents"),
         (Op::RandIntIn, json!({ "lo": 2, "hi": 1 }), "hi"),
@@ -289,5 +289,25 @@ fn the_schema_of_every_operation_says_what_is_needed_and_allows_nothing_else() {
         let properties = schema["properties"].as_object().unwrap();
         assert_eq!(properties.len(), op.row().args.len(), "{op}");
         assert!(example(*op).as_object().unwrap().keys().all(|key| properties.contains_key(key)), "{op}");
+    }
+}
+
+#[test]
+fn a_grant_of_messages_is_for_a_peer_also_where_it_is_named_by_its_identity() {
+    let to = |peer: &str| Request::read(Op::AgentSendA2a, json!({ "peer": peer, "payload": "x" })).unwrap();
+    for (peer, is_allowed) in [
+        ("bob", true),
+        ("claude-bob", true),
+        ("shell-bob", true),
+        ("bobby", false),
+        ("claude-bobby", false),
+        ("bob-bob", true), // bob as the runtime `bob`
+        ("claude-carol", false),
+        ("claude-shell-bob", false),
+    ] {
+        assert_eq!(decide(&full(), &to(peer)).is_allowed(), is_allowed, "{peer}");
+        let listen = json!({ "port": 8080, "handler": { "peer": peer } });
+        let listen = Request::read(Op::NetServe, listen).unwrap();
+        assert_eq!(decide(&full(), &listen).is_allowed(), is_allowed, "{peer}");
     }
 }

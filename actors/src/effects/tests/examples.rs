@@ -63,6 +63,7 @@ pub(super) fn example(op: Op) -> Value {
         }),
         Op::NetServe | Op::NetServeWs => json!({ "port": 8080, "handler": { "function": "answer" } }),
         Op::NetServeTls => json!({ "port": 8443, "cert": read, "key": read, "handler": { "peer": "bob" } }),
+        Op::NetAddress | Op::NetClose => json!({ "handle": HANDLE }),
         Op::ChatBroadcast => json!({ "room": "all", "body": "hello" }),
         Op::ChatSend => json!({ "connection": "1", "body": "hello" }),
         Op::KvOpen => json!({ "path": write }),
@@ -78,7 +79,7 @@ pub(super) fn example(op: Op) -> Value {
         Op::AgentCallMcp => json!({ "server": "github", "tool": "search_issues", "arguments": { "q": 1 } }),
         Op::AgentLocalComplete => json!({ "prompt": "hello" }),
         Op::AgentCloudComplete => json!({ "messages": [], "provider": "openai", "model": "m" }),
-        Op::AgentSendA2a => json!({ "peer": "bob", "payload": { "any": "thing" } }),
+        Op::AgentSendA2a => json!({ "peer": "bob", "payload": { "any": "thing" }, "topic": "t" }),
     }
 }
 
@@ -134,6 +135,8 @@ pub(super) fn outside(op: Op) -> Vec<Value> {
         Op::NetGet | Op::NetPost | Op::HttpGet | Op::HttpPost | Op::HttpSend => urls("url"),
         Op::NetServe | Op::NetServeWs => vec![
             with(op, "port", json!(8081)),
+            // One that the system chooses is in no list.
+            with(op, "port", json!(0)),
             with(op, "port", json!(8443)),
             with(op, "handler", json!({ "program": "sh" })),
             with(op, "handler", json!({ "program": "git" })), // no pattern fits no arguments
@@ -164,6 +167,8 @@ pub(super) fn outside(op: Op) -> Vec<Value> {
         | Op::ProcessReadStderrLine
         | Op::ProcessWait
         | Op::ProcessKill
+        | Op::NetAddress
+        | Op::NetClose
         | Op::ChatBroadcast
         | Op::ChatSend
         | Op::KvClose

@@ -34,7 +34,7 @@ impl Place<'_> {
 
     /// Opens a regular file to read it, and says how large it is. It never waits: neither for the writer of a FIFO nor
     /// for a device.
-    pub(super) fn open_file(&self) -> Result<(File, u64), EffectError> {
+    pub(in crate::io::effects) fn open_file(&self) -> Result<(File, u64), EffectError> {
         let (file, stat) = self.open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         regular(kind_of(&stat))?;
         Ok((file.into(), u64::try_from(stat.st_size).unwrap_or_default()))

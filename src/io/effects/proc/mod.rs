@@ -69,10 +69,15 @@ impl Programs {
             Instant::now() + time_left.map_or(plan.grant.timeout, |left| left.min(plan.grant.timeout))
         };
         match (request, plan) {
-            (Request::ProcSpawn { args, .. } | Request::ProcessRun { args, .. }, Plan::Program(plan)) => {
+            (Request::ProcSpawn { args, .. }, Plan::Program(plan)) => {
                 let deadline = deadline(&plan);
                 let started = self.start(*plan, args, BTreeMap::new(), false, opened).await?;
-                run::to_its_end(started, deadline).await
+                run::to_its_end(started, None, deadline).await
+            }
+            (Request::ProcessRun { args, stdin, .. }, Plan::Program(plan)) => {
+                let deadline = deadline(&plan);
+                let started = self.start(*plan, args, BTreeMap::new(), stdin.is_some(), opened).await?;
+                run::to_its_end(started, stdin.map(|stdin| stdin.0), deadline).await
             }
             (Request::ProcessSpawn { args, env, stdin, .. }, Plan::Program(plan)) => {
                 // Before anything is started that would have to be ended again.

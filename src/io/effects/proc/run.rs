@@ -2,6 +2,7 @@
 
 use super::{said, start::Started, told};
 use crate::io::child::{Drain, Keep, Pipes, end, grow};
+use bytes::Bytes;
 use coalmine_actors::{
     effects::{
         error::EffectError,
@@ -12,7 +13,10 @@ use coalmine_actors::{
 };
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, sleep_until, timeout},
+};
 
 /// What is kept of each pipe, bytes; what follows is read and let go.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -39,9 +43,13 @@ impl Keep for Head {
     }
 }
 
-/// Waits for its end and gives what it said. Dropped, it ends the program.
-pub(super) async fn to_its_end(started: Started, deadline: Instant) -> Outcome {
-    let Started { mut leader, stdout, stderr, sandbox, .. } = started;
+/// Writes its input, waits for its end, and gives what it said. Dropped, it ends the program.
+pub(super) async fn to_its_end(started: Started, input: Option<Bytes>, deadline: Instant) -> Outcome {
+    let Started { mut leader, stdin, stdout, stderr, sandbox } = started;
+    if let Some((mut stdin, input)) = stdin.zip(input) {
+        // Ends with the program: nobody is left to read then.
+        tokio::spawn(async move { stdin.write_all(&input).await });
+    }
     let mut pipes = Pipes::new(Drain::new(stdout, Head::default()), Drain::new(stderr, Head::default()));
     loop {
         // A flood is always ready to be read, so everything else is asked first. All branches are cancel-safe: they wait

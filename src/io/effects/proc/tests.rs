@@ -72,7 +72,7 @@ impl Shop {
     /// Runs it to its end.
     async fn run_for(&self, grant: ProgramGrant, args: &[&str], longest: Duration) -> Result<Value, EffectError> {
         let started = self.start(grant, args, false).await?;
-        let done = run::to_its_end(started, Instant::now() + longest).await?;
+        let done = run::to_its_end(started, None, Instant::now() + longest).await?;
         let Output::Json(said) = done.output else { panic!("{:?}", done.output) };
         Ok(said)
     }
@@ -119,6 +119,18 @@ async fn what_a_program_says_and_how_it_ends_is_told() {
 }
 
 #[tokio::test]
+async fn an_input_larger_than_both_pipes_runs_through_a_program_and_one_that_ignores_it_ends_all_the_same() {
+    let shop = Shop::new();
+    let input = vec![b'x'; 8 * 1024 * 1024];
+    for (script, length) in [("cat", input.len()), ("true", 0)] {
+        let started = shop.start(grant("/bin/sh"), &["-c", script], true).await.unwrap();
+        let done = run::to_its_end(started, Some(input.clone().into()), Instant::now() + LONG).await.unwrap();
+        let Output::Json(said) = done.output else { panic!("{:?}", done.output) };
+        assert_eq!((said["stdout"].as_str().unwrap().len(), &said["exit_code"]), (length, &0.into()), "{script}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_ours_reaches_a_program() {
     let shop = Shop::new();
     let said = shop.run_for(grant("/usr/bin/env"), &[], LONG).await.unwrap();
@@ -154,7 +166,7 @@ async fn what_was_checked_runs_whatever_its_path_leads_to_by_then() {
         mark,
     };
     let started = tokio::task::spawn_blocking(move || start::start(&order)).await.unwrap().unwrap();
-    let done = run::to_its_end(started, Instant::now() + LONG).await.unwrap();
+    let done = run::to_its_end(started, None, Instant::now() + LONG).await.unwrap();
     let Output::Json(said) = done.output else { panic!() };
     assert_eq!(said["exit_code"], 0, "true was checked: {said}");
     let now = shop.run_for(grant(&path), &[], LONG).await.unwrap();
