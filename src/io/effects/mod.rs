@@ -5,6 +5,7 @@
 //! ```text
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
+//! net/       connections, to addresses that were looked at
 //! proc/      programs, by the descriptor that was checked, behind walls
 //! stores/    keys and values, SQLite: a handle is a thread
 //! ```
@@ -14,6 +15,7 @@ mod chance;
 mod environment;
 mod fs;
 pub mod grants;
+mod net;
 pub mod policies;
 mod proc;
 mod sinks;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
+    net: net::Net,
     programs: proc::Programs,
     stores: stores::Stores,
 }
@@ -50,7 +53,7 @@ impl Host {
     /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
-        Self { programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
+        Self { net: net::Net::default(), programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
     }
 }
 
@@ -69,6 +72,10 @@ impl EffectHost for Host {
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {
         self.programs.perform(call)
+    }
+
+    fn net(&self, call: Call) -> BoxFuture<Outcome> {
+        self.net.perform(call)
     }
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {
