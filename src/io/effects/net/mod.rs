@@ -18,6 +18,12 @@ mod resolve;
 mod tests;
 mod tls;
 
+pub(super) use self::{
+    exchange::{Answer, Sent},
+    limits::Limits,
+    resolve::Named,
+};
+
 use coalmine_actors::{
     effects::{
         EffectError,
@@ -27,9 +33,7 @@ use coalmine_actors::{
     },
     ports::BoxFuture,
 };
-use exchange::Answer;
-use limits::Limits;
-use resolve::{Lookup, Named, System};
+use resolve::{Lookup, System};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tls::Tls;
