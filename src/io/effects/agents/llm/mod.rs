@@ -43,7 +43,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The models of a fleet. Clones share what they know.
 #[derive(Clone)]
-pub struct Models {
+pub(in crate::io::effects) struct Models {
     net: Net,
     providers: watch::Receiver<Arc<Providers>>,
     attachments: Attachments,
