@@ -6,6 +6,10 @@ use crate::io::effects::testing::server::{Server, Then, ok};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring::default_provider, pki_types::PrivateKeyDer};
 use std::sync::Arc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use tokio_rustls::TlsAcceptor;
 
 /// A server with a certificate for these names, and connections that trust it.
@@ -47,9 +51,15 @@ async fn a_certificate_of_a_stranger_or_of_another_host_is_refused_before_anythi
     let (strange, _) = server(&["127.0.0.1"]).await;
     let url = format!("https://127.0.0.1:{}", strange.port);
     let foreign = Session::granting(&[&url]).await.get(&url).await.unwrap_err();
-    let plain = Server::answering(ok("no tls")).await;
-    let url = format!("https://127.0.0.1:{}", plain.port);
-    let none = Session::granting(&[&url]).await.get(&url).await.unwrap_err();
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", plain.local_addr().unwrap());
+    let session = Session::granting(&[&url]).await;
+    let (none, ()) = tokio::join!(session.get(&url), async {
+        let (mut stream, _) = plain.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let _until_it_is_closed = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let none = none.unwrap_err();
     for error in [wrong, foreign, none] {
         assert_eq!(error.code(), "tls", "{error}");
     }
