@@ -6,6 +6,7 @@ use super::{
     check_runtime,
     ephemeral::EphemeralTable,
     mail::MailTable,
+    models::ProviderTable,
     provision::{ProvisionConfig, ProvisionTable},
 };
 use coalmine_actors::{
@@ -51,6 +52,8 @@ struct ConfigFile {
     mail: MailTable,
     #[serde(default)]
     ephemeral: EphemeralTable,
+    #[serde(default)]
+    provider: BTreeMap<String, ProviderTable>,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -169,6 +172,8 @@ pub(super) struct Parsed {
     pub(super) attachments: AttachmentsConfig,
     pub(super) mail: MailRules,
     pub(super) one_task: OneTask,
+    /// Not laid over the variables yet.
+    pub(super) providers: BTreeMap<String, ProviderTable>,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -194,6 +199,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         attachments: file.attachments.checked()?,
         mail: file.mail.checked()?,
         one_task: file.ephemeral.checked()?,
+        providers: file.provider,
         provision: file.provision.checked()?,
         runtimes,
     })

@@ -9,6 +9,7 @@ mod ephemeral;
 mod file;
 mod layer;
 mod mail;
+pub mod models;
 pub mod place;
 pub mod project;
 mod provision;
@@ -67,6 +68,8 @@ pub struct Config {
     pub mail: MailRules,
     /// When a life that has one task ends by itself.
     pub one_task: OneTask,
+    /// Models that effects may ask.
+    pub providers: models::Providers,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -86,6 +89,7 @@ impl Default for Config {
             attachments: AttachmentsConfig::default(),
             mail: MailRules::default(),
             one_task: OneTask::default(),
+            providers: models::from_env(&|_| None),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -108,6 +112,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         attachments,
         mail,
         one_task,
+        providers,
         runtimes,
     } = file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
@@ -126,6 +131,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         attachments,
         mail,
         one_task,
+        providers: models::checked(providers, models::from_env(env)).map_err(bad)?,
         runtimes,
     })
 }

@@ -229,6 +229,7 @@ impl FleetBuilder {
             supervisor: Some(fleet.get_cell()),
         };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
+        let models = watch::Sender::new(Arc::new(self.config.providers));
         let gate = Gate::default();
         let mail = mail::start(
             &paths,
@@ -247,7 +248,14 @@ impl FleetBuilder {
         )
         .await?;
         let post = Arc::new(mail::Posting { mail: mail.clone(), registry: registry.clone() });
-        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies, post };
+        let wiring = effects::Wiring {
+            clock: Arc::clone(&ports.clock),
+            journal: journal.clone(),
+            policies,
+            post,
+            models: models.subscribe(),
+            attachments: attachments.clone(),
+        };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let since = ports.clock.now().wall;
         journal.record(Draft::new("daemon-started").with("pid", std::process::id()).with("version", find::VERSION));
@@ -265,6 +273,7 @@ impl FleetBuilder {
             providers,
             attachments,
             effects,
+            models,
             mail,
             since,
             gate,

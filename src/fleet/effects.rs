@@ -2,6 +2,7 @@
 
 use super::{caller::Caller, handle::FleetHandle};
 use crate::{
+    config::models::Providers,
     io::{
         blocking,
         effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies, agents::a2a::Post},
@@ -9,6 +10,7 @@ use crate::{
     paths::Paths,
 };
 use coalmine_actors::{
+    attachments::Attachments,
     effects::{
         EffectError, EffectSession, Effects, EffectsParts,
         output::Output,
@@ -23,7 +25,7 @@ use coalmine_actors::{
 use ractor::ActorCell;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// How long what is used may take to be written when the fleet ends.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -45,16 +47,21 @@ pub(super) struct Wiring {
     pub(super) journal: JournalHandle,
     pub(super) policies: Arc<dyn PolicySource>,
     pub(super) post: Arc<dyn Post>,
+    pub(super) models: watch::Receiver<Arc<Providers>>,
+    pub(super) attachments: Attachments,
 }
 
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
-    let Wiring { clock, journal, policies, post } = wiring;
+    let Wiring { clock, journal, policies, post, models, attachments } = wiring;
     let host: Arc<dyn EffectHost> = match said.host {
         Some(host) => host,
         None => {
             let (root_hash, functions) = (paths.root_hash(), said.functions);
-            let host = move || Ok(Arc::new(Host::new(root_hash).answering(functions).posting(post)));
+            let host = move || {
+                let host = Host::new(root_hash).answering(functions).posting(post);
+                Ok(Arc::new(host.asking(models, attachments)))
+            };
             blocking::answer(host).await?
         }
     };

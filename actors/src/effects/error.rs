@@ -3,7 +3,7 @@
 use super::rule::Rule;
 use crate::error::Kind;
 use serde_json::{Value, json};
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, time::Duration};
 
 /// What a call of an effect fails with. A refusal never names what is allowed, nor whether a file is there.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -42,6 +42,49 @@ pub enum EffectError {
     #[error("protocol: {what}")]
     Protocol {
         /// What it did.
+        what: String,
+    },
+    /// The other side could not be reached, or the connection broke.
+    #[error("network: {what}")]
+    Network {
+        /// What happened.
+        what: Cow<'static, str>,
+    },
+    /// No secure connection was made: a certificate that is nobody's, or not this host's.
+    #[error("tls: {what}")]
+    Tls {
+        /// Why not.
+        what: String,
+    },
+    /// What came is not what the operation gives: no text in UTF-8.
+    #[error("decode: {what}")]
+    Decode {
+        /// What it is not.
+        what: Cow<'static, str>,
+    },
+    /// The other side answered that it did not do it.
+    #[error("status {status}: {body}")]
+    Status {
+        /// Its status.
+        status: u16,
+        /// The beginning of what it said.
+        body: String,
+    },
+    /// A provider does not know us: its key is missing or wrong.
+    #[error("the provider refuses the key of this fleet")]
+    Auth,
+    /// A provider wants to be asked less often.
+    #[error("the provider is asked too often")]
+    RateLimited {
+        /// When it may be asked again, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// A provider could not do it.
+    #[error("the provider failed with status {status}: {what}")]
+    Upstream {
+        /// Its status.
+        status: u16,
+        /// What it says itself.
         what: String,
     },
     /// An argument is missing, unknown or malformed.
@@ -117,6 +160,15 @@ impl EffectError {
         Self::Unsupported { what: what.into() }
     }
 
+    /// Whether a provider may have worked for it all the same: it was let go of, and nobody was told how far it came.
+    pub(super) fn may_have_spent_tokens(&self) -> bool {
+        match self {
+            Self::Timeout { phase } => *phase != "connect",
+            Self::Limit { .. } | Self::Cancelled | Self::Internal(_) => true,
+            _ => false,
+        }
+    }
+
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -126,6 +178,13 @@ impl EffectError {
             Self::NotFound => "not-found",
             Self::Io { .. } => "effect-io",
             Self::Protocol { .. } => "protocol",
+            Self::Network { .. } => "network",
+            Self::Tls { .. } => "tls",
+            Self::Decode { .. } => "decode",
+            Self::Status { .. } => "status",
+            Self::Auth => "auth",
+            Self::RateLimited { .. } => "rate-limited",
+            Self::Upstream { .. } => "upstream",
             Self::BadArgs { .. } => "bad-args",
             Self::UnknownHandle => "unknown-handle",
             Self::TooManyHandles { .. } => "too-many-handles",
@@ -145,8 +204,21 @@ impl EffectError {
             Self::Limit { .. } | Self::BadArgs { .. } => Kind::Usage,
             Self::NotFound | Self::UnknownHandle => Kind::NotFound,
             Self::Timeout { .. } => Kind::TimedOut,
-            Self::TooManyHandles { .. } | Self::NotSent { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
-            Self::Io { .. } | Self::Protocol { .. } | Self::Unsupported { .. } | Self::Internal(_) => Kind::Failed,
+            Self::TooManyHandles { .. }
+            | Self::NotSent { .. }
+            | Self::Cancelled
+            | Self::Unaudited { .. }
+            | Self::RateLimited { .. } => Kind::Held,
+            Self::Io { .. }
+            | Self::Protocol { .. }
+            | Self::Network { .. }
+            | Self::Tls { .. }
+            | Self::Decode { .. }
+            | Self::Status { .. }
+            | Self::Auth
+            | Self::Upstream { .. }
+            | Self::Unsupported { .. }
+            | Self::Internal(_) => Kind::Failed,
         }
     }
 
@@ -161,6 +233,14 @@ impl EffectError {
             Self::NotFound => "check the name".into(),
             Self::Io { .. } => "check what lies there and who may use it".into(),
             Self::Protocol { .. } => "check the other side".into(),
+            Self::Network { .. } => "check the name, and whether the other side runs".into(),
+            Self::Tls { .. } => "check the other side's certificate, and the host's list of authorities".into(),
+            Self::Decode { .. } => "take it with `http.get`, which gives bytes as they are".into(),
+            Self::Status { .. } => "do what the other side says; `http.get` gives every status as a result".into(),
+            Self::Auth => "the operator sets [provider] `api_key_env` or `api_key_file` in the config".into(),
+            Self::RateLimited { retry_after: Some(after) } => format!("ask again in {} s", after.as_secs()),
+            Self::RateLimited { retry_after: None } => "ask again later".into(),
+            Self::Upstream { .. } => "check the model's name and the provider's state".into(),
             Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
             Self::TooManyHandles { .. } => "close some of them first".into(),
@@ -184,6 +264,8 @@ impl EffectError {
             Self::Timeout { phase } => json!({ "phase": phase }),
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
+            Self::Status { status, .. } | Self::Upstream { status, .. } => json!({ "status": status }),
+            Self::RateLimited { retry_after } => json!({ "retry_after_s": retry_after.map(|after| after.as_secs()) }),
             Self::TooManyHandles { max } => json!({ "max": max }),
             Self::NotSent { code, .. } => json!({ "reason": code }),
             Self::Budget { what, requested, used, ceiling } => {

@@ -1,6 +1,6 @@
 //! What an effect gives back, and what it took.
 
-use super::handles::HandleId;
+use super::{handles::HandleId, op::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl Output {
             Self::Bool(flag) => flag.into(),
             Self::Int(number) => number.into(),
             Self::Text(text) => text.into(),
-            Self::Bytes(bytes) => json!({ "base64": STANDARD.encode(bytes) }),
+            Self::Bytes(bytes) => json!({ "base64": base64(&bytes) }),
             Self::Handle(id) => id.to_string().into(),
             Self::Json(value) => value,
         }
@@ -53,6 +53,11 @@ impl Output {
     }
 }
 
+/// Bytes as text.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// How far a program was confined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox(pub String);
@@ -70,11 +75,13 @@ pub struct Done {
     pub llm_tokens: u64,
     /// How far a program was confined: `landlock-abi7`, `none`.
     pub sandbox: Option<Sandbox>,
+    /// What takes its place: a redirect that is followed. It is decided on, paid and written down as a call of its own.
+    pub leads_to: Option<Box<Request>>,
 }
 
 impl From<Output> for Done {
     /// With what can be seen of it.
     fn from(output: Output) -> Self {
-        Self { bytes_in: output.len(), output, bytes_out: None, llm_tokens: 0, sandbox: None }
+        Self { bytes_in: output.len(), output, bytes_out: None, llm_tokens: 0, sandbox: None, leads_to: None }
     }
 }

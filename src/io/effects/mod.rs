@@ -6,9 +6,10 @@
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
 //! proc/      programs, by the descriptor that was checked, behind walls
-//! agents/    other peers
+//! net/       connections, to addresses that were looked at
 //! servers/   ports of a session, who answers there, rooms
 //! stores/    keys and values, SQLite: a handle is a thread
+//! agents/    models, tool servers, other peers
 //! ```
 
 pub mod agents;
@@ -17,12 +18,15 @@ mod chance;
 mod environment;
 mod fs;
 pub mod grants;
+mod net;
 pub mod policies;
 mod proc;
 mod servers;
 mod sinks;
 mod stores;
 pub mod tail;
+#[cfg(test)]
+mod testing;
 
 pub use audit::AuditLog;
 pub use chance::OsChance;
@@ -32,7 +36,9 @@ pub use policies::{PeerPolicies, Policies};
 pub use servers::Functions;
 pub use sinks::PeerSinks;
 
+use crate::config::models::Providers;
 use coalmine_actors::{
+    attachments::Attachments,
     effects::{
         EffectError,
         policy::Policy,
@@ -42,11 +48,13 @@ use coalmine_actors::{
 };
 use grants::Grants;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
     agents: agents::Agents,
+    net: net::Net,
     programs: proc::Programs,
     servers: servers::Servers,
     stores: stores::Stores,
@@ -54,11 +62,13 @@ pub struct Host {
 
 impl Host {
     /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]), for whoever holds that root's
-    /// lock: what an earlier one left running is ended. Blocks.
+    /// lock: what an earlier one left running is ended. It knows no model, no post and no function yet. Blocks.
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
+        let net = net::Net::default();
         Self {
             agents: agents::Agents::default(),
+            net,
             programs: proc::Programs::new(root_hash),
             servers: servers::Servers::new(servers::Functions::new()),
             stores: stores::Stores::default(),
@@ -69,6 +79,13 @@ impl Host {
     #[must_use]
     pub fn posting(mut self, post: Arc<dyn agents::a2a::Post>) -> Self {
         self.agents.post = Some(post);
+        self
+    }
+
+    /// With models, as the config has them now; their questions refer to these attachments.
+    #[must_use]
+    pub fn asking(mut self, models: watch::Receiver<Arc<Providers>>, attachments: Attachments) -> Self {
+        self.agents.models = Some(agents::llm::Models::new(self.net.clone(), models, attachments));
         self
     }
 
@@ -96,12 +113,16 @@ impl EffectHost for Host {
         self.programs.perform(call)
     }
 
+    fn servers(&self, call: Call) -> BoxFuture<Outcome> {
+        self.servers.perform(call)
+    }
+
     fn agents(&self, call: Call) -> BoxFuture<Outcome> {
         self.agents.perform(call)
     }
 
-    fn servers(&self, call: Call) -> BoxFuture<Outcome> {
-        self.servers.perform(call)
+    fn net(&self, call: Call) -> BoxFuture<Outcome> {
+        self.net.perform(call)
     }
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {

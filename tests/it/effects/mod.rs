@@ -3,6 +3,7 @@
 mod a2a;
 mod calls;
 mod docs;
+mod net;
 mod policies;
 mod servers;
 mod stores;
