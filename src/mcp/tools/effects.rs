@@ -63,6 +63,7 @@ fn hints(op: Op) -> Hints {
         | Op::CryptoRandom
         | Op::EnvGet
         | Op::BudgetRemaining
+        | Op::NetAddress
         | Op::KvGet
         | Op::KvContains
         | Op::KvListPrefix
@@ -73,18 +74,17 @@ fn hints(op: Op) -> Hints {
         Op::FsMkdirP | Op::LogSetLevel | Op::LogSetFormat | Op::LogSetSink => Hints::ADDS_ONCE,
         Op::IoWrite | Op::FsRemove | Op::FsCopy | Op::KvPut | Op::KvDelete => Hints::REMOVES,
         Op::SqlExec => Hints { repeats: false, ..Hints::REMOVES },
-        Op::KvClose | Op::SqlClose | Op::ProcessKill => Hints { repeats: false, ..Hints::REMOVES },
+        Op::KvClose | Op::SqlClose | Op::NetClose | Op::ProcessKill => Hints { repeats: false, ..Hints::REMOVES },
         Op::ChatBroadcast | Op::ChatSend | Op::AgentSendA2a => Hints { reaches_out: true, ..Hints::ADDS },
         Op::NetServe | Op::NetServeTls | Op::NetServeWs => Hints { reaches_out: true, ..Hints::ADDS },
+        Op::AgentLocalComplete | Op::AgentCloudComplete => Hints { reaches_out: true, ..Hints::ADDS },
         Op::ProcSpawn
         | Op::ProcessRun
         | Op::ProcessSpawn
         | Op::NetPost
         | Op::HttpPost
         | Op::HttpSend
-        | Op::AgentCallMcp
-        | Op::AgentLocalComplete
-        | Op::AgentCloudComplete => reaches_out,
+        | Op::AgentCallMcp => reaches_out,
     }
 }
 
