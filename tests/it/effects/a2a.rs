@@ -46,7 +46,8 @@ async fn fleet() -> Post {
 
 /// Calls an effect as alice.
 async fn call(post: &Post, op: &str, args: Value) -> Result<Value, Value> {
-    let done = post.rig.fleet.effect("alice", op, args).await.unwrap();
+    let operator = post.rig.fleet.caller(None).unwrap();
+    let done = post.rig.fleet.effect(&operator, "alice", op, args).await.unwrap();
     done.map(|output| output.into_json()).map_err(|error| error.to_json())
 }
 

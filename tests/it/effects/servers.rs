@@ -80,7 +80,8 @@ async fn a_function_of_the_embedder_answers_and_calls_effects_as_the_session_tha
     let mut request = rig.script("bob", "sleep 60");
     (request.policy, request.start) = (Some("serving".into()), false);
     rig.fleet.create(request).await.unwrap();
-    let call = async |op: &str, args| rig.fleet.effect("bob", op, args).await.unwrap().unwrap().into_json();
+    let operator = rig.fleet.caller(None).unwrap();
+    let call = async |op: &str, args| rig.fleet.effect(&operator, "bob", op, args).await.unwrap().unwrap().into_json();
     let handle = call("net.serve", json!({ "port": 0, "handler": { "function": "clock" } })).await;
     let port = port(&call("net.address", json!({ "handle": handle })).await);
     let (status, answer) = ask(port, "");
