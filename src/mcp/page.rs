@@ -1,8 +1,11 @@
 //! One page of a listing, which ends before it passes a number of tokens. Pure.
 
-use super::arguments::{Arg, Arguments, Shape};
+use super::{
+    answer::{self, Given},
+    arguments::{Arg, Arguments, Shape},
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a token is taken for, bytes.
 pub(crate) const TOKEN_BYTES: usize = 4;
@@ -46,10 +49,10 @@ pub(crate) struct Paging {
 
 /// The entries that a page has room for.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Packed {
-    pub(crate) entries: Vec<Value>,
+struct Packed {
+    entries: Vec<Value>,
     /// The only entry did not fit, and its longest text is cut.
-    pub(crate) cut: bool,
+    cut: bool,
 }
 
 impl Paging {
@@ -60,12 +63,27 @@ impl Paging {
         Self { limit: number(LIMIT.name, LIMIT_DEFAULT), bytes: number(MAX_TOKENS.name, TOKENS_DEFAULT) * TOKEN_BYTES }
     }
 
+    /// A page as a tool gives it: `{LIST: […], "next_cursor", "cut"}`. One more than the limit shows that more follow;
+    /// `cursor` says where, by how many there are on this page and the last one of them.
+    pub(crate) fn page<T: Serialize, C: Serialize>(
+        self,
+        list: &str,
+        found: &[T],
+        long: &str,
+        cursor: impl FnOnce(usize, &T) -> C,
+    ) -> Given {
+        let Packed { entries, cut } = self.pack(found, long);
+        let count = entries.len();
+        let last = found[..count].last().filter(|_| count < found.len());
+        answer::value(&json!({ list: entries, "next_cursor": last.map(|last| cursor(count, last)), "cut": cut }))
+    }
+
     /// As many of these as there is room for, at least one; of a single one that is too long the text `long` is cut.
-    pub(crate) fn pack<T: Serialize>(self, entries: impl IntoIterator<Item = T>, long: &str) -> Packed {
+    fn pack<T: Serialize>(self, entries: impl IntoIterator<Item = T>, long: &str) -> Packed {
         let mut left = self.bytes.saturating_sub(FRAME_BYTES);
         let mut packed = Packed::default();
         for entry in entries.into_iter().take(self.limit) {
-            let Ok(mut entry) = serde_json::to_value(entry) else { continue };
+            let mut entry = serde_json::to_value(entry).unwrap_or_default();
             let bytes = entry.to_string().len() + 1;
             if bytes > left {
                 if packed.entries.is_empty() {
@@ -110,7 +128,6 @@ fn written_bytes(c: char) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn entries(texts: &[String]) -> Vec<Value> {
         texts.iter().enumerate().map(|(id, text)| json!({ "id": id, "content": text })).collect()

@@ -148,10 +148,7 @@ pub(super) async fn inbox(tools: &FleetTools, args: &Arguments) -> Given {
         limit: Some(paging.limit + 1),
     };
     let found = tools.fleet.mail().list(query).await?;
-    let packed = paging.pack(&found, "body");
-    let count = packed.entries.len();
-    let next = (count < found.len()).then(|| found[count - 1].message.id);
-    answer::value(&json!({ "messages": packed.entries, "next_cursor": next, "cut": packed.cut }))
+    paging.page("messages", &found, "body", |_, last| last.message.id)
 }
 
 pub(super) async fn ack(tools: &FleetTools, args: &Arguments) -> Given {

@@ -93,10 +93,7 @@ pub(super) async fn search(tools: &FleetTools, args: &Arguments) -> Given {
     let wanted = before.saturating_add(paging.limit + 1).min(HITS_MAX);
     let mut hits = tools.fleet.memory().search(&args.the("query"), wanted).await?;
     let found = hits.split_off(before.min(hits.len()));
-    let packed = paging.pack(&found, "content");
-    let count = packed.entries.len();
-    let next = (count < found.len()).then(|| (before + count).to_string());
-    answer::value(&json!({ "items": packed.entries, "next_cursor": next, "cut": packed.cut }))
+    paging.page("items", &found, "content", |count, _| (before + count).to_string())
 }
 
 pub(super) async fn list(tools: &FleetTools, args: &Arguments) -> Given {
@@ -113,13 +110,7 @@ pub(super) async fn list(tools: &FleetTools, args: &Arguments) -> Given {
         max_tokens: None,
     };
     let found = tools.fleet.memory().list(query).await?.items;
-    let packed = paging.pack(&found, "content");
-    let count = packed.entries.len();
-    let next = (count < found.len()).then(|| {
-        let last = &found[count - 1];
-        Cursor { ts_ms: last.ts.as_millisecond(), id: last.id }
-    });
-    answer::value(&json!({ "items": packed.entries, "next_cursor": next, "cut": packed.cut }))
+    paging.page("items", &found, "content", |_, last| Cursor { ts_ms: last.ts.as_millisecond(), id: last.id })
 }
 
 fn id(args: &Arguments) -> Result<u64, Refusal> {

@@ -2,7 +2,7 @@
 
 use super::mail::NAME_CHARS_MAX;
 use crate::mcp::{
-    answer::{self, Given},
+    answer::Given,
     arguments::{Arg, Arguments, Shape},
     page::{CURSOR, LIMIT, MAX_TOKENS, Paging},
     tool::{Hints, Row},
@@ -34,10 +34,9 @@ pub(super) fn list(tools: &FleetTools, args: &Arguments) -> Given {
         views.retain(|view| view.identity.to_string().as_str() > cursor);
     }
     views.sort_by_cached_key(|view| view.identity.to_string());
-    let packed = Paging::of(args).pack(views.iter().map(|view| entry(tools, view)), "description");
-    let count = packed.entries.len();
-    let next = (count < views.len()).then(|| views[count - 1].identity.to_string());
-    answer::value(&json!({ "peers": packed.entries, "next_cursor": next, "cut": packed.cut }))
+    let paging = Paging::of(args);
+    let found: Vec<_> = views.iter().take(paging.limit + 1).map(|view| entry(tools, view)).collect();
+    paging.page("peers", &found, "description", |_, last| last["identity"].clone())
 }
 
 fn entry(tools: &FleetTools, view: &PeerView) -> Value {

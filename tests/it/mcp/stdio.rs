@@ -1,7 +1,10 @@
 //! `coalmine mcp`: an agent at its stdin, a daemon that may come and go behind it.
 
 use super::{Agent, token};
-use crate::support::{Daemon, Root, eventually, skip};
+use crate::{
+    effects::policy,
+    support::{Daemon, Root, eventually, skip},
+};
 use coalmine::io::sandbox;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -129,27 +132,18 @@ async fn behind_walls_a_call_says_that_they_are_in_the_way() {
     if sandbox::abi().is_none() {
         return skip("behind walls a call says that they are in the way", "this kernel has no Landlock");
     }
-    let daemon = Daemon::start().await;
+    // Beside the state: of that a peer behind walls gets nothing.
+    let daemon = Daemon::on(Root::at("state")).await;
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_coalmine"));
     let (project, programs) = (daemon.folder().join("project"), program.parent().unwrap());
     std::fs::create_dir(&project).unwrap();
-    let policy = format!(
+    let granted = format!(
         "[allow]\neffects = [\"fs.read\", \"fs.write\"]\n[scope]\nfs_read = [{project:?}, {programs:?}]\nfs_write = [{project:?}]\n"
     );
-    daemon.ask(&[
-        "create",
-        "bob",
-        "--sandbox",
-        "--policy",
-        &walled(&daemon, &policy),
-        "--cwd",
-        project.to_str().unwrap(),
-        "--start",
-        "--",
-        "/bin/sh",
-        "-c",
-        &script(program),
-    ]);
+    policy(&daemon, "walled", &granted);
+    let folder = project.to_str().unwrap();
+    let held = ["create", "bob", "--sandbox", "--policy", "walled", "--cwd", folder, "--start"];
+    daemon.ask(&[&held[..], &["--", "/bin/sh", "-c", &script(program)]].concat());
     let said = project.join("said");
     let said = eventually("the agent has left", || async { std::fs::read_to_string(&said).ok() }).await;
     let answer: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
@@ -172,14 +166,4 @@ fn script(program: &std::path::Path) -> String {
         lines.join(" "),
         program.display()
     )
-}
-
-/// The name of a policy that is put there.
-fn walled(daemon: &Daemon, text: &str) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let file = daemon.path().join("policies/walled.toml");
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(&file, text).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    "walled".into()
 }
