@@ -51,7 +51,7 @@ pub(super) async fn enter(house: Arc<House>, place: Place, request: Request<Inco
     let membership = house.rooms.join(id, room, house.limits.waiting_messages);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| async move {
         let _until_it_is_closed = place;
-        Talk { socket, membership, house, parts }.to_its_end().await;
+        Talk { socket, membership, house, parts }.go_on().await;
     })
 }
 
@@ -83,7 +83,8 @@ struct Talk {
 }
 
 impl Talk {
-    async fn to_its_end(mut self) {
+    /// To its end, and says farewell where it is ours to say.
+    async fn go_on(mut self) {
         let End::Closed(code, reason) = self.until_it_ends().await else { return };
         let grace = self.house.limits.grace;
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));

@@ -39,7 +39,7 @@ async fn what_is_being_answered_when_a_server_closes_is_answered() {
         let (session, handle) = (site.session.clone(), site.handle.clone());
         async move { call(&session, Op::NetClose, json!({ "handle": handle })).await }
     });
-    until("nobody new comes in", || is_free(&site).then_some(()));
+    until("nobody new comes in", || is_free(&site).then_some(())).await;
     town.release.notify_one();
     assert_eq!(Reply::read(&mut stream).text(), "/held");
     closing.await.unwrap().unwrap();
@@ -68,8 +68,8 @@ async fn a_session_that_ends_leaves_no_port_and_no_socket() {
         }
         site.session.end();
         streams.iter_mut().for_each(|stream| drop(rest(stream)));
-        until("the port is free", || is_free(&site).then_some(()));
-        until("no socket is left", || (site.sockets() == 0).then_some(()));
+        until("the port is free", || is_free(&site).then_some(())).await;
+        until("no socket is left", || (site.sockets() == 0).then_some(())).await;
         let again = json!({ "port": site.port, "handler": path() });
         assert_eq!(call(&site.session, op, again).await.unwrap_err(), EffectError::Cancelled);
     }
@@ -81,7 +81,7 @@ async fn a_session_that_nobody_has_any_more_ends_with_its_servers() {
     let Site { session, handle, port } = town.serving(Op::NetServe, path()).await;
     drop(session);
     let site = Site { session: town.session("shell-bob").await, handle, port };
-    until("the port is free", || is_free(&site).then_some(()));
+    until("the port is free", || is_free(&site).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,8 +90,8 @@ async fn who_sends_a_body_or_takes_an_answer_too_slowly_is_hung_up_on() {
     assert_eq!(rest(&mut stalled), b"");
     let mut deaf = site.connect();
     deaf.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    until("it is let in", || (site.sockets() == 2).then_some(()));
-    until("nobody holds the socket of who does not read", || (site.sockets() == 1).then_some(()));
+    until("it is let in", || (site.sockets() == 2).then_some(())).await;
+    until("nobody holds the socket of who does not read", || (site.sockets() == 1).then_some(())).await;
     assert!(rest(&mut deaf).len() < 16 * 1024 * 1024, "not all of it was sent");
 }
 
@@ -112,7 +112,8 @@ async fn more_connections_than_there_may_be_are_hung_up_on_until_one_goes() {
         let mut stream = site.connect();
         let _hung_up_on = stream.write_all(b"GET /in HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         rest(&mut stream).ends_with(b"/in").then_some(())
-    });
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +154,7 @@ async fn a_function_that_fails_tells_the_session_why_and_whoever_asked_a_number(
         let site = town.serving(Op::NetServe, function(name)).await;
         let (first, second) = (site.ask("GET", "/x?secret", b"").failure(), site.ask("GET", "/x", b"").failure());
         assert_ne!(first, second, "{name}: each failure has a number of its own, and the server lives");
-        let log = town.log_with(&second);
+        let log = town.log_with(&second).await;
         let line = log.lines().find(|line| line.contains(&first)).unwrap();
         assert!(line.contains(why) && line.contains("GET /x") && !line.contains("?secret"), "{name}: {line}");
     }

@@ -33,10 +33,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, sleep},
+};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -107,9 +110,9 @@ impl Town {
     }
 
     /// What the session of `bob` logged, once it says this.
-    fn log_with(&self, what: &str) -> String {
+    async fn log_with(&self, what: &str) -> String {
         let path = self.dir.path().join("effects/shell-bob/session.log");
-        until(&format!("the log says {what}"), || fs::read_to_string(&path).ok().filter(|log| log.contains(what)))
+        until(&format!("the log says {what}"), || fs::read_to_string(&path).ok().filter(|log| log.contains(what))).await
     }
 
     /// Lines of the audit log about one operation.
@@ -219,15 +222,14 @@ fn rest(stream: &mut impl Read) -> Vec<u8> {
     }
 }
 
-/// Waits until there is such a thing. For tests whose servers run on other threads.
-#[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until there is such a thing.
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LONG;
     loop {
         match look() {
             Some(found) => return found,
             None if Instant::now() > deadline => panic!("not within {LONG:?}: {what}"),
-            None => std::thread::sleep(Duration::from_millis(2)),
+            None => sleep(Duration::from_millis(2)).await,
         }
     }
 }

@@ -69,7 +69,7 @@ async fn a_program_that_does_not_answer_well_is_a_failure_with_a_number() {
     ] {
         let (town, site) = town(PROGRAM, &script).await;
         let id = site.ask("GET", "/", b"").failure();
-        let log = town.log_with(&id);
+        let log = town.log_with(&id).await;
         assert!(log.contains(why), "{script:?}: {log}");
     }
 }
@@ -78,8 +78,8 @@ async fn a_program_that_does_not_answer_well_is_a_failure_with_a_number() {
 async fn a_program_that_hangs_is_ended_at_its_deadline_and_nothing_is_left() {
     let (town, site) = town(&PROGRAM.replace("20s", "300ms"), "#!/bin/sh\nsleep 1000 &\nsleep 1000\n").await;
     let id = site.ask("GET", "/", b"").failure();
-    assert!(town.log_with(&id).contains("timed out (run)"));
-    nothing_runs(&town);
+    assert!(town.log_with(&id).await.contains("timed out (run)"));
+    nothing_runs(&town).await;
     assert_eq!(town.audited("process.run").last().unwrap()["outcome"], "timeout");
 }
 
@@ -88,9 +88,9 @@ async fn who_hangs_up_calls_off_what_was_to_answer() {
     let (town, site) = town(PROGRAM, "#!/bin/sh\nsleep 1000\n").await;
     let mut stream = site.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    until("it runs", || (running(&town) > 0).then_some(()));
+    until("it runs", || (running(&town) > 0).then_some(())).await;
     drop(stream);
-    nothing_runs(&town);
+    nothing_runs(&town).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,12 +99,12 @@ async fn served_requests_use_the_peers_budget_and_its_policy_of_the_moment() {
     // Listening was one call, and asking where another.
     assert_eq!((site.ask("GET", "/", b"").status, site.ask("GET", "/", b"").status), (200, 200));
     let id = site.ask("GET", "/", b"").failure();
-    assert!(town.log_with(&id).contains("over the budget"));
+    assert!(town.log_with(&id).await.contains("over the budget"));
     let dir = town.dir.path().to_str().unwrap();
     town.policy.set(&PROGRAM.replace("DIR", dir).replace("\"net.listen\", \"proc\"", "\"net.listen\""));
-    until("the policy changes", || (site.session.policy().budget.calls.is_none()).then_some(()));
+    until("the policy changes", || (site.session.policy().budget.calls.is_none()).then_some(())).await;
     let id = site.ask("GET", "/", b"").failure();
-    assert!(town.log_with(&id).contains("denied by the policy"));
+    assert!(town.log_with(&id).await.contains("denied by the policy"));
     assert_eq!(town.audited("process.run").last().unwrap()["verdict"], "denied");
 }
 
@@ -113,10 +113,10 @@ async fn a_sessions_end_ends_the_program_that_answers() {
     let (town, site) = town(PROGRAM, "#!/bin/sh\nsleep 1000\n").await;
     let mut stream = site.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    until("it runs", || (running(&town) > 0).then_some(()));
+    until("it runs", || (running(&town) > 0).then_some(())).await;
     site.session.end();
     rest(&mut stream);
-    nothing_runs(&town);
+    nothing_runs(&town).await;
 }
 
 /// Processes that bear a mark of this fleet.
@@ -125,6 +125,6 @@ fn running(town: &Town) -> usize {
     held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer)).len()
 }
 
-fn nothing_runs(town: &Town) {
-    until("nothing is left", || (running(town) == 0).then_some(()));
+async fn nothing_runs(town: &Town) {
+    until("nothing is left", || (running(town) == 0).then_some(())).await;
 }

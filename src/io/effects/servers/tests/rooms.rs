@@ -98,7 +98,7 @@ async fn a_room_hears_a_broadcast_and_one_connection_what_is_sent_to_it() {
     assert_eq!(send(&site.session, &names[2], "to you").await, true);
     assert_eq!((hear(&mut one), hear(&mut two), hear(&mut elsewhere)), ("to a".into(), "to a".into(), "to you".into()));
     one.close(None).unwrap();
-    until("it has left", || one.read().is_err().then_some(()));
+    until("it has left", || one.read().is_err().then_some(())).await;
     assert_eq!(send(&site.session, &names[0], "x").await, false);
     assert_eq!(broadcast(&site.session, "a", "x").await, 1);
     // Nobody is told a whole name by the audit log.
@@ -186,7 +186,7 @@ async fn a_handler_that_fails_closes_the_connection_with_the_failures_number() {
     let (code, why) = farewell(&mut guest);
     let id = why.strip_prefix("failure ").unwrap();
     assert_eq!((code, id.len()), (1011, 32));
-    assert!(town.log_with(id).contains("the secret of the function"));
+    assert!(town.log_with(id).await.contains("the secret of the function"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn an_answer_without_a_body_is_no_message() {
     let site = town.serving(Op::NetServeWs, json!({ "function": "silent" })).await;
     let mut guest = enter(&site, "a");
     say(&mut guest, "x");
-    until("it is in the room", || (site_count(&site) == 1).then_some(()));
+    until("it is in the room", || (site_count(&site) == 1).then_some(())).await;
     assert_eq!(broadcast(&site.session, "a", "said").await, 1);
     assert_eq!(hear(&mut guest), "said");
 }
@@ -217,8 +217,8 @@ async fn who_leaves_calls_off_what_was_to_answer_also_with_more_unanswered() {
     assert_eq!(hear(&mut guest), "heard meanwhile");
     assert_eq!(town.called_off.load(Ordering::Relaxed), 0);
     drop(guest);
-    until("it is called off", || (town.called_off.load(Ordering::Relaxed) == 1).then_some(()));
-    until("it has left", || (site_count(&site) == 0).then_some(()));
+    until("it is called off", || (town.called_off.load(Ordering::Relaxed) == 1).then_some(())).await;
+    until("it has left", || (site_count(&site) == 0).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
