@@ -44,6 +44,12 @@ pub enum EffectError {
         /// What it did.
         what: String,
     },
+    /// The tool that was called says that it failed. Its server goes on.
+    #[error("the tool failed: {said}")]
+    Tool {
+        /// What it says of that.
+        said: String,
+    },
     /// An argument is missing, unknown or malformed.
     #[error("bad argument {which:?}: {why}")]
     BadArgs {
@@ -118,6 +124,7 @@ impl EffectError {
             Self::NotFound => "not-found",
             Self::Io { .. } => "effect-io",
             Self::Protocol { .. } => "protocol",
+            Self::Tool { .. } => "tool",
             Self::BadArgs { .. } => "bad-args",
             Self::UnknownHandle => "unknown-handle",
             Self::TooManyHandles { .. } => "too-many-handles",
@@ -137,7 +144,11 @@ impl EffectError {
             Self::NotFound | Self::UnknownHandle => Kind::NotFound,
             Self::Timeout { .. } => Kind::TimedOut,
             Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
-            Self::Io { .. } | Self::Protocol { .. } | Self::Unsupported { .. } | Self::Internal(_) => Kind::Failed,
+            Self::Io { .. }
+            | Self::Protocol { .. }
+            | Self::Tool { .. }
+            | Self::Unsupported { .. }
+            | Self::Internal(_) => Kind::Failed,
         }
     }
 
@@ -152,6 +163,7 @@ impl EffectError {
             Self::NotFound => "check the name".into(),
             Self::Io { .. } => "check what lies there and who may use it".into(),
             Self::Protocol { .. } => "check the other side".into(),
+            Self::Tool { .. } => "check what it was called with".into(),
             Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
             Self::TooManyHandles { .. } => "close some of them first".into(),
@@ -172,6 +184,7 @@ impl EffectError {
             Self::Denied { rule } => json!({ "rule": rule }),
             Self::Limit { which, max } => json!({ "which": which, "max": max }),
             Self::Timeout { phase } => json!({ "phase": phase }),
+            Self::Tool { said } => json!({ "said": said }),
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
             Self::TooManyHandles { max } => json!({ "max": max }),

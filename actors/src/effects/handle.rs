@@ -11,7 +11,7 @@ use super::{
     policy::Policy,
     port::{Added, Chance, EffectHost, Environment, PolicySource, Seat, Sink, Sinks},
     session::{EffectSession, Inner},
-    session_log::SessionLog,
+    session_log::{Remarks, SessionLog},
     view::EffectsView,
 };
 use crate::{
@@ -119,12 +119,14 @@ impl Shared {
         print: Arc<dyn Sink>,
     ) -> EffectSession {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let log = Arc::new(SessionLog::new(self.sinks.log(&peer)));
+        let remarks = Remarks { log: Arc::clone(&log), clock: Arc::clone(&self.clock) };
         let inner = Arc::new(Inner {
             shared: Arc::clone(self),
             account,
             peer_text: peer.to_string(),
-            log: SessionLog::new(self.sinks.log(&peer)),
-            seat: Arc::new(Seat::new(peer, number, Arc::clone(&self.chance))),
+            log,
+            seat: Arc::new(Seat::new(peer, number, Arc::clone(&self.chance)).with_log(Arc::new(remarks))),
             narrowed,
             print,
             seeded: Mutex::default(),
