@@ -7,8 +7,10 @@
 //! fs/        beneath a root, by the kernel
 //! proc/      programs, by the descriptor that was checked, behind walls
 //! stores/    keys and values, SQLite: a handle is a thread
+//! agents/    tool servers
 //! ```
 
+mod agents;
 pub mod audit;
 mod chance;
 mod environment;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 pub struct Host {
     programs: proc::Programs,
     stores: stores::Stores,
+    agents: agents::Agents,
 }
 
 impl Host {
@@ -50,7 +53,8 @@ impl Host {
     /// lock: what an earlier one left running is ended. Blocks.
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
-        Self { programs: proc::Programs::new(root_hash), stores: stores::Stores::default() }
+        let programs = proc::Programs::new(root_hash);
+        Self { agents: agents::Agents::new(programs.clone()), programs, stores: stores::Stores::default() }
     }
 }
 
@@ -73,5 +77,9 @@ impl EffectHost for Host {
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {
         self.stores.perform(call)
+    }
+
+    fn agents(&self, call: Call) -> BoxFuture<Outcome> {
+        self.agents.perform(call)
     }
 }

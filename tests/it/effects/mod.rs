@@ -5,6 +5,7 @@ mod docs;
 mod policies;
 mod stores;
 mod survive;
+mod tools;
 
 use crate::support::{Daemon, Root};
 use serde_json::Value;

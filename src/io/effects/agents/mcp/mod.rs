@@ -1,0 +1,99 @@
+//! Tool servers: programs that speak the Model Context Protocol on their stdin and stdout, started with the first call of a
+//! session and shared by all that follow.
+//!
+//! ```text
+//! call ─▶ pool.rs: the session's berth of this name ─▶ berth.rs: up? ─▶ client.rs: has it this tool? call ─▶ answer.rs
+//!                            │ none, over, or of an older policy
+//!                            ▼
+//!                       attend.rs: start ─▶ initialize ─▶ up ─▶ over: stdin closed, TERM, KILL, the reason told
+//!                            │ stdout, stdin                          ▲ idle, its session ended, it ended, a fault
+//!                            ▼                                        │
+//!                       wire.rs: lines ◀─▶ messages ─▶ replies.rs: what it asks is answered here, or refused
+//!                            │ what is no message
+//!                            ▼
+//!                       notes.rs: the session's log, with all of stderr
+//! ```
+
+mod answer;
+mod attend;
+mod berth;
+mod client;
+mod fault;
+mod notes;
+mod pool;
+mod replies;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use crate::io::effects::proc::Programs;
+use attend::Launch;
+use coalmine_actors::effects::{
+    error::EffectError,
+    op::Request,
+    plan::{McpPlan, Plan},
+    policy::McpServer,
+    port::{Call, Outcome},
+};
+use pool::Pool;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// From a server's start until it answers `initialize`.
+    start: Duration,
+    /// Until a server that nobody calls is ended.
+    idle: Duration,
+    /// Until a server that was late answers a ping; it is ended if it does not.
+    ping: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { start: Duration::from_secs(60), idle: Duration::from_secs(300), ping: Duration::from_secs(5) }
+    }
+}
+
+/// The tool servers of this fleet. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct ToolServers {
+    programs: Programs,
+    pool: Pool,
+    times: Times,
+}
+
+impl ToolServers {
+    /// Servers that are started by `programs`.
+    pub(super) fn new(programs: Programs) -> Self {
+        Self { programs, pool: Pool::default(), times: Times::default() }
+    }
+
+    /// Calls a tool. Dropped, the call is cancelled at its server, which goes on.
+    pub(super) async fn perform(&self, call: Call) -> Outcome {
+        let Call { seat, opened, request, plan, .. } = call;
+        let (Request::AgentCallMcp { tool, arguments, .. }, Plan::Mcp(plan)) = (request, plan) else {
+            return Err(EffectError::Internal("a tool by another plan".into()));
+        };
+        let McpPlan { name, grant } = *plan;
+        let deadline = Instant::now() + grant.timeout;
+        let McpServer::Command { path, args, env } = grant.at else {
+            return Err(EffectError::unsupported("tool servers by an url are not built into this fleet"));
+        };
+        let launch = Launch { name, path, args, env, opened, programs: self.programs.clone(), log: seat.log() };
+        let used = self.pool.enter(&seat, launch, self.times)?;
+        let late = |phase| move |_elapsed| EffectError::Timeout { phase };
+        let client = timeout_at(deadline, used.client()).await.map_err(late("start"))??;
+        match timeout_at(deadline, client.call(&tool.0, arguments.0)).await {
+            Ok(Ok(given)) => answer::done(given, client.sandbox()),
+            Ok(Err(client::Failed::Said(error))) => Err(error),
+            // Why is known in a moment, and it is not the call's deadline that it has to keep.
+            Ok(Err(client::Failed::Lost)) => Err(used.end().await),
+            Err(elapsed) => {
+                client.watch(self.times.ping);
+                Err(late("tool")(elapsed))
+            }
+        }
+    }
+}
