@@ -3,6 +3,7 @@
 //! It looks at names alone. What a name leads to is for the kernel to hold, by the capability that the plan names.
 
 use super::{
+    address::Reach,
     argument::{Argv, Handler, Name, PathArg, Place, Variables},
     folder::{climbed, holds, touches},
     handles::HandleKind,
@@ -262,10 +263,11 @@ fn held(kind: HandleKind, granted: Kind) -> Ruling {
 
 fn connect(policy: &Policy, target: &Target) -> Ruling {
     let found = policy.net.find(|origin| *origin == target.origin).ok_or(Rule::Outside(ScopeKey::Net))?;
-    // An open scope names no address: what is private stays so.
-    let named = match found {
-        Found::At(_) => target.origin.address(),
-        Found::Any => None,
+    // An open scope names no address: what is not public stays out of reach.
+    let named = match (found, target.origin.address()) {
+        (Found::At(_), address) => address,
+        (Found::Any, Some(address)) if Reach::of(address) != Reach::Public => return Err(Rule::Never(Never::Address)),
+        (Found::Any, _) => None,
     };
     Ok((Plan::Connect { target: Box::new(target.clone()), named }, Rule::Scope(ScopeKey::Net, found)))
 }

@@ -44,6 +44,32 @@ pub enum EffectError {
         /// What it did.
         what: String,
     },
+    /// The other side could not be reached, or the connection broke.
+    #[error("network: {what}")]
+    Network {
+        /// What happened.
+        what: Cow<'static, str>,
+    },
+    /// No secure connection was made: a certificate that is nobody's, or not this host's.
+    #[error("tls: {what}")]
+    Tls {
+        /// Why not.
+        what: String,
+    },
+    /// What came is not what the operation gives: no text in UTF-8.
+    #[error("decode: {what}")]
+    Decode {
+        /// What it is not.
+        what: Cow<'static, str>,
+    },
+    /// The other side answered that it did not do it.
+    #[error("status {status}: {body}")]
+    Status {
+        /// Its status.
+        status: u16,
+        /// The beginning of what it said.
+        body: String,
+    },
     /// The tool that was called says that it failed. Its server goes on.
     #[error("the tool failed: {said}")]
     Tool {
@@ -124,6 +150,10 @@ impl EffectError {
             Self::NotFound => "not-found",
             Self::Io { .. } => "effect-io",
             Self::Protocol { .. } => "protocol",
+            Self::Network { .. } => "network",
+            Self::Tls { .. } => "tls",
+            Self::Decode { .. } => "decode",
+            Self::Status { .. } => "status",
             Self::Tool { .. } => "tool",
             Self::BadArgs { .. } => "bad-args",
             Self::UnknownHandle => "unknown-handle",
@@ -146,6 +176,10 @@ impl EffectError {
             Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
             Self::Io { .. }
             | Self::Protocol { .. }
+            | Self::Network { .. }
+            | Self::Tls { .. }
+            | Self::Decode { .. }
+            | Self::Status { .. }
             | Self::Tool { .. }
             | Self::Unsupported { .. }
             | Self::Internal(_) => Kind::Failed,
@@ -163,6 +197,10 @@ impl EffectError {
             Self::NotFound => "check the name".into(),
             Self::Io { .. } => "check what lies there and who may use it".into(),
             Self::Protocol { .. } => "check the other side".into(),
+            Self::Network { .. } => "check the name, and whether the other side runs".into(),
+            Self::Tls { .. } => "check the other side's certificate, and the host's list of authorities".into(),
+            Self::Decode { .. } => "take it with `http.get`, which gives bytes as they are".into(),
+            Self::Status { .. } => "do what the other side says; `http.get` gives every status as a result".into(),
             Self::Tool { .. } => "check what it was called with".into(),
             Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
@@ -187,6 +225,7 @@ impl EffectError {
             Self::Tool { said } => json!({ "said": said }),
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
+            Self::Status { status, .. } => json!({ "status": status }),
             Self::TooManyHandles { max } => json!({ "max": max }),
             Self::Budget { what, requested, used, ceiling } => {
                 json!({ "what": what, "requested": requested, "used": used, "ceiling": ceiling })

@@ -9,6 +9,7 @@
 
 mod account;
 mod actor;
+pub mod address;
 pub mod argument;
 pub mod audit;
 pub mod budget;

@@ -117,7 +117,7 @@ const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest that a caller may let an exchange take, milliseconds.
 const EXCHANGE_MS_MAX: u64 = 600_000;
 /// Most redirects that a caller may have followed.
-const REDIRECTS_MAX: u64 = 10;
+pub const REDIRECTS_MAX: u64 = 10;
 /// Most entries of a page.
 const PAGE_MAX: u64 = 10_000;
 

@@ -1,6 +1,6 @@
 //! What an effect gives back, and what it took.
 
-use super::handles::HandleId;
+use super::{handles::HandleId, op::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -70,11 +70,13 @@ pub struct Done {
     pub llm_tokens: u64,
     /// How far a program was confined: `landlock-abi7`, `none`.
     pub sandbox: Option<Sandbox>,
+    /// What takes its place: a redirect that is followed. It is decided on, paid and written down as a call of its own.
+    pub leads_to: Option<Box<Request>>,
 }
 
 impl From<Output> for Done {
     /// With what can be seen of it.
     fn from(output: Output) -> Self {
-        Self { bytes_in: output.len(), output, bytes_out: None, llm_tokens: 0, sandbox: None }
+        Self { bytes_in: output.len(), output, bytes_out: None, llm_tokens: 0, sandbox: None, leads_to: None }
     }
 }

@@ -48,6 +48,8 @@ pub enum Never {
     Statement,
     /// A program's file that is not the one whose hash the policy names.
     OtherProgram,
+    /// An address of this host or its networks, or a special one, that no rule names.
+    Address,
 }
 
 /// What decided.
@@ -109,6 +111,7 @@ impl fmt::Display for Rule {
                 Never::Escape => "never: out of its root",
                 Never::Statement => "never: a statement that leads out of its database",
                 Never::OtherProgram => "never: another file than the pinned one",
+                Never::Address => "never: an address that is not public, unless a rule names it",
             }),
         }
     }

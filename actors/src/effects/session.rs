@@ -9,7 +9,7 @@ use super::{
     error::EffectError,
     handle::Shared,
     handles::Held,
-    op::{Op, Request},
+    op::{Op, REDIRECTS_MAX, Request},
     output::Output,
     policy::Policy,
     port::{Call, Family, Outcome, Seat, Sink},
@@ -211,11 +211,24 @@ impl EffectSession {
         }
     }
 
-    async fn perform_waiting(&self, request: Request, place: OwnedSemaphorePermit) -> Result<Output, EffectError> {
+    /// A call, and what it leads to: each step is decided on anew, before anything of it happens.
+    async fn perform_waiting(&self, mut request: Request, place: OwnedSemaphorePermit) -> Result<Output, EffectError> {
+        for _ in 0..REDIRECTS_MAX {
+            let (begun, mut outcome) = self.step(request).await?;
+            let leads_to = outcome.as_mut().ok().and_then(|done| done.leads_to.take());
+            let Some(next) = leads_to else { return end(begun, outcome, place).await };
+            blocking(move || begun.end(outcome)).await?;
+            request = *next;
+        }
+        let (begun, outcome) = self.step(request).await?;
+        end(begun, outcome, place).await
+    }
+
+    async fn step(&self, request: Request) -> Result<(Begun, Outcome), EffectError> {
         let inner = Arc::clone(&self.0);
         let (begun, call) = blocking(move || inner.begin(request)).await?;
         let outcome = self.0.in_time(call).await;
-        end(begun, outcome, place).await
+        Ok((begun, outcome))
     }
 
     async fn call_added(&self, name: &str, args: Value) -> Result<Output, EffectError> {

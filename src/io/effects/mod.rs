@@ -5,6 +5,7 @@
 //! ```text
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
+//! net/       connections, to addresses that were looked at
 //! proc/      programs, by the descriptor that was checked, behind walls
 //! stores/    keys and values, SQLite: a handle is a thread
 //! agents/    tool servers
@@ -16,6 +17,7 @@ mod chance;
 mod environment;
 mod fs;
 pub mod grants;
+mod net;
 pub mod policies;
 mod proc;
 mod sinks;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
+    net: net::Net,
     programs: proc::Programs,
     stores: stores::Stores,
     agents: agents::Agents,
@@ -54,7 +57,9 @@ impl Host {
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
         let programs = proc::Programs::new(root_hash);
-        Self { agents: agents::Agents::new(programs.clone()), programs, stores: stores::Stores::default() }
+        let net = net::Net::default();
+        let agents = agents::Agents::new(programs.clone(), net.clone());
+        Self { agents, net, programs, stores: stores::Stores::default() }
     }
 }
 
@@ -73,6 +78,10 @@ impl EffectHost for Host {
 
     fn programs(&self, call: Call) -> BoxFuture<Outcome> {
         self.programs.perform(call)
+    }
+
+    fn net(&self, call: Call) -> BoxFuture<Outcome> {
+        self.net.perform(call)
     }
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {

@@ -2,7 +2,7 @@
 
 mod mcp;
 
-use super::proc::Programs;
+use super::{net::Net, proc::Programs};
 use coalmine_actors::{
     effects::{
         error::EffectError,
@@ -19,9 +19,9 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    /// Those whose programs are started by `programs`.
-    pub(super) fn new(programs: Programs) -> Self {
-        Self { tools: mcp::ToolServers::new(programs) }
+    /// Those whose programs are started by `programs`, and that are reached through `net`.
+    pub(super) fn new(programs: Programs, net: Net) -> Self {
+        Self { tools: mcp::ToolServers::new(programs, net) }
     }
 
     /// Carries one operation out.

@@ -1,4 +1,5 @@
-//! One server from its start to its end: its program is started, greeted, served, and ended with all that it started.
+//! One server from its start to its end: greeted, served, and let go of; a program is started before, and ended after it
+//! with all that it started.
 
 use super::{
     Times,
@@ -7,16 +8,21 @@ use super::{
     fault::Fault,
     notes::{Notes, Said},
     replies::Replies,
+    site::Site,
     wire::Wire,
 };
 use crate::io::{
     child::{Drain, Leader, Pipes, end},
-    effects::proc::{Programs, Started, told},
+    effects::{
+        net::Net,
+        proc::{Programs, Started, told},
+    },
 };
 use coalmine_actors::{
     effects::{
         argument::Argv,
         error::EffectError,
+        origin::Target,
         output::Sandbox,
         plan::ProgramPlan,
         port::{Opened, Sink},
@@ -24,7 +30,11 @@ use coalmine_actors::{
     },
     ports::ProcessEnd,
 };
-use rmcp::service::{ClientInitializeError, serve_client};
+use rmcp::{
+    RoleClient,
+    service::{ClientInitializeError, serve_client},
+    transport::Transport,
+};
 use rustix::process::Signal;
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
@@ -34,10 +44,30 @@ const CLOSE_GRACE: Duration = Duration::from_millis(500);
 /// How long what a program said last is read after its end, where somebody still holds its stdout.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// How a server is started, and where it may write.
-pub(super) struct Launch {
+/// One server of a policy.
+pub(super) struct Server {
     /// Its name in the policy.
     pub(super) name: String,
+    pub(super) way: Way,
+    /// Its session's log.
+    pub(super) log: Option<Arc<dyn Sink>>,
+}
+
+/// How it is reached.
+pub(super) enum Way {
+    /// It is started.
+    Program(Launch),
+    /// It is elsewhere.
+    Site {
+        net: Net,
+        target: Target,
+        /// The longest that a call may take.
+        longest: Duration,
+    },
+}
+
+/// How its program is started.
+pub(super) struct Launch {
     pub(super) path: PathBuf,
     pub(super) args: Vec<String>,
     /// All of its environment.
@@ -45,13 +75,11 @@ pub(super) struct Launch {
     /// The policy that grants it, opened.
     pub(super) opened: Opened,
     pub(super) programs: Programs,
-    /// Its session's log.
-    pub(super) log: Option<Arc<dyn Sink>>,
 }
 
 impl Launch {
     async fn start(self) -> Result<Started, EffectError> {
-        let Self { path, args, env, opened, programs, .. } = self;
+        let Self { path, args, env, opened, programs } = self;
         // As it was named: an interpreter looks beside its own path for what comes with it.
         let name = path.to_string_lossy().into_owned();
         let grant = ProgramGrant { path, sha256: None, args: Vec::new(), env, timeout: Duration::MAX };
@@ -60,74 +88,104 @@ impl Launch {
 }
 
 /// Attends one server until it is over; `leave` gives its place in the session to another one.
-pub(super) async fn attend(launch: Launch, post: Post, leave: impl FnOnce() + Send, times: Times) {
-    let server = launch.name.clone();
-    let notes = Notes::to(launch.log.clone(), &server);
-    let started = match launch.start().await {
-        Ok(started) => started,
-        Err(error) => {
-            leave();
-            post.shut();
-            return post.over(not_started(&server, error));
-        }
-    };
-    let Started { leader, stdin, stdout, stderr, sandbox } = started;
-    let stdin = stdin.expect("a server is started with an input");
-    let fault = Fault::default();
-    let wire = Replies::of(Wire::new(stdout, stdin, notes.clone(), fault.clone()), fault.clone());
-    let mut program = Program { leader, pipes: Pipes::stderr_alone(Drain::new(stderr, Said::to(notes))) };
-    let served = program
-        .beside(async {
-            tokio::select! {
-                served = serve(&server, wire, &post, times, Sandbox(sandbox), &fault) => served,
-                () = post.unused(times.idle) => Err(EffectError::Cancelled),
-            }
-        })
-        .await;
-    // In this order: who finds it shut finds room for the next one.
-    leave();
-    post.shut();
-    match (fault.told(), served) {
-        (Some(why), _) | (None, Some(Err(why))) => {
-            post.over(why);
-            program.end().await;
-        }
-        // It ended, or closed its stdout and is about to: its status is the reason.
-        (None, Some(Ok(())) | None) => {
-            let end = program.end().await;
-            post.over(ended(&server, end));
+pub(super) async fn attend(server: Server, post: Post, leave: impl FnOnce() + Send, times: Times) {
+    let Server { name, way, log } = server;
+    let attended = Attended { name, post, times, fault: Fault::default() };
+    match way {
+        Way::Program(launch) => attended.program(launch, log, leave).await,
+        Way::Site { net, target, longest } => {
+            let site = Site::new(net, target, longest, attended.fault.clone());
+            let served = attended.serve(site, None).await;
+            attended.shut(leave);
+            attended.post.over(attended.fault.told().or(served.err()).unwrap_or(EffectError::Cancelled));
         }
     }
 }
 
-/// Greets the server and serves calls, until it closes its stdout.
-async fn serve(
-    server: &str,
-    wire: Replies<Wire>,
-    post: &Post,
+/// A server that is attended.
+struct Attended {
+    name: String,
+    post: Post,
     times: Times,
-    sandbox: Sandbox,
-    fault: &Fault,
-) -> Result<(), EffectError> {
-    let service = match timeout(times.start, serve_client(introduction(), wire)).await {
-        Ok(Ok(service)) => service,
-        Ok(Err(ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. })) => {
-            return Ok(());
+    fault: Fault,
+}
+
+impl Attended {
+    async fn program(&self, launch: Launch, log: Option<Arc<dyn Sink>>, leave: impl FnOnce() + Send) {
+        let Self { name, post, fault, .. } = self;
+        let started = match launch.start().await {
+            Ok(started) => started,
+            Err(error) => {
+                self.shut(leave);
+                return post.over(not_started(name, error));
+            }
+        };
+        let Started { leader, stdin, stdout, stderr, sandbox } = started;
+        let stdin = stdin.expect("a server is started with an input");
+        let notes = Notes::to(log, name);
+        let wire = Wire::new(stdout, stdin, notes.clone(), fault.clone());
+        let mut program = Program { leader, pipes: Pipes::stderr_alone(Drain::new(stderr, Said::to(notes))) };
+        let served = program.beside(self.serve(wire, Some(Sandbox(sandbox)))).await;
+        self.shut(leave);
+        match fault.told().or(served.and_then(Result::err)) {
+            Some(why) => {
+                post.over(why);
+                program.end().await;
+            }
+            // It ended, or closed its stdout and is about to: its status is the reason.
+            None => {
+                let end = program.end().await;
+                post.over(ended(name, end));
+            }
         }
-        Ok(Err(error)) => {
-            let what = format!("the tool server {server} does not begin as the protocol says: {error}");
-            return Err(EffectError::Protocol { what });
-        }
-        Err(_elapsed) => return Err(EffectError::Timeout { phase: "start" }),
-    };
-    let condemned = Arc::new(Notify::new());
-    post.up(Client::new(service.peer().clone(), Some(sandbox), fault.clone(), Arc::clone(&condemned)));
-    tokio::select! {
-        // Dropped, the service ends, and closes the server's stdin.
-        _quit = service.waiting() => {}
-        () = condemned.notified() => {}
     }
-    Ok(())
+
+    /// In this order: who finds it shut finds room for the next one.
+    fn shut(&self, leave: impl FnOnce()) {
+        leave();
+        self.post.shut();
+    }
+
+    /// Greets the server and serves calls, until nobody calls it, or its messages end.
+    async fn serve<T: Transport<RoleClient> + 'static>(
+        &self,
+        way: T,
+        sandbox: Option<Sandbox>,
+    ) -> Result<(), EffectError> {
+        let way = Replies::of(way, self.fault.clone());
+        tokio::select! {
+            served = self.greet_and_serve(way, sandbox) => served,
+            () = self.post.unused(self.times.idle) => Err(EffectError::Cancelled),
+        }
+    }
+
+    async fn greet_and_serve<T: Transport<RoleClient> + 'static>(
+        &self,
+        way: Replies<T>,
+        sandbox: Option<Sandbox>,
+    ) -> Result<(), EffectError> {
+        let service = match timeout(self.times.start, serve_client(introduction(), way)).await {
+            Ok(Ok(service)) => service,
+            // Why, its end or its fault says.
+            Ok(Err(ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. })) => {
+                return Ok(());
+            }
+            Ok(Err(error)) => {
+                let what = format!("the tool server {} does not begin as the protocol says: {error}", self.name);
+                return Err(EffectError::Protocol { what });
+            }
+            Err(_elapsed) => return Err(EffectError::Timeout { phase: "start" }),
+        };
+        let condemned = Arc::new(Notify::new());
+        let (peer, fault) = (service.peer().clone(), self.fault.clone());
+        self.post.up(Client::new(peer, sandbox, fault, Arc::clone(&condemned)));
+        tokio::select! {
+            // Dropped, the service ends, and lets go of its way: a program's stdin is closed.
+            _quit = service.waiting() => {}
+            () = condemned.notified() => {}
+        }
+        Ok(())
+    }
 }
 
 /// What a program's errors say of their arguments is not about those of a tool.

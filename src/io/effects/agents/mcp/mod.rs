@@ -1,5 +1,5 @@
-//! Tool servers: programs that speak the Model Context Protocol on their stdin and stdout, started with the first call of a
-//! session and shared by all that follow.
+//! Tool servers, which speak the Model Context Protocol: programs on their stdin and stdout, others by an url. A session's
+//! first call starts one, and all that follow share it.
 //!
 //! ```text
 //! call ─▶ pool.rs: the session's berth of this name ─▶ berth.rs: up? ─▶ client.rs: has it this tool? call ─▶ answer.rs
@@ -8,8 +8,8 @@
 //!                       attend.rs: start ─▶ initialize ─▶ up ─▶ over: stdin closed, TERM, KILL, the reason told
 //!                            │ stdout, stdin                          ▲ idle, its session ended, it ended, a fault
 //!                            ▼                                        │
-//!                       wire.rs: lines ◀─▶ messages ─▶ replies.rs: what it asks is answered here, or refused
-//!                            │ what is no message
+//!      site.rs: POST ─┬─ wire.rs: lines ◀─▶ messages ─▶ replies.rs: what it asks is answered here, or refused
+//!      events.rs ◀────┘      │ what is no message
 //!                            ▼
 //!                       notes.rs: the session's log, with all of stderr
 //! ```
@@ -18,16 +18,18 @@ mod answer;
 mod attend;
 mod berth;
 mod client;
+mod events;
 mod fault;
 mod notes;
 mod pool;
 mod replies;
+mod site;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use crate::io::effects::proc::Programs;
-use attend::Launch;
+use crate::io::effects::{net::Net, proc::Programs};
+use attend::{Launch, Server, Way};
 use coalmine_actors::effects::{
     error::EffectError,
     op::Request,
@@ -36,7 +38,7 @@ use coalmine_actors::effects::{
     port::{Call, Outcome},
 };
 use pool::Pool;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How long things may take.
@@ -60,14 +62,15 @@ impl Default for Times {
 #[derive(Debug, Clone)]
 pub(super) struct ToolServers {
     programs: Programs,
+    net: Net,
     pool: Pool,
     times: Times,
 }
 
 impl ToolServers {
-    /// Servers that are started by `programs`.
-    pub(super) fn new(programs: Programs) -> Self {
-        Self { programs, pool: Pool::default(), times: Times::default() }
+    /// Servers that are started by `programs`, or reached through `net`.
+    pub(super) fn new(programs: Programs, net: Net) -> Self {
+        Self { programs, net, pool: Pool::default(), times: Times::default() }
     }
 
     /// Calls a tool. Dropped, the call is cancelled at its server, which goes on.
@@ -78,11 +81,17 @@ impl ToolServers {
         };
         let McpPlan { name, grant } = *plan;
         let deadline = Instant::now() + grant.timeout;
-        let McpServer::Command { path, args, env } = grant.at else {
-            return Err(EffectError::unsupported("tool servers by an url are not built into this fleet"));
+        let way = match grant.at {
+            McpServer::Command { path, args, env } => {
+                Way::Program(Launch { path, args, env, opened: Arc::clone(&opened), programs: self.programs.clone() })
+            }
+            McpServer::Url(url) => {
+                let target = url.parse().map_err(|why| EffectError::Internal(format!("a policy's url: {why}")))?;
+                Way::Site { net: self.net.clone(), target, longest: grant.timeout }
+            }
         };
-        let launch = Launch { name, path, args, env, opened, programs: self.programs.clone(), log: seat.log() };
-        let used = self.pool.enter(&seat, launch, self.times)?;
+        let server = Server { name, way, log: seat.log() };
+        let used = self.pool.enter(&seat, &opened, server, self.times)?;
         let late = |phase| move |_elapsed| EffectError::Timeout { phase };
         let client = timeout_at(deadline, used.client()).await.map_err(late("start"))??;
         match timeout_at(deadline, client.call(&tool.0, arguments.0)).await {

@@ -2,13 +2,13 @@
 
 use super::{
     Times,
-    attend::{Launch, attend},
+    attend::{Server, attend},
     berth::{Berth, Use},
 };
 use coalmine_actors::effects::{
     error::EffectError,
     handles::{HandleId, HandleKind},
-    port::Seat,
+    port::{Opened, Seat},
 };
 use std::{
     collections::HashMap,
@@ -30,19 +30,25 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A call of the server that `launch` names: of the one that is there, or of one that it starts.
+    /// A call of this server under this policy, opened: of the one that is there, or of one that it starts.
     ///
     /// # Errors
     /// [`EffectError::TooManyHandles`] where the session has as many servers as it may; it has ended.
-    pub(super) fn enter(&self, seat: &Arc<Seat>, launch: Launch, times: Times) -> Result<Use, EffectError> {
+    pub(super) fn enter(
+        &self,
+        seat: &Arc<Seat>,
+        opened: &Opened,
+        server: Server,
+        times: Times,
+    ) -> Result<Use, EffectError> {
         // Held to look and to note: a server starts without it, and of two first calls the second one finds the first.
         let mut berths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         berths.retain(|_, (_, berth)| berth.strong_count() > 0);
-        let key = (seat.session, launch.name.clone());
+        let key = (seat.session, server.name.clone());
         if let Some((handle, there)) = berths.get(&key)
             && let Some(berth) = there.upgrade()
         {
-            if berth.is_under(&launch.opened)
+            if berth.is_under(opened)
                 && let Some(entered) = berth.enter()
             {
                 return Ok(entered);
@@ -50,7 +56,7 @@ impl Pool {
             // It is over, or was started behind other walls: it has the calls that it has, and no new ones.
             let _closed_by_its_attendant = seat.close(*handle, HandleKind::Mcp);
         }
-        let (berth, post) = Berth::new(Arc::clone(&launch.opened));
+        let (berth, post) = Berth::new(Arc::clone(opened));
         let entered = berth.enter().ok_or_else(|| EffectError::Internal("a new berth is shut".into()))?;
         let handle = seat.keep(HandleKind::Mcp, Arc::clone(&berth) as _)?;
         berths.insert(key, (handle, Arc::downgrade(&berth)));
@@ -60,7 +66,7 @@ impl Pool {
                 let _closed_by_the_next_call = seat.close(handle, HandleKind::Mcp);
             }
         };
-        tokio::spawn(attend(launch, post, leave, times));
+        tokio::spawn(attend(server, post, leave, times));
         Ok(entered)
     }
 }

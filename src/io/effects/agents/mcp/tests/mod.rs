@@ -6,7 +6,7 @@ mod script;
 
 use super::{Times, ToolServers};
 use crate::io::{
-    effects::{OsChance, grants::Grants, proc::Programs},
+    effects::{OsChance, grants::Grants, net::Net, proc::Programs},
     held, life_mark,
 };
 use coalmine_actors::{
@@ -67,7 +67,7 @@ impl Fair {
     fn of(beginning: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let name = dir.path().file_name().unwrap().to_str().unwrap().to_owned();
-        let mut tools = ToolServers::new(Programs::new(name));
+        let mut tools = ToolServers::new(Programs::new(name), Net::default());
         tools.times = Times { start: LONG, idle: LONG, ping: LONG };
         let mut fair = Self { dir, tools, policy: Policy::default(), sessions: AtomicU64::new(0) };
         fair.grant("it", &["/bin/sh", "-c", script::TEXT, "it", beginning]);
