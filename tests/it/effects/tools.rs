@@ -41,6 +41,7 @@ fn is_there(pid: &Value) -> bool {
 #[tokio::test]
 async fn a_peers_calls_share_a_server_that_ends_with_its_life() {
     let daemon = daemon(&policy_text()).await;
+    daemon.coalmine(&["start", "bob"]).tells(&["shell-bob"]);
     let who = json!({ "server": "it", "tool": "who" });
     let first = ok(&daemon, "agent.call_mcp", &who);
     assert_eq!(first["key"], "k", "what the policy lists is its environment");

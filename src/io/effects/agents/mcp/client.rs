@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use coalmine_actors::{
     effects::{error::EffectError, output::Sandbox},
+    journal::event::cut,
     registry::nearest::nearest,
 };
 use rmcp::{
@@ -24,6 +25,9 @@ use tokio::{sync::Notify, time::timeout};
 /// Pages of a server's list of tools that are read, and tools in all.
 const PAGES_MAX: usize = 100;
 const TOOLS_MAX: usize = 10_000;
+/// Tools that are named to whoever asks for one that there is not, and how much of each name.
+const SHOWN_MAX: usize = 8;
+const SHOWN_BYTES_MAX: usize = 64;
 
 /// One server that is up. Clones share it.
 #[derive(Clone)]
@@ -68,6 +72,17 @@ pub(super) fn introduction() -> ClientConfig {
     ClientConfig::new(Default::default(), Implementation::new("coalmine", env!("CARGO_PKG_VERSION")))
 }
 
+/// The first of them, and how many more there are.
+fn some_of(tools: &BTreeSet<String>) -> String {
+    let mut shown: Vec<_> = tools.iter().take(SHOWN_MAX).map(|name| cut(name.clone(), SHOWN_BYTES_MAX)).collect();
+    match tools.len() - shown.len() {
+        0 if shown.is_empty() => shown.push("no tools".into()),
+        0 => {}
+        more => shown.push(format!("{more} more")),
+    }
+    shown.join(", ")
+}
+
 impl Client {
     /// The server at the other end of `peer`. `condemned` is told where it is to be given up.
     pub(super) fn new(peer: Peer<RoleClient>, sandbox: Option<Sandbox>, fault: Fault, condemned: Arc<Notify>) -> Self {
@@ -99,7 +114,7 @@ impl Client {
         let tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
         match nearest(tool, tools.iter().map(String::as_str)).first() {
             Some(near) => format!("the server has none of this name; did you mean {near:?}?"),
-            None => format!("the server has none of this name, and {} others", tools.len()),
+            None => format!("the server has none of this name; it has {}", some_of(&tools)),
         }
     }
 

@@ -3,6 +3,7 @@
 mod hostile;
 mod lives;
 mod script;
+mod site;
 
 use super::{Times, ToolServers};
 use crate::io::{
