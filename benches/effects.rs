@@ -1,5 +1,5 @@
-//! What an effect costs above doing the same by hand: a look at a file, a read, a program behind walls; and what sessions
-//! cost one another.
+//! What an effect costs above doing the same by hand: a look at a file, a read, a request, a program behind walls; and what
+//! sessions cost one another.
 //!
 //! `cargo bench --bench effects -- [--rounds 2000] [--json] [--quick]`
 
@@ -22,7 +22,12 @@ use std::{
     time::Duration,
 };
 use support::{Args, Ballast, BenchFleet, Outcome, PATIENCE, Reach, Report, Row, Samples, ms, say, sleeper};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+    time::Instant,
+};
 
 /// Resident in the daemon, bytes.
 const BALLAST_BYTES: usize = 500_000_000;
@@ -43,13 +48,17 @@ async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
     fs::create_dir_all(&data)?;
     fs::write(data.join("file"), "x".repeat(FILE_BYTES))?;
     let fleet = BenchFleet::start(&state).await?;
-    let session = session(&fleet.handle, &data).await?;
+    let (server, _serving) = serve().await?;
+    let session = session(&fleet.handle, &data, &server).await?;
     let mut report = Report::new("effects");
     report.condition(format!("{rounds} rounds; each way of the same work right after the other"));
     say("a look at a file");
     report.table("fs.stat, decided and written down", stats(&session, &data, rounds)?);
     say("a read");
     report.table("io.read of 64 KiB", reads(&session, &data, rounds)?);
+    say("a request");
+    report
+        .table("http.get of 64 KiB from this host, a connection each", requests(&session, &server, rounds / 4).await?);
     let ballast = Ballast::new(if args.quick { 1_000_000 } else { BALLAST_BYTES })?;
     report.condition(format!("programs with {} MB resident in the daemon", ballast.resident_mb));
     say("a program");
@@ -63,10 +72,11 @@ async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
     Ok(report)
 }
 
-/// A session of a peer that may read `data` and run /bin/true.
-async fn session(fleet: &FleetHandle, data: &Path) -> Outcome<EffectSession> {
+/// A session of a peer that may read `data`, ask `server` and run /bin/true.
+async fn session(fleet: &FleetHandle, data: &Path, server: &str) -> Outcome<EffectSession> {
     let policy = format!(
-        "[allow]\neffects = [\"fs.read\", \"fs.list\", \"proc\", \"kv\", \"sql\"]\n[scope]\nfs_read = [{data:?}]\n\
+        "[allow]\neffects = [\"fs.read\", \"fs.list\", \"net.connect\", \"proc\", \"kv\", \"sql\"]\n\
+         [scope]\nfs_read = [{data:?}]\nnet = [{server:?}]\n\
          [program.true]\npath = \"/bin/true\"\n"
     );
     let file = fleet.paths().policies().join("bench.toml");
@@ -125,6 +135,45 @@ fn reads(session: &EffectSession, data: &Path, rounds: usize) -> Outcome<Vec<Row
         Row::new("io.read in process", "µs", &ours),
         Row::new("baseline: std::fs::read", "µs", &bare),
         Row::one("ratio of the medians", "×", ratio).reach(Reach::below("ratio", ratio, 1.5, "×")),
+    ])
+}
+
+/// A server that gives 64 KiB to each connection, and closes it; it ends with what it is given back with.
+async fn serve() -> Outcome<(String, JoinSet<()>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {FILE_BYTES}\r\n\r\n{}", "x".repeat(FILE_BYTES));
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 4_096]; // a request without a body comes in one piece here
+            let _gone = stream.read(&mut asked).await;
+            let _gone = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    Ok((origin, serving))
+}
+
+async fn requests(session: &EffectSession, server: &str, rounds: usize) -> Outcome<Vec<Row>> {
+    let _there_is_one = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
+    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..rounds {
+        let before = Instant::now();
+        let body = client.get(server).send().await?.bytes().await?;
+        bare.push(ms(before.elapsed()) * 1_000.0);
+        let before = Instant::now();
+        let answer = session.call(Op::HttpGet, json!({ "url": server })).await?.into_json();
+        ours.push(ms(before.elapsed()) * 1_000.0);
+        if answer["body"].as_str().map(str::len) != Some(body.len()) {
+            return Err("an answer is not whole".into());
+        }
+    }
+    let ratio = ours.p50() / bare.p50();
+    Ok(vec![
+        Row::new("http.get, decided and written down", "µs", &ours),
+        Row::new("baseline: reqwest", "µs", &bare),
+        Row::one("ratio of the medians", "×", ratio),
     ])
 }
 

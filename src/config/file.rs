@@ -5,6 +5,7 @@ use super::{
     attachments::{AttachmentsConfig, AttachmentsTable},
     check_runtime,
     mail::MailTable,
+    models::ProviderTable,
     provision::{ProvisionConfig, ProvisionTable},
 };
 use coalmine_actors::{
@@ -45,6 +46,8 @@ struct ConfigFile {
     attachments: AttachmentsTable,
     #[serde(default)]
     mail: MailTable,
+    #[serde(default)]
+    provider: BTreeMap<String, ProviderTable>,
     #[serde(default)]
     runtime: BTreeMap<Runtime, RuntimePatch>,
 }
@@ -159,6 +162,8 @@ pub(super) struct Parsed {
     pub(super) tier: DurabilityTier,
     pub(super) attachments: AttachmentsConfig,
     pub(super) mail: MailRules,
+    /// Not laid over the variables yet.
+    pub(super) providers: BTreeMap<String, ProviderTable>,
     pub(super) runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
 
@@ -183,6 +188,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         tier: file.fleet.tier,
         attachments: file.attachments.checked()?,
         mail: file.mail.checked()?,
+        providers: file.provider,
         provision: file.provision.checked()?,
         runtimes,
     })

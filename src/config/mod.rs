@@ -8,6 +8,7 @@ mod check;
 mod file;
 mod layer;
 mod mail;
+pub mod models;
 pub mod place;
 pub mod project;
 mod provision;
@@ -63,6 +64,8 @@ pub struct Config {
     pub attachments: AttachmentsConfig,
     /// How messages are treated.
     pub mail: MailRules,
+    /// Models that effects may ask.
+    pub providers: models::Providers,
     /// Every runtime: the built-in ones as the file changes them, and its own.
     pub runtimes: BTreeMap<Runtime, RuntimeDef>,
 }
@@ -81,6 +84,7 @@ impl Default for Config {
             tier: DurabilityTier::default(),
             attachments: AttachmentsConfig::default(),
             mail: MailRules::default(),
+            providers: models::from_env(&|_| None),
             runtimes: crate::runtimes::built_in(),
         }
     }
@@ -102,6 +106,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         tier,
         attachments,
         mail,
+        providers,
         runtimes,
     } = file::parse(&text).map_err(bad)?;
     fits_host(&limits).map_err(|error| bad(format!("limits.{error}")))?;
@@ -119,6 +124,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>, flags: &Overrides
         tier,
         attachments,
         mail,
+        providers: models::checked(providers, models::from_env(env)).map_err(bad)?,
         runtimes,
     })
 }

@@ -222,7 +222,14 @@ impl FleetBuilder {
             supervisor: Some(fleet.get_cell()),
         };
         let attachments = attachments::start(store, &paths, &self.config.attachments, wiring).await?;
-        let wiring = effects::Wiring { clock: Arc::clone(&ports.clock), journal: journal.clone(), policies };
+        let models = watch::Sender::new(Arc::new(self.config.providers));
+        let wiring = effects::Wiring {
+            clock: Arc::clone(&ports.clock),
+            journal: journal.clone(),
+            policies,
+            models: models.subscribe(),
+            attachments: attachments.clone(),
+        };
         let effects = effects::start(self.effects, &paths, wiring, fleet.get_cell()).await?;
         let gate = Gate::default();
         let mail = mail::start(
@@ -257,6 +264,7 @@ impl FleetBuilder {
             providers,
             attachments,
             effects,
+            models,
             mail,
             since,
             gate,

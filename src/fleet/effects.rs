@@ -2,13 +2,15 @@
 
 use super::handle::FleetHandle;
 use crate::{
+    config::models::Providers,
     io::{
         blocking,
-        effects::{AuditLog, Host, HostEnvironment, OsChance, PeerSinks, Policies},
+        effects::{AuditLog, Host, HostEnvironment, HostParts, OsChance, PeerSinks, Policies},
     },
     paths::Paths,
 };
 use coalmine_actors::{
+    attachments::Attachments,
     effects::{
         EffectError, Effects, EffectsParts,
         output::Output,
@@ -23,7 +25,7 @@ use coalmine_actors::{
 use ractor::ActorCell;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 /// How long what is used may take to be written when the fleet ends.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -42,16 +44,18 @@ pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: JournalHandle,
     pub(super) policies: Arc<dyn PolicySource>,
+    pub(super) models: watch::Receiver<Arc<Providers>>,
+    pub(super) attachments: Attachments,
 }
 
 /// Starts them below the fleet's root actor. Nothing is read before somebody calls something.
 pub(super) async fn start(said: Said, paths: &Paths, wiring: Wiring, fleet: ActorCell) -> Result<Effects, FleetError> {
-    let Wiring { clock, journal, policies } = wiring;
+    let Wiring { clock, journal, policies, models, attachments } = wiring;
     let host: Arc<dyn EffectHost> = match said.host {
         Some(host) => host,
         None => {
-            let root_hash = paths.root_hash();
-            blocking::answer(move || Ok(Arc::new(Host::new(root_hash)))).await?
+            let parts = HostParts { root_hash: paths.root_hash(), models, attachments };
+            blocking::answer(move || Ok(Arc::new(Host::new(parts)))).await?
         }
     };
     let parts = EffectsParts {

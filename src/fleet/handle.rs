@@ -2,7 +2,7 @@
 
 use super::{builder::rules, shutdown::Gate};
 use crate::{
-    config::Config,
+    config::{Config, models},
     io::{provisioner::Providers, servers::TmuxServers},
     paths::Paths,
 };
@@ -60,6 +60,8 @@ pub(super) struct Inner {
     pub(super) providers: Providers,
     pub(super) attachments: Attachments,
     pub(super) effects: Effects,
+    /// Models that effects may ask; they follow it.
+    pub(super) models: watch::Sender<Arc<models::Providers>>,
     pub(super) mail: Mail,
     pub(super) since: Timestamp,
     /// Shut once the fleet ends with its peers.
@@ -204,6 +206,7 @@ impl FleetHandle {
         self.0.rules.send_replace(Arc::new(rules(config)?));
         self.0.servers.pass_env(&config.pass_env);
         self.0.providers.pass_env(&config.provision.env);
+        self.0.models.send_replace(Arc::new(config.providers.clone()));
         self.0.provisioning.configure(config.provision.rules);
         let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
         answered("reload", "fleet", CONDUCT_DEADLINE, reloaded)??;

@@ -43,8 +43,11 @@ pub(crate) fn fail(what: &OsStr, why: &str, code: u8) -> ExitCode {
 }
 
 fn fail_with(name: &OsStr, error: &io::Error) -> ExitCode {
-    let missing = error.kind() == io::ErrorKind::NotFound;
-    fail(name, &error.to_string(), if missing { NOT_FOUND } else { NOT_RUNNABLE })
+    match error.kind() {
+        io::ErrorKind::NotFound if name.as_bytes().contains(&b'/') => fail(name, &error.to_string(), NOT_FOUND),
+        io::ErrorKind::NotFound => fail(name, "no folder of its PATH holds it", NOT_FOUND),
+        _ => fail(name, &error.to_string(), NOT_RUNNABLE),
+    }
 }
 
 /// The file that `name` means in this environment.

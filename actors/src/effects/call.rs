@@ -44,7 +44,7 @@ impl Inner {
     /// Writes down that something was not allowed, or not understood; the error itself, or that even this failed.
     pub(super) fn refuse(&self, about: About<'static>, error: EffectError) -> EffectError {
         let outcome = Some(error.code().into());
-        let decided = Decided { about, calls: 0, bytes_out: 0, outcome };
+        let decided = Decided { about, calls: 0, bytes_out: 0, llm_tokens: 0, outcome };
         self.shared.audit.enter(Entry::Decision(decided)).err().unwrap_or(error)
     }
 
@@ -67,8 +67,10 @@ impl Inner {
             }
         };
         let about = self.about(op.name().into(), request.resource(), rule.to_string(), Verdict::Allowed);
-        let cost = authority.policy.budget.cost(op);
-        let begun = self.reserve(&authority, about, cost, request.bytes_out(), op.is_grave())?;
+        let calls = authority.policy.budget.cost(op);
+        let wanted =
+            Usage { calls, bytes_out: request.bytes_out(), llm_tokens: request.llm_tokens(), ..Usage::default() };
+        let begun = self.reserve(&authority, about, wanted, op.is_grave())?;
         let call = Call {
             seat: Arc::clone(&self.seat),
             time_left: self.account.ledger.time_left(&authority.policy.budget),
@@ -88,29 +90,28 @@ impl Inner {
         if !allowed {
             return Err(self.refuse(about, EffectError::Denied { rule }));
         }
-        self.reserve(&self.authority(), about, calls, 0, true)
+        self.reserve(&self.authority(), about, Usage { calls, ..Usage::default() }, true)
     }
 
     fn reserve(
         self: &Arc<Self>,
         authority: &Authority,
         about: About<'static>,
-        calls: u64,
-        bytes_out: u64,
+        reserved: Usage,
         durable: bool,
     ) -> Result<Begun, EffectError> {
         if self.seat.has_ended() {
             let about = About { verdict: Verdict::Refused, rule: "the session has ended".into(), ..about };
             return Err(self.refuse(about, EffectError::Cancelled));
         }
-        if let Err(over) = self.account.ledger.reserve(&authority.policy.budget, calls, bytes_out) {
+        if let Err(over) = self.account.ledger.reserve(&authority.policy.budget, reserved) {
             let EffectError::Budget { what, .. } = over else { return Err(over) };
             let about = About { verdict: Verdict::Denied, rule: format!("budget.{what}").into(), ..about };
             return Err(self.refuse(about, over));
         }
-        let reserved = Usage { calls, bytes_out, ..Usage::default() };
         let give_back = || self.account.ledger.settle(reserved, Usage::default());
-        let decided = Decided { about: about.clone(), calls, bytes_out, outcome: None };
+        let Usage { calls, bytes_out, llm_tokens, .. } = reserved;
+        let decided = Decided { about: about.clone(), calls, bytes_out, llm_tokens, outcome: None };
         let call = self.shared.audit.enter(Entry::Decision(decided)).inspect_err(|_| give_back())?;
         let begun = Begun { session: Arc::clone(self), about, call, reserved, since: Instant::now(), is_over: false };
         if durable && let Err(error) = self.shared.audit.sync(call) {
@@ -175,6 +176,7 @@ fn taken(reserved: Usage, took: Duration, outcome: &Outcome) -> Usage {
             | EffectError::UnknownHandle
             | EffectError::TooManyHandles { .. },
         ) => Usage { calls: reserved.calls, wall_us, ..Usage::default() },
-        Err(_) => Usage { wall_us, ..reserved },
+        Err(error) if error.may_have_spent_tokens() => Usage { wall_us, ..reserved },
+        Err(_) => Usage { wall_us, llm_tokens: 0, ..reserved },
     }
 }

@@ -3,7 +3,7 @@
 use super::rule::Rule;
 use crate::error::Kind;
 use serde_json::{Value, json};
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, time::Duration};
 
 /// What a call of an effect fails with. A refusal never names what is allowed, nor whether a file is there.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,6 +69,23 @@ pub enum EffectError {
         status: u16,
         /// The beginning of what it said.
         body: String,
+    },
+    /// A provider does not know us: its key is missing or wrong.
+    #[error("the provider refuses the key of this fleet")]
+    Auth,
+    /// A provider wants to be asked less often.
+    #[error("the provider is asked too often")]
+    RateLimited {
+        /// When it may be asked again, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// A provider could not do it.
+    #[error("the provider failed with status {status}: {what}")]
+    Upstream {
+        /// Its status.
+        status: u16,
+        /// What it says itself.
+        what: String,
     },
     /// The tool that was called says that it failed. Its server goes on.
     #[error("the tool failed: {said}")]
@@ -141,6 +158,15 @@ impl EffectError {
         Self::Unsupported { what: what.into() }
     }
 
+    /// Whether a provider may have worked for it all the same: it was let go of, and nobody was told how far it came.
+    pub(super) fn may_have_spent_tokens(&self) -> bool {
+        match self {
+            Self::Timeout { phase } => *phase != "connect",
+            Self::Limit { .. } | Self::Cancelled | Self::Internal(_) => true,
+            _ => false,
+        }
+    }
+
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -154,6 +180,9 @@ impl EffectError {
             Self::Tls { .. } => "tls",
             Self::Decode { .. } => "decode",
             Self::Status { .. } => "status",
+            Self::Auth => "auth",
+            Self::RateLimited { .. } => "rate-limited",
+            Self::Upstream { .. } => "upstream",
             Self::Tool { .. } => "tool",
             Self::BadArgs { .. } => "bad-args",
             Self::UnknownHandle => "unknown-handle",
@@ -173,13 +202,17 @@ impl EffectError {
             Self::Limit { .. } | Self::BadArgs { .. } => Kind::Usage,
             Self::NotFound | Self::UnknownHandle => Kind::NotFound,
             Self::Timeout { .. } => Kind::TimedOut,
-            Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } => Kind::Held,
+            Self::TooManyHandles { .. } | Self::Cancelled | Self::Unaudited { .. } | Self::RateLimited { .. } => {
+                Kind::Held
+            }
             Self::Io { .. }
             | Self::Protocol { .. }
             | Self::Network { .. }
             | Self::Tls { .. }
             | Self::Decode { .. }
             | Self::Status { .. }
+            | Self::Auth
+            | Self::Upstream { .. }
             | Self::Tool { .. }
             | Self::Unsupported { .. }
             | Self::Internal(_) => Kind::Failed,
@@ -201,6 +234,10 @@ impl EffectError {
             Self::Tls { .. } => "check the other side's certificate, and the host's list of authorities".into(),
             Self::Decode { .. } => "take it with `http.get`, which gives bytes as they are".into(),
             Self::Status { .. } => "do what the other side says; `http.get` gives every status as a result".into(),
+            Self::Auth => "the operator sets [provider] `api_key_env` or `api_key_file` in the config".into(),
+            Self::RateLimited { retry_after: Some(after) } => format!("ask again in {} s", after.as_secs()),
+            Self::RateLimited { retry_after: None } => "ask again later".into(),
+            Self::Upstream { .. } => "check the model's name and the provider's state".into(),
             Self::Tool { .. } => "check what it was called with".into(),
             Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
@@ -225,7 +262,8 @@ impl EffectError {
             Self::Tool { said } => json!({ "said": said }),
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
-            Self::Status { status, .. } => json!({ "status": status }),
+            Self::Status { status, .. } | Self::Upstream { status, .. } => json!({ "status": status }),
+            Self::RateLimited { retry_after } => json!({ "retry_after_s": retry_after.map(|after| after.as_secs()) }),
             Self::TooManyHandles { max } => json!({ "max": max }),
             Self::Budget { what, requested, used, ceiling } => {
                 json!({ "what": what, "requested": requested, "used": used, "ceiling": ceiling })

@@ -1,7 +1,8 @@
 //! What a peer has used of its budget: one ledger for all that it starts, changed by compare-and-swap alone.
 //!
 //! A call reserves before it happens and settles afterwards, so that what runs at once can not pass a ceiling together.
-//! Time and tokens are known only afterwards: a call is refused once they are used up, and may itself go over.
+//! Time is known only afterwards: a call is refused once it is used up. Tokens are reserved as they are expected, and may
+//! turn out to be more.
 
 use super::{
     budget::{Budget, Usage},
@@ -40,22 +41,22 @@ impl Ledger {
         }
     }
 
-    /// Takes calls and bytes for one call: all of it, or none.
+    /// Takes calls, bytes and tokens for one call: all of it, or none. Time can not be wanted, only be there.
     ///
     /// # Errors
     /// [`EffectError::Budget`], with what was asked for, what is used and what there is.
-    pub fn reserve(&self, budget: &Budget, calls: u64, bytes_out: u64) -> Result<(), EffectError> {
-        let used = self.used();
-        let wall_ms_max = budget.wall.map(ms);
-        for (what, used, ceiling) in
-            [("wall_ms", used.wall_us / 1_000, wall_ms_max), ("llm_tokens", used.llm_tokens, budget.llm_tokens)]
-        {
-            if let Some(ceiling) = ceiling.filter(|ceiling| used >= *ceiling) {
-                return Err(EffectError::Budget { what, requested: 1, used, ceiling });
-            }
+    pub fn reserve(&self, budget: &Budget, wanted: Usage) -> Result<(), EffectError> {
+        let used = self.used().wall_us / 1_000;
+        if let Some(ceiling) = budget.wall.map(ms).filter(|ceiling| used >= *ceiling) {
+            return Err(EffectError::Budget { what: "wall_ms", requested: 1, used, ceiling });
         }
+        let Usage { calls, bytes_out, llm_tokens, wall_us: _ } = wanted;
         take(&self.calls, calls, "calls", budget.calls)?;
-        take(&self.bytes_out, bytes_out, "bytes_out", budget.bytes_out).inspect_err(|_| give(&self.calls, calls))
+        take(&self.bytes_out, bytes_out, "bytes_out", budget.bytes_out).inspect_err(|_| give(&self.calls, calls))?;
+        take(&self.llm_tokens, llm_tokens, "llm_tokens", budget.llm_tokens).inspect_err(|_| {
+            give(&self.calls, calls);
+            give(&self.bytes_out, bytes_out);
+        })
     }
 
     /// Puts what a call really took in the place of what it had reserved.
@@ -63,6 +64,7 @@ impl Ledger {
         self.add(taken);
         give(&self.calls, reserved.calls);
         give(&self.bytes_out, reserved.bytes_out);
+        give(&self.llm_tokens, reserved.llm_tokens);
     }
 
     /// How long a call may take until the budget's time is used up; nothing without a ceiling.
@@ -108,6 +110,10 @@ mod tests {
     use super::*;
     use std::{sync::Barrier, thread};
 
+    fn wanted(calls: u64, bytes_out: u64) -> Usage {
+        Usage { calls, bytes_out, ..Usage::default() }
+    }
+
     fn calls(ceiling: u64) -> Budget {
         Budget { calls: Some(ceiling), ..Budget::default() }
     }
@@ -119,7 +125,7 @@ mod tests {
             let succeeded = thread::scope(|scope| {
                 let try_one = || {
                     begin.wait();
-                    ledger.reserve(&budget, 3, 0).is_ok()
+                    ledger.reserve(&budget, wanted(3, 0)).is_ok()
                 };
                 let tries: Vec<_> = (0..8).map(|_| scope.spawn(try_one)).collect();
                 tries.into_iter().map(|one| one.join().unwrap()).filter(|ok| *ok).count()
@@ -131,17 +137,31 @@ mod tests {
     #[test]
     fn a_refusal_says_what_was_asked_for_what_is_used_and_what_there_is() {
         let ledger = Ledger::with(Usage { calls: 9, ..Usage::default() });
-        let refused = ledger.reserve(&calls(10), 3, 0).unwrap_err();
+        let refused = ledger.reserve(&calls(10), wanted(3, 0)).unwrap_err();
         assert_eq!(refused, EffectError::Budget { what: "calls", requested: 3, used: 9, ceiling: 10 });
-        ledger.reserve(&calls(10), 1, 0).unwrap();
+        ledger.reserve(&calls(10), wanted(1, 0)).unwrap();
     }
 
     #[test]
     fn a_reservation_that_fails_in_part_takes_nothing() {
         let budget = Budget { calls: Some(10), bytes_out: Some(100), ..Budget::default() };
         let ledger = Ledger::default();
-        assert!(ledger.reserve(&budget, 1, 101).is_err());
+        assert!(ledger.reserve(&budget, wanted(1, 101)).is_err());
         assert_eq!(ledger.used(), Usage::default());
+    }
+
+    #[test]
+    fn tokens_are_reserved_and_what_needs_none_goes_on_without_them() {
+        let budget = Budget { llm_tokens: Some(100), ..Budget::default() };
+        let ledger = Ledger::default();
+        let tokens = |llm_tokens| Usage { calls: 1, llm_tokens, ..Usage::default() };
+        ledger.reserve(&budget, tokens(60)).unwrap();
+        let refused = ledger.reserve(&budget, tokens(60)).unwrap_err();
+        assert_eq!(refused, EffectError::Budget { what: "llm_tokens", requested: 60, used: 60, ceiling: 100 });
+        ledger.settle(tokens(60), tokens(150));
+        assert!(ledger.reserve(&budget, tokens(1)).is_err());
+        ledger.reserve(&budget, tokens(0)).unwrap();
+        assert_eq!(ledger.used(), Usage { calls: 2, llm_tokens: 150, ..Usage::default() });
     }
 
     #[test]
@@ -149,22 +169,22 @@ mod tests {
         let budget = Budget { calls: Some(10), bytes_out: Some(100), ..Budget::default() };
         let ledger = Ledger::default();
         let reserved = Usage { calls: 4, bytes_out: 60, ..Usage::default() };
-        ledger.reserve(&budget, 4, 60).unwrap();
+        ledger.reserve(&budget, wanted(4, 60)).unwrap();
         ledger.settle(reserved, Usage { calls: 4, wall_us: 5, bytes_out: 10, llm_tokens: 7 });
         assert_eq!(ledger.used(), Usage { calls: 4, wall_us: 5, bytes_out: 10, llm_tokens: 7 });
-        ledger.reserve(&budget, 4, 60).unwrap();
+        ledger.reserve(&budget, wanted(4, 60)).unwrap();
         ledger.settle(reserved, Usage::default());
         assert_eq!(ledger.used(), Usage { calls: 4, wall_us: 5, bytes_out: 10, llm_tokens: 7 });
     }
 
     #[test]
-    fn time_and_tokens_that_are_used_up_refuse_the_next_call() {
+    fn time_that_is_used_up_refuses_the_next_call() {
         let budget = Budget { wall: Some(Duration::from_secs(1)), ..Budget::default() };
         let ledger = Ledger::with(Usage { wall_us: 999_000, ..Usage::default() });
         assert_eq!(ledger.time_left(&budget), Some(Duration::from_millis(1)));
-        ledger.reserve(&budget, 1, 0).unwrap();
+        ledger.reserve(&budget, wanted(1, 0)).unwrap();
         ledger.settle(Usage::default(), Usage { wall_us: 5_000, ..Usage::default() });
-        let refused = ledger.reserve(&budget, 1, 0).unwrap_err();
+        let refused = ledger.reserve(&budget, wanted(1, 0)).unwrap_err();
         assert_eq!(refused, EffectError::Budget { what: "wall_ms", requested: 1, used: 1_004, ceiling: 1_000 });
     }
 }

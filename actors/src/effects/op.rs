@@ -5,8 +5,9 @@
 
 use super::{
     argument::{
-        Argument, Argv, Contents, Handler, Headers, Json, Level, LogFormat, Long, Message, Method, Name, Object,
-        Parameters, PathArg, Pattern, Peer, Place, Port, Short, Signal, Upto, UrlArg, Variable, Variables, take,
+        Argument, Argv, Contents, Handler, Headers, Json, Level, LogFormat, Long, Message, Messages, Method, Name,
+        Object, Parameters, PathArg, Pattern, Peer, Place, Port, Short, Signal, Upto, UrlArg, Variable, Variables,
+        take,
     },
     error::EffectError,
     handles::HandleId,
@@ -118,6 +119,8 @@ const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 const EXCHANGE_MS_MAX: u64 = 600_000;
 /// Most redirects that a caller may have followed.
 pub const REDIRECTS_MAX: u64 = 10;
+/// Longest answer of a model that a caller may ask for, tokens.
+const ANSWER_TOKENS_MAX: u64 = 1_000_000;
 /// Most entries of a page.
 const PAGE_MAX: u64 = 10_000;
 
@@ -181,8 +184,8 @@ operations! {
     SqlExec "sql.exec" [Sql] (handle: HandleId, sql: Long, params: Parameters) -> "rows that changed";
     SqlQuery "sql.query" [Sql] (handle: HandleId, sql: Long, params: Parameters, cursor: Option<Short>, limit: Option<Upto<PAGE_MAX>>) -> "`{rows, cursor}`";
     AgentCallMcp "agent.call_mcp" [Mcp] (server: Name, tool: Short, arguments: Object) -> "what the tool gives";
-    AgentLocalComplete "agent.local_complete" [Llm] (prompt: Option<Long>, messages: Option<Json>, provider: Option<Name>, model: Option<Short>) -> "`{text, usage}`";
-    AgentCloudComplete "agent.cloud_complete" [Llm] (prompt: Option<Long>, messages: Option<Json>, provider: Option<Name>, model: Option<Short>) -> "`{text, usage}`";
+    AgentLocalComplete "agent.local_complete" [Llm] (prompt: Option<Long>, messages: Option<Messages>, provider: Option<Name>, model: Option<Short>, max_tokens: Option<Upto<ANSWER_TOKENS_MAX>>) -> "`{text, usage}`";
+    AgentCloudComplete "agent.cloud_complete" [Llm] (prompt: Option<Long>, messages: Option<Messages>, provider: Option<Name>, model: Option<Short>, max_tokens: Option<Upto<ANSWER_TOKENS_MAX>>) -> "`{text, usage}`";
     AgentSendA2a "agent.send_a2a" [A2a] (peer: Peer, payload: Json) -> "the message's id";
 }
 

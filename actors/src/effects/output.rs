@@ -32,7 +32,7 @@ impl Output {
             Self::Bool(flag) => flag.into(),
             Self::Int(number) => number.into(),
             Self::Text(text) => text.into(),
-            Self::Bytes(bytes) => json!({ "base64": STANDARD.encode(bytes) }),
+            Self::Bytes(bytes) => json!({ "base64": base64(&bytes) }),
             Self::Handle(id) => id.to_string().into(),
             Self::Json(value) => value,
         }
@@ -51,6 +51,11 @@ impl Output {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Bytes as text.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// How far a program was confined.

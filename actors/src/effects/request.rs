@@ -1,7 +1,10 @@
 //! What the arguments of a call mean together, and what they are about, in a form of their own for the audit log.
 
 use super::{
-    argument::{Argv, Name, PathArg, Place, UrlArg},
+    argument::{
+        Argv, Name, PathArg, Place, Upto, UrlArg,
+        chat::{ChatMessage, text_tokens},
+    },
     error::EffectError,
     op::Request,
 };
@@ -11,6 +14,8 @@ use std::path::PathBuf;
 
 /// Longest resource in a record, bytes.
 pub const RESOURCE_BYTES_MAX: usize = 1_024;
+/// How long an answer of a model is taken to be where nobody says, tokens.
+pub const ANSWER_TOKENS_EXPECTED: u64 = 4_096;
 /// The provider that is meant by `agent.local_complete` where none is named.
 pub const LOCAL_PROVIDER: &str = "ollama";
 /// The same for `agent.cloud_complete`.
@@ -48,6 +53,21 @@ impl Request {
             _ => 0,
         };
         bytes as u64
+    }
+
+    /// Tokens of a model that it may take, as far as that can be told before: the question by its length, and the longest
+    /// answer that was asked for.
+    pub fn llm_tokens(&self) -> u64 {
+        match self {
+            Self::AgentLocalComplete { prompt, messages, max_tokens, .. }
+            | Self::AgentCloudComplete { prompt, messages, max_tokens, .. } => {
+                let prompt = prompt.as_ref().map_or(0, |prompt| text_tokens(prompt));
+                let messages = messages.iter().flat_map(|messages| &messages.0).map(ChatMessage::tokens);
+                let answer = max_tokens.map_or(ANSWER_TOKENS_EXPECTED, |Upto(tokens)| tokens);
+                prompt.saturating_add(messages.sum()).saturating_add(answer)
+            }
+            _ => 0,
+        }
     }
 
     /// The provider that a completion goes to.

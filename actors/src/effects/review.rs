@@ -142,7 +142,10 @@ mod tests {
             ("[allow]\neffects = [\"mcp:x\"]\n[mcp.x]\nurl = \"http://a\"", "none of its tools"),
             ("[mcp.x]\nurl = \"http://a\"\ntools = \"any\"", "tools that the server adds later"),
             ("[mcp.x]\nurl = \"http://a\"", "mcp:x is not granted"),
-            ("[scope]\nfs_write = [\"/opt\"]\n[mcp.x]\ncommand = [\"/usr/bin/node\", \"/opt/x.js\"]", "/opt/x.js lies in"),
+            (
+                "[scope]\nfs_write = [\"/opt\"]\n[mcp.x]\ncommand = [\"/usr/bin/node\", \"/opt/x.js\"]",
+                "/opt/x.js lies in",
+            ),
         ] {
             let notes = review(&parse("p", text).unwrap());
             assert!(notes.iter().any(|note| note.contains(said)), "{text:?}: {notes:?}");

@@ -41,7 +41,8 @@ impl Args {
             Some(peer) => super::of_peer(context, peer)?,
             None => super::find(context, &words.next().unwrap_or_default())?,
         };
-        let missing = || Failure::usage("no operation is named", "name one, as in fs.stat: `coalmine effect ops` lists them");
+        let missing =
+            || Failure::usage("no operation is named", "name one, as in fs.stat: `coalmine effect ops` lists them");
         let op = words.next().ok_or_else(missing)?;
         let args = words.next().unwrap_or_else(|| "{}".into());
         match words.next() {

@@ -5,10 +5,10 @@
 //! ```text
 //! grants.rs  a policy's roots, opened; what is left to a program by it
 //! fs/        beneath a root, by the kernel
+//! agents/    models, by the providers of the config; tool servers, by the policy
 //! net/       connections, to addresses that were looked at
 //! proc/      programs, by the descriptor that was checked, behind walls
 //! stores/    keys and values, SQLite: a handle is a thread
-//! agents/    tool servers
 //! ```
 
 mod agents;
@@ -23,6 +23,8 @@ mod proc;
 mod sinks;
 mod stores;
 pub mod tail;
+#[cfg(test)]
+mod testing;
 
 pub use audit::AuditLog;
 pub use chance::OsChance;
@@ -31,7 +33,9 @@ pub use fs::{list, roots};
 pub use policies::{PeerPolicies, Policies};
 pub use sinks::PeerSinks;
 
+use crate::config::models::Providers;
 use coalmine_actors::{
+    attachments::Attachments,
     effects::{
         EffectError,
         policy::Policy,
@@ -41,24 +45,38 @@ use coalmine_actors::{
 };
 use grants::Grants;
 use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What the host needs of the fleet that it belongs to.
+pub struct HostParts {
+    /// The hash of the fleet's root ([`crate::paths::Paths::root_hash`]), whose lock is held.
+    pub root_hash: String,
+    /// Models that may be asked, as the config has them now.
+    pub models: watch::Receiver<Arc<Providers>>,
+    /// Where questions to models find what they refer to.
+    pub attachments: Attachments,
+}
 
 /// This host, as far as its families are built.
 #[derive(Debug)]
 pub struct Host {
+    agents: agents::Agents,
     net: net::Net,
     programs: proc::Programs,
     stores: stores::Stores,
-    agents: agents::Agents,
 }
 
 impl Host {
-    /// The host of the fleet whose root has this hash ([`crate::paths::Paths::root_hash`]), for whoever holds that root's
-    /// lock: what an earlier one left running is ended. Blocks.
-    pub fn new(root_hash: String) -> Self {
+    /// The host of a fleet: what an earlier one left running is ended. Blocks.
+    pub fn new(parts: HostParts) -> Self {
+        let HostParts { root_hash, models, attachments } = parts;
         proc::end_leftovers(&root_hash);
-        let programs = proc::Programs::new(root_hash);
         let net = net::Net::default();
-        let agents = agents::Agents::new(programs.clone(), net.clone());
+        let programs = proc::Programs::new(root_hash);
+        let agents = agents::Agents {
+            models: agents::llm::Models::new(net.clone(), models, attachments),
+            tools: agents::mcp::ToolServers::new(programs.clone(), net.clone()),
+        };
         Self { agents, net, programs, stores: stores::Stores::default() }
     }
 }
@@ -80,15 +98,15 @@ impl EffectHost for Host {
         self.programs.perform(call)
     }
 
+    fn agents(&self, call: Call) -> BoxFuture<Outcome> {
+        self.agents.perform(call)
+    }
+
     fn net(&self, call: Call) -> BoxFuture<Outcome> {
         self.net.perform(call)
     }
 
     fn stores(&self, call: Call) -> BoxFuture<Outcome> {
         self.stores.perform(call)
-    }
-
-    fn agents(&self, call: Call) -> BoxFuture<Outcome> {
-        self.agents.perform(call)
     }
 }

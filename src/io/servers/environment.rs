@@ -64,6 +64,10 @@ pub(super) fn pane_file(
         file.push(0);
     };
     entry("cwd=", &[program.cwd.as_os_str().as_bytes()]);
+    // Said again, because tmux gives the first pane of a session the PATH of the client that opens it.
+    for (key, value) in shared.base_env().iter().filter(|(key, _)| key == "PATH") {
+        entry("env=", &[key.as_bytes(), b"=", value.as_bytes()]);
+    }
     for (key, value) in &program.env {
         entry("env=", &[key.as_bytes(), b"=", value.as_bytes()]);
     }

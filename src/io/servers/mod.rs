@@ -41,7 +41,7 @@ use coalmine_actors::{
 use dashmap::DashMap;
 use std::{
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -149,6 +149,11 @@ impl TmuxServers {
 }
 
 impl Shared {
+    /// What every server's environment begins with.
+    fn base_env(&self) -> RwLockReadGuard<'_, Vec<(String, String)>> {
+        self.base_env.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn turn(&self, identity: &Identity) -> tokio::sync::OwnedMutexGuard<()> {
         self.turns.of(identity).await
     }

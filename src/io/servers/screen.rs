@@ -20,8 +20,9 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Least time between two looks at a screen that changes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How many of the screen's last lines that hold anything are judged for readiness.
-const BOTTOM_LINES: usize = 12;
+/// How many of the screen's last lines that hold anything are judged: as many as the longest known dialog has in a
+/// terminal of 80 columns, with the empty lines between them.
+const BOTTOM_LINES: usize = 16;
 
 pub(super) async fn answers(shared: &Shared, life: &LifeKey) -> bool {
     shared.tmux.call(&shared.socket(life), ["display-message", "-p", "#{pid}"], CALL_DEADLINE).await.is_ok()
@@ -68,38 +69,39 @@ async fn judge(
     let output = shared.outputs.listen(&log).map_err(|error| error.to_string())?;
     let slow = tokio::time::sleep(rules.deadline);
     tokio::pin!(slow);
-    let mut is_slow = false;
+    let mut overdue = false;
     let mut last = None;
     loop {
         tokio::select! {
             biased;
             _ = server.wait() => return Ok(()),
             () = sender.closed() => return Ok(()),
-            () = &mut slow, if !is_slow => {
-                is_slow = true;
-                // Alive and not ready: a person should look; nothing is typed and nothing is killed.
-                let _ = sender.send(ScreenSign::Attention("slow".into())).await;
-            }
+            () = &mut slow, if !overdue => overdue = true,
             () = output.grown() => {}
         }
         if rules.readiness == Readiness::Output && std::fs::metadata(&log).is_ok_and(|log| log.len() > before) {
             let _ = sender.send(ScreenSign::Ready).await;
             return Ok(());
         }
-        if judge.looks() {
-            let looked = Instant::now();
-            let screen = capture(shared, life).await.unwrap_or_default();
-            let sign = judge.sign(&screen);
-            if sign != last
-                && let Some(sign) = sign.clone()
-            {
-                let ready = sign == ScreenSign::Ready;
-                let _ = sender.send(sign).await;
-                if ready {
-                    return Ok(());
-                }
+        let looked = Instant::now();
+        let shown = match judge.looks() {
+            true => judge.sign(&capture(shared, life).await.unwrap_or_default()),
+            false => None,
+        };
+        // Alive and not ready: a person should look; nothing is typed and nothing is killed. A dialog that is known says
+        // more than that.
+        let sign = shown.or_else(|| overdue.then(|| ScreenSign::Attention("slow".into())));
+        if sign != last
+            && let Some(sign) = sign.clone()
+        {
+            let ready = sign == ScreenSign::Ready;
+            let _ = sender.send(sign).await;
+            if ready {
+                return Ok(());
             }
-            last = sign;
+        }
+        last = sign;
+        if judge.looks() {
             tokio::time::sleep_until(looked + LOOK_EVERY).await;
         }
     }
@@ -136,9 +138,15 @@ impl Judge {
     }
 }
 
-/// The last lines of a screen that hold anything.
+/// The last lines of a screen that hold anything, and the empty ones between them.
 pub(super) fn bottom(screen: &str) -> String {
-    let mut lines: Vec<_> = screen.lines().rev().skip_while(|line| line.trim().is_empty()).take(BOTTOM_LINES).collect();
+    let is_empty = |line: &&str| line.trim().is_empty();
+    let mut holding = 0;
+    let counted = |line: &&str| {
+        holding += usize::from(!is_empty(line));
+        holding <= BOTTOM_LINES
+    };
+    let mut lines: Vec<_> = screen.lines().rev().skip_while(is_empty).take_while(counted).collect();
     lines.reverse();
     lines.join("\n")
 }
@@ -168,5 +176,12 @@ mod tests {
     fn only_the_bottom_of_the_screen_is_judged() {
         let scrolled = "Do you trust\n".to_owned() + &"a line\n".repeat(BOTTOM_LINES) + "\n\n\n";
         assert_eq!(judge().sign(&scrolled), None);
+    }
+
+    #[test]
+    fn empty_lines_of_a_dialog_take_nothing_of_the_bottom() {
+        let airy = "Do you trust\n".to_owned() + &"\n\na line\n".repeat(BOTTOM_LINES - 1);
+        assert_eq!(judge().sign(&airy), Some(ScreenSign::Attention("trust".into())));
+        assert_eq!(judge().sign(&(airy + "one more\n")), None);
     }
 }

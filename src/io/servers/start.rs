@@ -25,7 +25,7 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -124,7 +124,7 @@ fn spawn(shared: &Shared, life: &LifeKey, lock: &OwnedFd, confinement: &Confinem
         .arg(shared.paths.tmux_conf())?
         .errors_to(&words_of(&shared.paths.peer(&life.identity), life.generation))?
         .pass(lock.as_fd());
-    for (key, value) in shared.base_env.read().unwrap_or_else(PoisonError::into_inner).iter() {
+    for (key, value) in shared.base_env().iter() {
         spawn = spawn.env(key, value)?;
     }
     for (key, value) in environment::tools(shared, life).into_iter().chain(environment::marks(shared, life)) {

@@ -1,6 +1,6 @@
 //! A peer's way through its verbs, from `create` to `remove`: documents for programs, words for people.
 
-use crate::support::{Daemon, alive, eventually, kill};
+use crate::support::{Daemon, Root, alive, eventually, kill};
 use serde_json::{Value, json};
 
 const SLEEPER: [&str; 5] = ["--start", "--", "/bin/sh", "-c", "exec sleep 3600"];
@@ -48,6 +48,19 @@ async fn create_with_start_returns_when_the_peer_is_up() {
     said.tells(&["created: shell-bob is up (gen 1)"]);
     let bob = daemon.peer("bob");
     assert!(alive(pid(&bob, "server_pid")) && alive(pid(&bob, "canary_pid")));
+}
+
+/// tmux gives the first pane of a session the PATH of whoever opens it.
+#[tokio::test]
+async fn a_program_is_found_in_the_path_of_the_daemon() {
+    let root = Root::new();
+    let bin = root.folder().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bin.join("my-agent")).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let daemon = Daemon::on(root.env_also("PATH", path)).await;
+    let said = daemon.coalmine(&["create", "bob", "--start", "--", "my-agent", "-c", "exec sleep 3600"]);
+    said.tells(&["created: shell-bob is up (gen 1)"]);
 }
 
 #[tokio::test]

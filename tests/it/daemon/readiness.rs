@@ -74,6 +74,22 @@ async fn a_dialog_needs_attention_and_names_the_way_to_it() {
 }
 
 #[tokio::test]
+async fn a_dialog_stays_what_it_is_when_the_boot_has_taken_too_long() {
+    let config = CONFIG.replace("[runtime.slow]", "boot_deadline = \"100ms\"\n[runtime.slow]");
+    let daemon = Daemon::on(Root::with(&[("home/.config/coalmine/config.toml", &config)])).await;
+    let script =
+        "echo Sign in first; while ! [ -e go ]; do sleep 0.01; done; printf '\\033[2J\\033[Hnothing'; exec sleep 3600";
+    create(&daemon, "dialog", script).tells(&["dialog-bob is needs-attention: sign-in"]);
+    // It began later and has as long: when it is slow, the other one's time is over.
+    let later = daemon.coalmine(&["create", "eve", "--runtime", "slow", "--start", "--", "/bin/sleep", "3600"]);
+    later.tells(&["slow-eve is needs-attention: slow"]);
+    assert_eq!(daemon.peer("dialog-bob")["detail"], "sign-in");
+    // Once it is answered, and nothing follows, the boot is slow.
+    daemon.put("go", "");
+    daemon.until("dialog-bob", "is slow", |peer| peer["detail"] == "slow").await;
+}
+
+#[tokio::test]
 async fn a_boot_that_takes_too_long_needs_attention_and_is_no_death() {
     let daemon = daemon().await;
     create(&daemon, "slow", "exec sleep 3600").tells(&["slow-bob is needs-attention: slow"]);

@@ -2,6 +2,7 @@
 
 mod calls;
 mod docs;
+mod net;
 mod policies;
 mod stores;
 mod survive;

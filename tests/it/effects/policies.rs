@@ -63,7 +63,10 @@ async fn explain_takes_a_peer_for_its_policy_with_a_daemon_and_without_one() {
             (said.code, said.out.trim().to_owned(), said.err)
         };
         assert_eq!(explain("bob", &["time.now"]).1, "allowed: allow clock (worker)");
-        assert_eq!(explain("shell-bob", &["io.read", "{\"path\": \"/x\"}"]).1, "denied: outside scope.fs_read (worker)");
+        assert_eq!(
+            explain("shell-bob", &["io.read", "{\"path\": \"/x\"}"]).1,
+            "denied: outside scope.fs_read (worker)"
+        );
         assert_eq!(explain("carol", &["time.now"]).1, "denied: no clock (none)");
         let (code, _, told) = explain("bobb", &["time.now"]);
         assert!(code == 3 && told.contains("bob"), "{told}");

@@ -18,6 +18,7 @@ use coalmine_actors::{
     mail::Composer,
     runtime::{Attention, Readiness, RuntimeDef},
 };
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{OptionalActions, tcgetattr, tcsetattr},
@@ -34,8 +35,10 @@ use tokio::time::Instant;
 
 /// Names its home.
 pub const HOME: &str = "AGENT_HOME";
-/// How often it looks at its files.
-const LOOK_MS: i64 = 5;
+/// How often it draws while something changes by itself. Otherwise it rests: fifty of them share a small machine.
+const TICK_MS: i64 = 5;
+/// How long an Escape stands alone before it is a key, and not the beginning of a paste.
+const ESCAPE_MS: i64 = 5;
 /// Longest composer that is shown as it is, characters.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -108,13 +111,18 @@ impl Agent {
         let mut attributes = tcgetattr(&tty)?;
         attributes.make_raw();
         tcsetattr(&tty, OptionalActions::Now, &attributes)?;
+        let files = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        let changes = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE;
+        files.add_watch(&self.home, changes | AddWatchFlags::IN_MOVED_TO)?;
         write_out("\x1b[?2004h")?;
         let mut stdin = io::stdin().lock();
         loop {
             self.draw()?;
-            let mut fds = [PollFd::from_borrowed_fd(tty.as_fd(), PollFlags::IN)];
-            let wait = Timespec { tv_sec: 0, tv_nsec: LOOK_MS * 1_000_000 };
-            if poll(&mut fds, Some(&wait))? > 0 {
+            let mut fds = [tty.as_fd(), files.as_fd()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            let wait = self.wait_ms().map(|ms| Timespec { tv_sec: 0, tv_nsec: ms * 1_000_000 });
+            let ready = poll(&mut fds, wait.as_ref())?;
+            let _none_are_left = files.read_events();
+            if !fds[0].revents().is_empty() {
                 let mut bytes = [0; 4096];
                 let count = stdin.read(&mut bytes)?;
                 if count == 0 {
@@ -122,13 +130,19 @@ impl Agent {
                 }
                 self.input.extend_from_slice(&bytes[..count]);
                 while self.take()? {}
-            } else if self.input == [0x1b] {
+            } else if ready == 0 && self.input == [0x1b] {
                 self.input.clear();
                 self.note("interrupted")?;
                 let _absent = std::fs::remove_file(self.home.join("busy"));
                 self.works_until = None;
             }
         }
+    }
+
+    /// How long nothing happens but by keys and files; nothing where that may be for ever.
+    fn wait_ms(&self) -> Option<i64> {
+        let moves = self.coming.is_some() || self.works_until.is_some() || self.has("tick");
+        if self.input == [0x1b] { Some(ESCAPE_MS) } else { moves.then_some(TICK_MS) }
     }
 
     fn has(&self, name: &str) -> bool {

@@ -140,6 +140,11 @@ async fn what_a_person_is_writing_is_neither_sent_nor_mixed_with_a_message() {
     let bob = post.up("bob").await;
     let type_in = |keys: &str| assert!(post.rig.outsider(&bob, &["send-keys", "-t", "%0", keys]).status.success());
     type_in("draft");
+    let shown = || async {
+        let screen = post.rig.outsider(&bob, &["capture-pane", "-p", "-t", "%0"]).stdout;
+        String::from_utf8_lossy(&screen).contains("> draft").then_some(())
+    };
+    eventually("the draft is on the screen", shown).await;
     let sent = post.send("bob", "after the draft").await;
     post.until_it_waits(&sent, "its composer holds a text already").await;
     // The person sends the draft.

@@ -5,6 +5,7 @@ mod crash;
 mod deliver;
 mod disk;
 mod faces;
+mod real;
 mod wake;
 
 pub use crash::{peer, root};

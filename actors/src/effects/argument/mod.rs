@@ -1,5 +1,6 @@
 //! What an operation can be given: one type a shape, each of which reads itself from JSON within its limits.
 
+pub mod chat;
 mod name;
 mod number;
 mod path;
@@ -10,6 +11,7 @@ mod web;
 mod word;
 
 pub use self::{
+    chat::Messages,
     name::{Handler, Name, Peer},
     number::Upto,
     path::{PathArg, Pattern, Place},
@@ -17,7 +19,7 @@ pub use self::{
     text::{Contents, Long, Message, Short, Text},
     value::{Json, Object, Parameter, Parameters},
     web::{Headers, Method, Port, UrlArg},
-    word::{Level, LogFormat, Signal},
+    word::{Level, LogFormat, Role, Signal},
 };
 use super::error::EffectError;
 use serde_json::{Map, Value, json};

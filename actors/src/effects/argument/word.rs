@@ -63,6 +63,18 @@ words! {
 }
 
 words! {
+    /// Who says something to a model.
+    Role {
+        /// Whoever sets it up.
+        System = "system",
+        /// Whoever asks.
+        User = "user",
+        /// The model itself, before.
+        Assistant = "assistant",
+    }
+}
+
+words! {
     /// What a program is sent.
     Signal {
         /// SIGHUP

@@ -43,8 +43,10 @@ impl Books {
     /// Takes one more line in.
     pub fn enter(&mut self, seq: u64, entry: &Entry<'_>) {
         match entry {
-            Entry::Decision(Decided { about, calls, bytes_out, .. }) if about.verdict == Verdict::Allowed => {
-                let reserved = Usage { calls: *calls, bytes_out: *bytes_out, ..Usage::default() };
+            Entry::Decision(Decided { about, calls, bytes_out, llm_tokens, .. })
+                if about.verdict == Verdict::Allowed =>
+            {
+                let reserved = Usage { calls: *calls, bytes_out: *bytes_out, llm_tokens: *llm_tokens, wall_us: 0 };
                 let peer = account(about);
                 self.change(&peer, Usage::default(), reserved);
                 self.open.insert(seq, Open { call: seq, peer, reserved });

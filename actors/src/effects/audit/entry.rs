@@ -82,6 +82,9 @@ pub struct Decided<'a> {
     /// Bytes that will leave.
     #[serde(default)]
     pub bytes_out: u64,
+    /// Tokens of a model that are expected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub llm_tokens: u64,
     /// The code of the refusal, where it is one: nothing follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Cow<'a, str>>,

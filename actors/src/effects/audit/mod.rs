@@ -155,11 +155,7 @@ impl Audit {
     /// What became of calls since this began.
     pub fn counts(&self) -> Counts {
         let count = |verdict| self.counts[place_of(verdict)].load(Ordering::Relaxed);
-        Counts {
-            allowed: count(Verdict::Allowed),
-            denied: count(Verdict::Denied),
-            refused: count(Verdict::Refused),
-        }
+        Counts { allowed: count(Verdict::Allowed), denied: count(Verdict::Denied), refused: count(Verdict::Refused) }
     }
 
     fn append(&self, written: &mut Written, entry: Entry<'_>) -> Result<(u64, Room), EffectError> {

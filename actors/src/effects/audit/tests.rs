@@ -21,7 +21,7 @@ fn about(peer: &str, verdict: Verdict) -> About<'static> {
 }
 
 fn decided(peer: &str, calls: u64, bytes_out: u64) -> Entry<'static> {
-    Entry::Decision(Decided { about: about(peer, Verdict::Allowed), calls, bytes_out, outcome: None })
+    Entry::Decision(Decided { about: about(peer, Verdict::Allowed), calls, bytes_out, llm_tokens: 0, outcome: None })
 }
 
 fn ended(peer: &str, call: u64, calls: u64, ms: f64, bytes_out: u64) -> Entry<'static> {

@@ -77,7 +77,9 @@ pub(super) fn example(op: Op) -> Value {
         }
         Op::AgentCallMcp => json!({ "server": "github", "tool": "search_issues", "arguments": { "q": 1 } }),
         Op::AgentLocalComplete => json!({ "prompt": "hello" }),
-        Op::AgentCloudComplete => json!({ "messages": [], "provider": "openai", "model": "m" }),
+        Op::AgentCloudComplete => {
+            json!({ "messages": [{ "role": "user", "content": "hi" }], "provider": "openai", "model": "m", "max_tokens": 5 })
+        }
         Op::AgentSendA2a => json!({ "peer": "bob", "payload": { "any": "thing" } }),
     }
 }

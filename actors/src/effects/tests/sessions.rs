@@ -60,7 +60,11 @@ async fn a_broker_that_fails_too_often_stays_down_and_the_journal_says_so() {
     let told = events.recv().await.unwrap();
     assert_eq!((told.ev.as_str(), told.get("why")), ("effects-down", Some("their actor failed too often")));
     assert!(house.effects.session(&bob()).await.is_err());
-    assert_eq!(call(&session, Op::BudgetRemaining, json!({})).await.unwrap()["calls"], json!(null), "what is open goes on");
+    assert_eq!(
+        call(&session, Op::BudgetRemaining, json!({})).await.unwrap()["calls"],
+        json!(null),
+        "what is open goes on"
+    );
 }
 
 #[tokio::test]

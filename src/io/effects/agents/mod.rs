@@ -1,40 +1,37 @@
-//! The family of agents: tool servers.
+//! The family of others that are asked: models, tool servers.
+//!
+//! ```text
+//! llm/    models, by the providers of the config
+//! mcp/    tool servers, by the policy
+//! ```
 
-mod mcp;
+pub(super) mod llm;
+pub(super) mod mcp;
 
-use super::{net::Net, proc::Programs};
 use coalmine_actors::{
     effects::{
-        error::EffectError,
-        op::Request,
+        EffectError,
+        op::Op,
         port::{Call, Outcome},
     },
     ports::BoxFuture,
 };
+use llm::Models;
+use mcp::ToolServers;
 
-/// What answers for others: clones share it.
+/// Whom a fleet asks.
 #[derive(Debug, Clone)]
 pub(super) struct Agents {
-    tools: mcp::ToolServers,
+    pub(super) models: Models,
+    pub(super) tools: ToolServers,
 }
 
 impl Agents {
-    /// Those whose programs are started by `programs`, and that are reached through `net`.
-    pub(super) fn new(programs: Programs, net: Net) -> Self {
-        Self { tools: mcp::ToolServers::new(programs, net) }
-    }
-
-    /// Carries one operation out.
     pub(super) fn perform(&self, call: Call) -> BoxFuture<Outcome> {
-        match &call.request {
-            Request::AgentCallMcp { .. } => {
-                let tools = self.tools.clone();
-                Box::pin(async move { tools.perform(call).await })
-            }
-            other => {
-                let what = format!("{} is not built into this fleet", other.op());
-                Box::pin(async move { Err(EffectError::unsupported(what)) })
-            }
+        match call.request.op() {
+            Op::AgentLocalComplete | Op::AgentCloudComplete => self.models.perform(call),
+            Op::AgentCallMcp => self.tools.perform(call),
+            op => Box::pin(async move { Err(EffectError::unsupported(format!("{op} is not built into this fleet"))) }),
         }
     }
 }

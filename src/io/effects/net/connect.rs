@@ -1,12 +1,8 @@
 //! A connection to an address that was looked at, in the clear or over TLS.
 
-use super::tls::Tls;
-use coalmine_actors::effects::{
-    EffectError,
-    origin::{Origin, Scheme},
-};
-use rustls::pki_types::ServerName;
-use std::{io, net::SocketAddr, time::Duration};
+use coalmine_actors::effects::{EffectError, origin::Origin};
+use rustls::{ClientConfig, pki_types::ServerName};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -20,22 +16,17 @@ pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
-/// Connects to the first of `addresses` that answers, and speaks as `origin` says.
+/// Connects to the first of `addresses` that answers, and speaks as `origin` says; over TLS by `tls`.
 pub(super) async fn connect(
-    tls: &Tls,
+    tls: Option<Arc<ClientConfig>>,
     origin: &Origin,
     addresses: &[SocketAddr],
     most: Duration,
 ) -> Result<Box<dyn Wire>, EffectError> {
     let plain = reach(addresses, most).await?;
-    match origin.scheme() {
-        Scheme::Http => Ok(Box::new(plain)),
-        Scheme::Https => {
-            let connector = TlsConnector::from(tls.config().await?);
-            let secure = connector.connect(server_name(origin)?, plain).await;
-            Ok(Box::new(secure.map_err(|error| broken(&error))?))
-        }
-    }
+    let Some(tls) = tls else { return Ok(Box::new(plain)) };
+    let secure = TlsConnector::from(tls).connect(server_name(origin)?, plain).await;
+    Ok(Box::new(secure.map_err(|error| broken(&error))?))
 }
 
 /// Each address has its share of the time, so that one that swallows everything does not hide the others.

@@ -15,7 +15,10 @@ use super::{
     resolve::{Named, addresses},
 };
 use bytes::{Bytes, BytesMut};
-use coalmine_actors::effects::{EffectError, origin::Target};
+use coalmine_actors::effects::{
+    EffectError,
+    origin::{Scheme, Target},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
@@ -63,9 +66,14 @@ impl Net {
     /// Sends `sent`, and waits for the head of its answer.
     pub(in crate::io::effects) async fn open(&self, sent: Sent, limits: Limits) -> Result<Answering, EffectError> {
         let end = Instant::now() + limits.total;
+        // The host's authorities are read once, and that is nobody's slow connection.
+        let tls = match sent.target.origin.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => Some(self.tls.config().await?),
+        };
         let connecting = async {
             let found = addresses(&*self.lookup, &sent.target.origin, sent.named).await?;
-            connect(&self.tls, &sent.target.origin, &found, limits.connect).await
+            connect(tls, &sent.target.origin, &found, limits.connect).await
         };
         let wire = within(end, limits.connect, "connect", connecting).await?;
         let mut connection = JoinSet::new();
@@ -80,6 +88,9 @@ impl Net {
         };
         let response = within(end, limits.first_byte, "first byte", answering).await?;
         let (head, body) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(EffectError::Protocol { what: "the other side speaks something else from now on".into() });
+        }
         Ok(Answering { status: head.status, headers: head.headers, body, limits, end, _connection: connection })
     }
 

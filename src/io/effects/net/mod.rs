@@ -18,6 +18,12 @@ mod resolve;
 mod tests;
 mod tls;
 
+pub(super) use self::{
+    exchange::{Answer, Answering, Sent},
+    limits::Limits,
+    resolve::Named,
+};
+
 use coalmine_actors::{
     effects::{
         EffectError,
@@ -27,10 +33,6 @@ use coalmine_actors::{
     },
     ports::BoxFuture,
 };
-use exchange::Answer;
-pub(super) use exchange::{Answering, Sent};
-pub(super) use limits::Limits;
-pub(super) use resolve::Named;
 use resolve::{Lookup, System};
 use serde_json::{Value, json};
 use std::sync::Arc;

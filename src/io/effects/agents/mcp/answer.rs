@@ -19,7 +19,9 @@ pub(super) fn done(given: CallToolResponse, sandbox: Option<Sandbox>) -> Outcome
     let result = match given {
         CallToolResponse::Complete(result) => result,
         CallToolResponse::InputRequired(_) => {
-            return Err(EffectError::unsupported("the tool asks for something meanwhile, and nobody is here to answer"));
+            return Err(EffectError::unsupported(
+                "the tool asks for something meanwhile, and nobody is here to answer",
+            ));
         }
         _ => return Err(EffectError::unsupported("the tool answers later, by a task")),
     };

@@ -6,10 +6,7 @@
 //! ```
 
 use super::client::Client;
-use coalmine_actors::effects::{
-    error::EffectError,
-    port::Opened,
-};
+use coalmine_actors::effects::{error::EffectError, port::Opened};
 use std::{
     sync::{Arc, Weak},
     time::Duration,

@@ -56,7 +56,9 @@ impl From<ServiceError> for Failed {
             ServiceError::McpError(error) => {
                 Self::Said(EffectError::Tool { said: format!("{} (code {})", error.message, error.code.0) })
             }
-            ServiceError::TransportClosed | ServiceError::TransportSend(_) | ServiceError::Cancelled { .. } => Self::Lost,
+            ServiceError::TransportClosed | ServiceError::TransportSend(_) | ServiceError::Cancelled { .. } => {
+                Self::Lost
+            }
             ServiceError::UnexpectedResponse => protocol("the tool server answers with something else than a result"),
             other => protocol(other.to_string()),
         }

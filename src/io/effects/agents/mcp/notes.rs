@@ -54,7 +54,8 @@ async fn write(log: Arc<dyn Sink>, mut waiting: mpsc::Receiver<String>, server: 
         }
         let (log, some) = (Arc::clone(&log), std::mem::take(&mut lines));
         // A log that can not be written is no reason to end a server.
-        let _written_or_not = tokio::task::spawn_blocking(move || some.iter().try_for_each(|line| log.line(line))).await;
+        let _written_or_not =
+            tokio::task::spawn_blocking(move || some.iter().try_for_each(|line| log.line(line))).await;
     }
 }
 

@@ -19,9 +19,12 @@ use std::{
 /// The number of a session, and the name of a server in its policy.
 type Key = (u64, String);
 
+/// A berth, and the handle by which its session holds it.
+type Found = (HandleId, Weak<Berth>);
+
 /// The berths that there are. A session holds its own, by handles that nobody is told; here they are only found.
 #[derive(Clone, Default)]
-pub(super) struct Pool(Arc<Mutex<HashMap<Key, (HandleId, Weak<Berth>)>>>);
+pub(super) struct Pool(Arc<Mutex<HashMap<Key, Found>>>);
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -148,7 +148,10 @@ fn kind_of(answer: &Answering) -> Option<&str> {
 impl Transport<RoleClient> for Site {
     type Error = EffectError;
 
-    fn send(&mut self, message: ClientJsonRpcMessage) -> impl Future<Output = Result<(), EffectError>> + Send + 'static {
+    fn send(
+        &mut self,
+        message: ClientJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), EffectError>> + Send + 'static {
         let body = serde_json::to_vec(&message).map_err(|error| EffectError::Internal(error.to_string()));
         let shared = Arc::clone(&self.shared);
         async move { shared.post(body?).await.inspect_err(|error| shared.failed(error)) }

@@ -1,9 +1,8 @@
 //! How servers live: started once, shared, started again, and gone without a trace.
 
 use super::{Fair, Times, text_of, until};
-use coalmine_actors::effects::{EffectError, handles::HandleKind, policy::McpServer};
 use crate::io::effects::grants::Grants;
-use rustix::process::{Pid, Signal, kill_process};
+use coalmine_actors::effects::{EffectError, handles::HandleKind, policy::McpServer};
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -62,7 +61,7 @@ async fn a_server_that_dies_is_told_with_its_status_and_started_again_by_the_nex
     let (second, calls) = session.who().await;
     assert!(second != first && calls == 1, "{first} {second} {calls}");
     // Killed between two calls, where nobody waits for it.
-    kill_process(Pid::from_raw(i32::try_from(second).unwrap()).unwrap(), Signal::KILL).unwrap();
+    fair.kill();
     fair.until_nothing_is_left().await;
     until("its place is free", || session.seat.count(HandleKind::Mcp) == 0).await;
     assert_eq!(session.who().await.1, 1);

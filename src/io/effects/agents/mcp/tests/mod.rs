@@ -8,7 +8,8 @@ mod site;
 use super::{Times, ToolServers};
 use crate::io::{
     effects::{OsChance, grants::Grants, net::Net, proc::Programs},
-    held, life_mark,
+    held::{self, Held},
+    life_mark,
 };
 use coalmine_actors::{
     effects::{
@@ -21,6 +22,7 @@ use coalmine_actors::{
     },
     names::Identity,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -101,10 +103,19 @@ impl Fair {
     }
 
     /// All that bears a mark of this fair.
-    fn family(&self) -> Vec<i32> {
+    fn held(&self) -> Vec<Held> {
         let prefix = format!("{}-", self.dir.path().file_name().unwrap().to_str().unwrap());
         let mut buffer = Vec::new();
-        held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer)).iter().map(|held| held.pid).collect()
+        held::find(|pid| life_mark::begins(pid, &prefix, &mut buffer))
+    }
+
+    fn family(&self) -> Vec<i32> {
+        self.held().iter().map(|held| held.pid).collect()
+    }
+
+    /// Kills all servers, as somebody else might.
+    fn kill(&self) {
+        held::signal(&self.held(), Signal::KILL);
     }
 
     async fn until_nothing_is_left(&self) {

@@ -36,7 +36,7 @@ while IFS= read -r line; do
             printf '{"jsonrpc":"2.0","id":%s,"method":"no/such","params":{}}\n' "$id"
             read -r one; read -r two
             case $one$two in *-32601*-32601*) say refused ;; *) say "taken" ;; esac ;;
-        flood) yes '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}' | head -n 20000; say done ;;
+        flood) yes '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}' | head -n 5000; say done ;;
         silent) ;;
         hang) sleep 1000 ;;
         wrong) reply 999 '{"content":[]}'; reply '"x"' '{"content":[]}' ;;

@@ -82,7 +82,10 @@ async fn answer(State(seen): State<Seen>, method: Method, headers: HeaderMap, bo
         (Some("tools/call"), Some("stream")) => {
             let announced = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
             let asks = json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
-            let events = format!(": hello\n\ndata: {announced}\n\ndata: {asks}\n\nevent: message\ndata: {}\n\n", reply(id, say("stream")));
+            let events = format!(
+                ": hello\n\ndata: {announced}\n\ndata: {asks}\n\nevent: message\ndata: {}\n\n",
+                reply(id, say("stream"))
+            );
             ([(CONTENT_TYPE, "text/event-stream")], events).into_response()
         }
         (Some("tools/call"), Some("expired")) => (StatusCode::NOT_FOUND, "no such session").into_response(),
@@ -102,9 +105,11 @@ async fn a_server_by_an_url_is_called_in_one_session_and_told_when_that_is_over(
     assert_eq!(text_of(&done.output.into_json()), "stream");
     assert_eq!(place.asked("initialize").len(), 1);
     let calls = place.asked("tools/call");
-    assert!(calls.iter().all(|(_, session, version)| {
-        (session.as_deref(), version.as_deref()) == (Some("s1"), Some("2025-06-18"))
-    }));
+    assert!(
+        calls.iter().all(|(_, session, version)| {
+            (session.as_deref(), version.as_deref()) == (Some("s1"), Some("2025-06-18"))
+        })
+    );
     // Its ping has the number of our call, and is answered all the same.
     let answers = || place.seen.0.lock().unwrap().iter().filter(|(message, ..)| message["result"] == json!({})).count();
     until("its ping is answered", || answers() == 1).await;
