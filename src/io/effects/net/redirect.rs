@@ -40,8 +40,8 @@ impl Followed {
         let sends_again = matches!(status, 307 | 308) || matches!(self.method.as_str(), "GET" | "HEAD");
         let stays = target.origin == self.target.origin;
         let goes_along = |name: &str| {
-            let is = |known: &&str| name.eq_ignore_ascii_case(known);
-            (stays || KNOWN_TO_ALL.iter().any(|known| is(&known))) && (sends_again || !is(&"content-type"))
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            (stays || KNOWN_TO_ALL.iter().any(|known| is(known))) && (sends_again || !is("content-type"))
         };
         Ok(Some(Request::HttpSend {
             method: Method(if sends_again { self.method } else { "GET".into() }),
