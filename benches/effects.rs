@@ -1,8 +1,10 @@
-//! What an effect costs above doing the same by hand: a look at a file, a read, a request, a program behind
-//! walls.
+//! What an effect costs above doing the same by hand: a look at a file, a read, a request, a program behind walls; and what
+//! sessions cost one another.
 //!
 //! `cargo bench --bench effects -- [--rounds 2000] [--json] [--quick]`
 
+#[path = "effects/stores.rs"]
+mod stores;
 mod support;
 
 use coalmine::{FleetHandle, io::pidfd::dead_within, io::spawn::Spawn};
@@ -17,6 +19,7 @@ use std::{
     os::{fd::AsFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 use support::{Args, Ballast, BenchFleet, Outcome, PATIENCE, Reach, Report, Row, Samples, ms, say, sleeper};
 use tokio::{
@@ -31,6 +34,8 @@ const BALLAST_BYTES: usize = 500_000_000;
 const FILE_BYTES: usize = 64 * 1024;
 /// One program is started for so many reads: it takes that much longer.
 const READS_PER_SPAWN: usize = 10;
+/// How long the statement goes on while others read.
+const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     support::run(bench)
@@ -59,13 +64,18 @@ async fn bench(args: Args, root: PathBuf) -> Outcome<Report> {
     say("a program");
     report.table("proc.spawn of /bin/true", spawns(&session, (rounds / READS_PER_SPAWN).max(20)).await?);
     drop(ballast);
+    say("stores beside a statement");
+    let time = if args.quick { Duration::from_secs(1) } else { STATEMENT_TIME };
+    let peer = session.peer().parse()?;
+    let rows = stores::beside_a_statement(&fleet.handle, &peer, time).await?;
+    report.table("kv.get of seven sessions, while an eighth one is in an SQL statement", rows);
     Ok(report)
 }
 
 /// A session of a peer that may read `data`, ask `server` and run /bin/true.
 async fn session(fleet: &FleetHandle, data: &Path, server: &str) -> Outcome<EffectSession> {
     let policy = format!(
-        "[allow]\neffects = [\"fs.read\", \"fs.list\", \"net.connect\", \"proc\"]\n\
+        "[allow]\neffects = [\"fs.read\", \"fs.list\", \"net.connect\", \"proc\", \"kv\", \"sql\"]\n\
          [scope]\nfs_read = [{data:?}]\nnet = [{server:?}]\n\
          [program.true]\npath = \"/bin/true\"\n"
     );

@@ -26,8 +26,10 @@ where
         (_, 1) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let filter = EnvFilter::builder().with_default_directive(level.into());
-    let filter = filter.with_env_var("COALMINE_LOG").from_env_lossy();
+    // What a library says of each connection is for those who ask for more.
+    let quiet = if verbose == 0 { "rmcp=warn," } else { "" };
+    let asked = std::env::var("COALMINE_LOG").unwrap_or_default();
+    let filter = EnvFilter::builder().with_default_directive(level.into()).parse_lossy(format!("{quiet}{asked}"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi);
     // What the subscriber says of a note that it can not write, it says with a macro that panics where stderr can
     // not be written either: on a full disk that took the actor that had the note to make.

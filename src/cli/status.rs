@@ -97,14 +97,16 @@ fn slot_line(slot: &SlotView, now: Timestamp) -> String {
 
 /// `12 calls, 2 denied, 1 session`.
 fn effects_line(effects: &EffectsView) -> String {
-    let calls = effects.allowed + effects.denied;
+    let calls = effects.allowed + effects.denied + effects.refused;
     if calls == 0 {
         return "none called yet; `coalmine effect ops` lists them".into();
     }
     let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let mut line = counted(calls, "call");
-    if effects.denied > 0 {
-        line.push_str(&format!(", {} denied", effects.denied));
+    for (count, what) in [(effects.denied, "denied"), (effects.refused, "not understood")] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
     }
     format!("{line}, {}", counted(effects.sessions, "session"))
 }

@@ -10,7 +10,7 @@ use super::{
     kind::Kind,
     op::Request,
     origin::{Origin, Scheme, Target},
-    plan::{Beneath, Decision, Plan, ProgramPlan},
+    plan::{Beneath, Decision, McpPlan, Plan, ProgramPlan},
     policy::{Access, Policy},
     rule::{Never, Rule, ScopeKey},
     scope::{Found, Scope},
@@ -328,5 +328,6 @@ fn tool_server(policy: &Policy, server: &str, tool: &str) -> Ruling {
     named(policy, Kind::Mcp, server)?;
     let grant = policy.mcp.get(server).ok_or(Rule::NoName(Kind::Mcp))?;
     grant.tools.find(|listed| listed == tool).ok_or_else(|| Rule::NoTool(server.to_owned()))?;
-    Ok((Plan::Mcp(server.to_owned()), Rule::Mcp(server.to_owned())))
+    let plan = McpPlan { name: server.to_owned(), grant: grant.clone() };
+    Ok((Plan::Mcp(Box::new(plan)), Rule::Mcp(server.to_owned())))
 }

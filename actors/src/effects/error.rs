@@ -87,6 +87,12 @@ pub enum EffectError {
         /// What it says itself.
         what: String,
     },
+    /// The tool that was called says that it failed. Its server goes on.
+    #[error("the tool failed: {said}")]
+    Tool {
+        /// What it says of that.
+        said: String,
+    },
     /// An argument is missing, unknown or malformed.
     #[error("bad argument {which:?}: {why}")]
     BadArgs {
@@ -185,6 +191,7 @@ impl EffectError {
             Self::Auth => "auth",
             Self::RateLimited { .. } => "rate-limited",
             Self::Upstream { .. } => "upstream",
+            Self::Tool { .. } => "tool",
             Self::BadArgs { .. } => "bad-args",
             Self::UnknownHandle => "unknown-handle",
             Self::TooManyHandles { .. } => "too-many-handles",
@@ -217,6 +224,7 @@ impl EffectError {
             | Self::Status { .. }
             | Self::Auth
             | Self::Upstream { .. }
+            | Self::Tool { .. }
             | Self::Unsupported { .. }
             | Self::Internal(_) => Kind::Failed,
         }
@@ -241,6 +249,7 @@ impl EffectError {
             Self::RateLimited { retry_after: Some(after) } => format!("ask again in {} s", after.as_secs()),
             Self::RateLimited { retry_after: None } => "ask again later".into(),
             Self::Upstream { .. } => "check the model's name and the provider's state".into(),
+            Self::Tool { .. } => "check what it was called with".into(),
             Self::BadArgs { .. } => "`coalmine effect ops` shows what each operation takes".into(),
             Self::UnknownHandle => "use a handle that this session opened and has not closed".into(),
             Self::TooManyHandles { .. } => "close some of them first".into(),
@@ -262,6 +271,7 @@ impl EffectError {
             Self::Denied { rule } => json!({ "rule": rule }),
             Self::Limit { which, max } => json!({ "which": which, "max": max }),
             Self::Timeout { phase } => json!({ "phase": phase }),
+            Self::Tool { said } => json!({ "said": said }),
             Self::Io { kind } => json!({ "kind": kind.to_string() }),
             Self::BadArgs { which, .. } => json!({ "which": which }),
             Self::Status { status, .. } | Self::Upstream { status, .. } => json!({ "status": status }),

@@ -2,7 +2,7 @@
 
 use super::{
     account::{Account, Authority, Narrowed},
-    audit::{Audit, AuditFile, entry::Entry},
+    audit::{Audit, AuditFile, Counts, entry::Entry},
     error::EffectError,
     keeper::KeptBroker,
     ledger::Ledger,
@@ -12,7 +12,7 @@ use super::{
     policy::Policy,
     port::{Added, Chance, EffectHost, Environment, PolicySource, Seat, Sink, Sinks},
     session::{EffectSession, Inner},
-    session_log::SessionLog,
+    session_log::{Remarks, SessionLog},
     view::EffectsView,
 };
 use crate::{
@@ -99,7 +99,7 @@ impl Shared {
         *self.actor.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
-    fn note(&self, draft: Draft) {
+    pub(super) fn note(&self, draft: Draft) {
         if let Some(journal) = &self.journal {
             journal.record(draft);
         }
@@ -120,12 +120,14 @@ impl Shared {
         print: Arc<dyn Sink>,
     ) -> EffectSession {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let log = Arc::new(SessionLog::new(self.sinks.log(&peer)));
+        let remarks = Remarks { log: Arc::clone(&log), clock: Arc::clone(&self.clock) };
         let inner = Arc::new(Inner {
             shared: Arc::clone(self),
             account,
             peer_text: peer.to_string(),
-            log: SessionLog::new(self.sinks.log(&peer)),
-            seat: Arc::new(Seat::new(peer, number, Arc::clone(&self.chance))),
+            log,
+            seat: Arc::new(Seat::new(peer, number, Arc::clone(&self.chance)).with_log(Arc::new(remarks))),
             narrowed,
             print,
             seeded: Mutex::default(),
@@ -352,6 +354,13 @@ impl Effects {
         }
     }
 
+    /// The actor that serves now.
+    #[cfg(test)]
+    pub(super) fn actor(&self) -> ActorCell {
+        let actor = self.shared.actor.read().unwrap_or_else(PoisonError::into_inner);
+        actor.as_ref().expect("started with the effects").get_cell()
+    }
+
     /// The effects for whoever must not keep them alive.
     pub fn downgrade(&self) -> WeakEffects {
         WeakEffects { shared: Arc::downgrade(&self.shared), life: Arc::downgrade(&self.life) }
@@ -375,12 +384,13 @@ impl Effects {
     /// The effects in a few numbers; waits for nobody.
     pub fn view(&self) -> EffectsView {
         let table = self.shared.table();
-        let (allowed, denied) = self.shared.audit.counts();
+        let Counts { allowed, denied, refused } = self.shared.audit.counts();
         EffectsView {
             sessions: table.open.iter().filter(|session| session.strong_count() > 0).count() as u64,
             calls_now: (CALLS_AT_ONCE_MAX - self.shared.places.available_permits()) as u64,
             allowed,
             denied,
+            refused,
             problems: table.troubles.iter().map(|(peer, why)| format!("the policy of {peer}: {why}")).collect(),
         }
     }

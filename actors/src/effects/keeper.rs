@@ -1,7 +1,7 @@
 //! What the broker's keeper starts.
 
 use super::{actor::Broker, handle::Shared};
-use crate::keeper::Kept;
+use crate::{journal::Draft, keeper::Kept};
 use ractor::{Actor, ActorCell, SpawnErr};
 use std::sync::Arc;
 
@@ -19,5 +19,7 @@ impl Kept for KeptBroker {
     }
 
     /// No session opens any more; those that are open go on by the policy that they have.
-    fn gave_up(&self) {}
+    fn gave_up(&self) {
+        self.0.note(Draft::new("effects-down").with("why", "their actor failed too often"));
+    }
 }

@@ -1,7 +1,12 @@
 //! What a decision hands over: the capability that was checked, so that whoever acts decides nothing again.
 
 use super::{
-    argument::Handler, handles::HandleKind, origin::Target, policy::Access, program::ProgramGrant, rule::Rule,
+    argument::Handler,
+    handles::HandleKind,
+    origin::Target,
+    policy::{Access, McpGrant},
+    program::ProgramGrant,
+    rule::Rule,
 };
 use std::{net::IpAddr, path::PathBuf};
 
@@ -50,6 +55,15 @@ pub struct ProgramPlan {
     pub cwd: Option<Beneath>,
 }
 
+/// Which tool server is called, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpPlan {
+    /// Its name in the policy.
+    pub name: String,
+    /// What the policy says of it.
+    pub grant: McpGrant,
+}
+
 /// How a request that is allowed is carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
@@ -93,8 +107,8 @@ pub enum Plan {
     },
     /// A store: in this file, or the session's own.
     Store(Option<Beneath>),
-    /// The tool server of this name in the policy.
-    Mcp(String),
+    /// This tool server.
+    Mcp(Box<McpPlan>),
     /// The provider of this name.
     Llm(String),
     /// A message to a peer.

@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 /// The policy of a peer that names none.
@@ -55,16 +56,36 @@ pub struct McpGrant {
     pub at: McpServer,
     /// Its tools that may be called.
     pub tools: Scope<String>,
+    /// How long a call may take, the server's start included.
+    pub timeout: Duration,
 }
 
 /// How a tool server is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum McpServer {
-    /// A program and its arguments, which speaks on its stdin and stdout.
-    Command(Vec<String>),
-    /// An address.
+    /// A program that speaks on its stdin and stdout.
+    Command {
+        /// The file; absolute.
+        path: PathBuf,
+        /// Its arguments.
+        args: Vec<String>,
+        /// All of its environment.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+    },
+    /// An address. That it stands in the policy is what grants its origin.
     Url(String),
+}
+
+impl McpGrant {
+    /// What two grants of one name have in common; nothing where they mean different servers.
+    #[must_use]
+    fn meet(&self, other: &Self) -> Option<Self> {
+        let same = |mine: &String, theirs: &String| (mine == theirs).then(|| mine.clone());
+        let tools = self.tools.meet(&other.tools, same);
+        (self.at == other.at).then(|| Self { at: self.at.clone(), tools, timeout: self.timeout.min(other.timeout) })
+    }
 }
 
 /// One of the two lists of folders.
@@ -121,10 +142,7 @@ impl Policy {
             net: self.net.meet(&other.net, |mine, theirs| (mine == theirs).then(|| mine.clone())),
             env: self.env.meet(&other.env, same),
             programs: both(&self.programs, &other.programs, ProgramGrant::meet),
-            mcp: both(&self.mcp, &other.mcp, |mine, theirs| {
-                let tools = mine.tools.meet(&theirs.tools, same);
-                (mine.at == theirs.at).then(|| McpGrant { at: mine.at.clone(), tools })
-            }),
+            mcp: both(&self.mcp, &other.mcp, McpGrant::meet),
             budget: self.budget.meet(&other.budget),
             random_seed: self.random_seed.or(other.random_seed),
             never,

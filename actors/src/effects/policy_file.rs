@@ -1,7 +1,7 @@
 //! A policy as a person writes it: TOML, in which an unknown key is an error, and what is left out is denied.
 
 use super::{
-    argument::is_variable,
+    argument::{ARG_BYTES_MAX, ARGS_MAX, is_variable},
     budget::Budget,
     decide::is_secret,
     folder::Folder,
@@ -78,6 +78,8 @@ struct McpTable {
     command: Option<Vec<String>>,
     url: Option<String>,
     tools: Option<Reach>,
+    env: Option<BTreeMap<String, String>>,
+    timeout: Option<SignedDuration>,
 }
 
 #[derive(Default, Deserialize)]
@@ -172,28 +174,36 @@ fn program(table: ProgramTable) -> Result<ProgramGrant, String> {
     if args.as_ref().is_some_and(Vec::is_empty) {
         return Err("args is empty, so that no call would fit: leave it out, or list patterns".into());
     }
-    for (name, value) in &env {
-        if !is_variable(name) || value.contains('\0') {
-            return Err(format!("env: {name:?} can not be set"));
-        }
-    }
-    let timeout = timeout.map_or(Ok(PROGRAM_TIME_DEFAULT), Duration::try_from).ok();
-    let timeout = timeout.filter(|time| !time.is_zero() && *time <= PROGRAM_TIME_MAX);
     Ok(ProgramGrant {
         path,
         sha256,
         args: args.into_iter().map(|patterns| patterns.into_iter().map(ArgPattern::new).collect()).collect(),
-        env,
-        timeout: timeout.ok_or("timeout must be over 0 and at most 24h")?,
+        env: environment(env)?,
+        timeout: longest(timeout)?,
     })
 }
 
+/// Variables that can be set.
+fn environment(env: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    match env.iter().find(|(name, value)| !is_variable(name) || value.contains('\0')) {
+        Some((name, _)) => Err(format!("env: {name:?} can not be set")),
+        None => Ok(env),
+    }
+}
+
+fn longest(timeout: Option<SignedDuration>) -> Result<Duration, &'static str> {
+    let timeout = timeout.map_or(Ok(PROGRAM_TIME_DEFAULT), Duration::try_from).ok();
+    let timeout = timeout.filter(|time| !time.is_zero() && *time <= PROGRAM_TIME_MAX);
+    timeout.ok_or("timeout must be over 0 and at most 24h")
+}
+
 fn tool_server(table: McpTable) -> Result<McpGrant, String> {
-    let at = match (table.command, table.url) {
-        (Some(command), None) => match command.first() {
-            Some(program) if program.starts_with('/') => McpServer::Command(command),
-            _ => return Err("command must begin with an absolute path".into()),
-        },
+    let McpTable { command, url, tools, env, timeout } = table;
+    let at = match (command, url) {
+        (Some(command), None) => command_of(command, env.unwrap_or_default())?,
+        (None, Some(_)) if env.is_some() => {
+            return Err("env: what is reached by an `url` is not started here, and has no environment of ours".into());
+        }
         (None, Some(url)) => {
             url.parse::<super::origin::Target>().map_err(|why| format!("url: {why}"))?;
             McpServer::Url(url)
@@ -201,7 +211,21 @@ fn tool_server(table: McpTable) -> Result<McpGrant, String> {
         _ => return Err("command: give either `command` or `url`".into()),
     };
     let tool = |name: String| if name.is_empty() { Err("it is empty".to_owned()) } else { Ok(name) };
-    Ok(McpGrant { at, tools: scope("tools", table.tools, tool)? })
+    Ok(McpGrant { at, tools: scope("tools", tools, tool)?, timeout: longest(timeout)? })
+}
+
+fn command_of(command: Vec<String>, env: BTreeMap<String, String>) -> Result<McpServer, String> {
+    let mut words = command.into_iter();
+    let path = words.next().ok_or("command is empty: give a program's path and its arguments")?;
+    let path = Folder::new(path).map_err(|why| format!("command[0]: {why}"))?.path().to_owned();
+    let args: Vec<_> = words.collect();
+    if args.len() > ARGS_MAX {
+        return Err(format!("command: it has more than {ARGS_MAX} arguments, which are the limit"));
+    }
+    if let Some(at) = args.iter().position(|arg| arg.len() > ARG_BYTES_MAX || arg.contains('\0')) {
+        return Err(format!("command[{}]: it holds NUL, or more than {ARG_BYTES_MAX} bytes", at + 1));
+    }
+    Ok(McpServer::Command { path, args, env: environment(env)? })
 }
 
 fn budget(table: BudgetTable) -> Result<Budget, String> {
@@ -293,7 +317,14 @@ mod tests {
             ("[program.\"a/b\"]\npath = \"/usr/bin/git\"", "a name is of a-z"),
             ("[program.git]", "missing field `path`"),
             ("[mcp.x]\ntools = [\"a\"]", "either `command` or `url`"),
-            ("[mcp.x]\ncommand = [\"x\"]", "an absolute path"),
+            ("[mcp.x]\ncommand = [\"x\"]", "mcp.x.command[0]: it is not an absolute path"),
+            ("[mcp.x]\ncommand = []", "mcp.x.command is empty"),
+            ("[mcp.x]\ncommand = [\"/x\", \"a\\u0000\"]", "mcp.x.command[1]: it holds NUL"),
+            ("[mcp.x]\ncommand = [\"/x\"]\nenv = { \"A=B\" = \"1\" }", "mcp.x.env: \"A=B\" can not be set"),
+            ("[mcp.x]\ncommand = [\"/x\"]\ntimeout = \"0s\"", "mcp.x.timeout must be over 0"),
+            ("[mcp.x]\ncommand = [\"/x\"]\nurl = \"http://a\"", "either `command` or `url`"),
+            ("[mcp.x]\nurl = \"http://a\"\nenv = { A = \"1\" }", "is not started here"),
+            ("[mcp.x]\ncommand = [\"/x\"]\ntools = []", "tools is empty"),
             ("[mcp.x]\nurl = \"ftp://a\"", "only http and https"),
             ("[budget]\nwall = \"-1s\"", "must not be negative"),
             ("[budget]\ncost = { \"io.raed\" = 3 }", "line 2"),

@@ -39,6 +39,7 @@ pub struct Seat {
     pub session: u64,
     handles: Mutex<Handles>,
     chance: Arc<dyn Chance>,
+    log: Option<Arc<dyn Sink>>,
     ended: watch::Sender<bool>,
     /// The session that sits here.
     sitting: OnceLock<WeakSession>,
@@ -52,9 +53,22 @@ impl Seat {
             session,
             handles: Mutex::default(),
             chance,
+            log: None,
             ended: watch::Sender::new(false),
             sitting: OnceLock::new(),
         }
+    }
+
+    /// The same with a log for what those say who work for it.
+    #[must_use]
+    pub fn with_log(self, log: Arc<dyn Sink>) -> Self {
+        Self { log: Some(log), ..self }
+    }
+
+    /// The session's log, for what those say who work for it: each line is one of level `info`. Nothing where nobody
+    /// keeps one. Blocks.
+    pub fn log(&self) -> Option<Arc<dyn Sink>> {
+        self.log.clone()
     }
 
     /// The table, for as long as something is looked up: never across an await, and never across I/O.

@@ -9,6 +9,7 @@ use super::{
     op::Request,
 };
 use crate::journal::event::cut;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// Longest resource in a record, bytes.
@@ -50,6 +51,7 @@ impl Request {
             Self::HttpSend { body: Some(body), .. } => body.0.len(),
             Self::KvPut { value, .. } => value.0.len(),
             Self::ChatBroadcast { body, .. } | Self::ChatSend { body, .. } => body.len(),
+            Self::AgentCallMcp { arguments, .. } => length(&arguments.0),
             _ => 0,
         };
         bytes as u64
@@ -155,6 +157,11 @@ impl Request {
 
 fn named<'a>(given: &'a Option<Name>, default: &'a str) -> &'a str {
     given.as_ref().map_or(default, |name| &name.0)
+}
+
+/// Of the JSON that is sent, bytes.
+fn length(object: &Map<String, Value>) -> usize {
+    serde_json::to_vec(object).map_or(0, |text| text.len())
 }
 
 /// Without double slashes and `.`; `..` stay, they are what was asked for.

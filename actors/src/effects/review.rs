@@ -1,6 +1,13 @@
 //! What somebody should know of a policy that can be read: what is wide open, and what can not have been meant. Pure.
 
-use super::{kind::Kind, origin::Origin, policy::Policy, program::ProgramGrant, rule::ScopeKey, scope::Scope};
+use super::{
+    kind::Kind,
+    origin::Origin,
+    policy::{Access, McpGrant, McpServer, Policy},
+    program::ProgramGrant,
+    rule::ScopeKey,
+    scope::Scope,
+};
 use std::path::Path;
 
 /// What is noteworthy, one sentence each: where, what, and what to do.
@@ -9,6 +16,9 @@ pub fn review(policy: &Policy) -> Vec<String> {
     wide_scopes(policy, &mut notes);
     for (name, program) in &policy.programs {
         programs(policy, name, program, &mut notes);
+    }
+    for (name, server) in &policy.mcp {
+        tool_server(policy, name, server, &mut notes);
     }
     without_effect(policy, &mut notes);
     notes
@@ -42,10 +52,6 @@ fn wide_scopes(policy: &Policy, notes: &mut Vec<String>) {
              it is for this one alone"
         ));
     }
-    for (name, server) in policy.mcp.iter().filter(|(_, server)| server.tools.is_any()) {
-        let _ = server;
-        notes.push(format!("mcp.{name}.tools is \"any\": also tools that the server adds later; list what is needed"));
-    }
 }
 
 fn programs(policy: &Policy, name: &str, program: &ProgramGrant, notes: &mut Vec<String>) {
@@ -55,14 +61,31 @@ fn programs(policy: &Policy, name: &str, program: &ProgramGrant, notes: &mut Vec
              patterns in program.{name}.args that do not begin with \"*\""
         ));
     }
-    let replaceable =
-        policy.roots(super::policy::Access::Write).iter().any(|root| program.path.starts_with(root.path()));
-    if replaceable && program.sha256.is_none() {
+    if is_replaceable(policy, &program.path) && program.sha256.is_none() {
         notes.push(format!(
             "program.{name}: its file lies in a folder that callers may write to, who could put another one there; set \
              program.{name}.sha256, or move it"
         ));
     }
+}
+
+fn tool_server(policy: &Policy, name: &str, server: &McpGrant, notes: &mut Vec<String>) {
+    if server.tools.is_any() {
+        notes.push(format!("mcp.{name}.tools is \"any\": also tools that the server adds later; list what is needed"));
+    }
+    let McpServer::Command { path, args, .. } = &server.at else { return };
+    // A server is often a script, which an interpreter is given.
+    let files = [path.as_path()].into_iter().chain(args.iter().map(Path::new));
+    if let Some(file) = files.filter(|file| file.is_absolute()).find(|file| is_replaceable(policy, file)) {
+        notes.push(format!(
+            "mcp.{name}.command: {} lies in a folder that callers may write to, who could put another file there; move it",
+            file.display()
+        ));
+    }
+}
+
+fn is_replaceable(policy: &Policy, file: &Path) -> bool {
+    policy.roots(Access::Write).iter().any(|root| file.starts_with(root.path()))
 }
 
 /// What is granted and can never be used, or is there and not granted.
@@ -129,6 +152,10 @@ mod tests {
             ("[allow]\neffects = [\"mcp:x\"]\n[mcp.x]\nurl = \"http://a\"", "none of its tools"),
             ("[mcp.x]\nurl = \"http://a\"\ntools = \"any\"", "tools that the server adds later"),
             ("[mcp.x]\nurl = \"http://a\"", "mcp:x is not granted"),
+            (
+                "[scope]\nfs_write = [\"/opt\"]\n[mcp.x]\ncommand = [\"/usr/bin/node\", \"/opt/x.js\"]",
+                "/opt/x.js lies in",
+            ),
         ] {
             let notes = review(&parse("p", text).unwrap());
             assert!(notes.iter().any(|note| note.contains(said)), "{text:?}: {notes:?}");

@@ -30,7 +30,7 @@ pub(super) struct Inner {
     pub(super) peer_text: String,
     pub(super) narrowed: Option<Narrowed>,
     pub(super) print: Arc<dyn Sink>,
-    pub(super) log: SessionLog,
+    pub(super) log: Arc<SessionLog>,
     /// The numbers of the policy's seed, from its first on.
     pub(super) seeded: Mutex<Option<fastrand::Rng>>,
 }

@@ -5,6 +5,7 @@ use super::{
     error::EffectError,
     port::Sink,
 };
+use crate::ports::Clock;
 use jiff::Timestamp;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +59,18 @@ impl SessionLog {
             LogFormat::Json => json!({ "ts": at, "level": level.word(), "message": message }).to_string(),
         };
         settings.sink.line(&line)
+    }
+}
+
+/// The log for those who work for a session, and have nothing to say of levels.
+pub(super) struct Remarks {
+    pub(super) log: Arc<SessionLog>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Sink for Remarks {
+    fn line(&self, line: &str) -> Result<(), EffectError> {
+        self.log.write(self.clock.now().wall, Level::Info, line)
     }
 }
 

@@ -11,8 +11,11 @@ pub struct EffectsView {
     pub calls_now: u64,
     /// Calls that were allowed.
     pub allowed: u64,
-    /// Calls that were denied or not understood.
+    /// Calls that the policy or its budget denied.
     pub denied: u64,
+    /// Calls that were not understood, or came after their session's end.
+    #[serde(default)]
+    pub refused: u64,
     /// Policies that can not be read, one text each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,

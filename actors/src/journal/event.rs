@@ -136,7 +136,8 @@ fn written_precision(ts: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(ts.as_microsecond()).expect("a timestamp's own microseconds are in its range")
 }
 
-pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
+/// The text, or as much of its beginning as fits with a `…` behind it.
+pub fn cut(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
         let end = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);

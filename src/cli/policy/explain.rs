@@ -8,7 +8,7 @@ use crate::{
     error::exit_code,
 };
 use coalmine_actors::{
-    effects::{Op, Request, decide},
+    effects::{Op, Policy, Request, decide},
     error::{FleetError, Kind},
 };
 use serde::Serialize;
@@ -16,16 +16,43 @@ use serde_json::Value;
 
 /// Say whether a policy allows a call, and which rule decides; nothing is called
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "coalmine policy explain [OPTIONS] <POLICY> <KIND.OP> [JSON]\n       \
+                            coalmine policy explain [OPTIONS] --peer <PEER> <KIND.OP> [JSON]")]
 pub(super) struct Args {
-    /// The policy: its name in this fleet, or a file
-    #[arg(value_name = "POLICY")]
-    policy: String,
-    /// The operation, as in fs.stat
-    #[arg(value_name = "KIND.OP")]
+    /// The policy that this peer has, in place of POLICY
+    #[arg(long, value_name = "PEER")]
+    peer: Option<String>,
+    /// The policy (its name in this fleet, or a file), the operation, as in fs.stat, and its arguments as a JSON object
+    #[arg(value_name = "POLICY KIND.OP [JSON]", required = true, num_args = 1..=3)]
+    call: Vec<String>,
+}
+
+/// What is asked about: whose policy, which operation, with which arguments.
+struct Asked {
+    policy: Policy,
     op: String,
-    /// Its arguments as a JSON object
-    #[arg(value_name = "JSON", default_value = "{}")]
     args: String,
+}
+
+impl Args {
+    fn asked(&self, context: &Context) -> Outcome<Asked> {
+        let mut words = self.call.iter().cloned();
+        let policy = match &self.peer {
+            Some(peer) => super::of_peer(context, peer)?,
+            None => super::find(context, &words.next().unwrap_or_default())?,
+        };
+        let missing =
+            || Failure::usage("no operation is named", "name one, as in fs.stat: `coalmine effect ops` lists them");
+        let op = words.next().ok_or_else(missing)?;
+        let args = words.next().unwrap_or_else(|| "{}".into());
+        match words.next() {
+            None => Ok(Asked { policy, op, args }),
+            Some(_) => Err(Failure::usage(
+                "with --peer there is no POLICY to name",
+                "give the operation and its arguments alone: `coalmine policy explain --peer bob fs.stat '{…}'`",
+            )),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -38,9 +65,9 @@ struct Explained {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
-    let policy = super::find(context, &args.policy)?;
-    let op: Op = args.op.parse().map_err(FleetError::from)?;
-    let json: Value = serde_json::from_str(&args.args).map_err(|error| {
+    let Asked { policy, op, args } = args.asked(context)?;
+    let op: Op = op.parse().map_err(FleetError::from)?;
+    let json: Value = serde_json::from_str(&args).map_err(|error| {
         Failure::usage(
             format!("the arguments are no JSON: {error}"),
             "give an object, as in '{\"path\": \"/etc/hosts\"}'",

@@ -9,7 +9,7 @@ use super::{
     failure::{Failure, Outcome},
 };
 use crate::io::effects::Policies;
-use coalmine_actors::effects::Policy;
+use coalmine_actors::effects::{Policy, policy::NONE};
 use std::path::Path;
 
 /// Check and explain the policies that govern effects
@@ -41,6 +41,13 @@ fn find(context: &Context, named: &str) -> Outcome<Policy> {
         return read_file(context, Path::new(named));
     }
     Ok(Policies::of_root(&context.place.root).read(named)?)
+}
+
+/// The policy that a peer has, by the fleet's files; `none` where it names none.
+fn of_peer(context: &Context, peer: &str) -> Outcome<Policy> {
+    // Of several runtimes that one name means, all have the same.
+    let named = context.files()?.show(peer)?.into_iter().find_map(|view| view.policy);
+    Ok(Policies::of_root(&context.place.root).read(named.as_deref().unwrap_or(NONE))?)
 }
 
 /// A policy file anywhere.

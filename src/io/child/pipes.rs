@@ -43,6 +43,14 @@ impl<K: Keep> Pipes<K> {
         Self { stdout, stderr }
     }
 
+    /// The same where stdout is somebody else's to read.
+    pub(crate) fn stderr_alone(stderr: Drain<K>) -> Self
+    where
+        K: Default,
+    {
+        Self { stdout: Drain { pipe: None, kept: K::default() }, stderr }
+    }
+
     /// Takes what comes next out of either. Never done once both are closed. Cancel-safe: what was read is kept.
     pub(crate) async fn some(&mut self) {
         let Self { stdout, stderr } = self;

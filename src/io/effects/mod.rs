@@ -66,10 +66,12 @@ impl Host {
     pub fn new(root_hash: String) -> Self {
         proc::end_leftovers(&root_hash);
         let net = net::Net::default();
+        let programs = proc::Programs::new(root_hash);
+        let tools = agents::mcp::ToolServers::new(programs.clone(), net.clone());
         Self {
-            agents: agents::Agents::default(),
+            agents: agents::Agents { tools: Some(tools), ..agents::Agents::default() },
             net,
-            programs: proc::Programs::new(root_hash),
+            programs,
             servers: servers::Servers::new(servers::Functions::new()),
             stores: stores::Stores::default(),
         }

@@ -8,6 +8,7 @@ mod policies;
 mod servers;
 mod stores;
 mod survive;
+mod tools;
 
 use crate::support::{Daemon, Root};
 use serde_json::Value;

@@ -53,6 +53,33 @@ fn a_policy_that_others_could_change_or_that_it_reaches_itself_is_refused() {
     assert_ne!(check(root.folder()).code, 0);
 }
 
+#[tokio::test]
+async fn explain_takes_a_peer_for_its_policy_with_a_daemon_and_without_one() {
+    let daemon = super::daemon(WORKER).await;
+    daemon.coalmine(&["create", "carol", "--", "sleep", "60"]).tells(&["created"]);
+    let look = |root: &crate::support::Root| {
+        let explain = |peer: &str, words: &[&str]| {
+            let said = root.coalmine(&[&["policy", "explain", "--peer", peer], words].concat());
+            (said.code, said.out.trim().to_owned(), said.err)
+        };
+        assert_eq!(explain("bob", &["time.now"]).1, "allowed: allow clock (worker)");
+        assert_eq!(
+            explain("shell-bob", &["io.read", "{\"path\": \"/x\"}"]).1,
+            "denied: outside scope.fs_read (worker)"
+        );
+        assert_eq!(explain("carol", &["time.now"]).1, "denied: no clock (none)");
+        let (code, _, told) = explain("bobb", &["time.now"]);
+        assert!(code == 3 && told.contains("bob"), "{told}");
+        let (code, _, told) = explain("bob", &["worker", "time.now", "{}"]);
+        assert!(code == 2 && told.contains("no POLICY to name"), "{told}");
+    };
+    look(&daemon);
+    daemon.signal(rustix::process::Signal::TERM);
+    let (_, root) = daemon.ended().await;
+    look(&root);
+    assert_eq!(root.coalmine(&["policy", "explain", "worker"]).code, 2);
+}
+
 #[test]
 fn explain_says_which_rule_decides_and_calls_nothing() {
     let root = root();

@@ -59,12 +59,31 @@ pub struct Audit {
     /// The last line that is durable.
     synced: AtomicU64,
     troubles: Repeats,
-    /// Decisions since this began: allowed, and others.
-    counts: [AtomicU64; 2],
+    /// Decisions since this began: allowed, denied, refused.
+    counts: [AtomicU64; 3],
     /// Told of every line: it is not durable yet.
     pub(super) dirty: Notify,
     /// Told of every line: a start would have to read it.
     pub(super) grown: Notify,
+}
+
+/// What became of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// A rule allowed them.
+    pub allowed: u64,
+    /// A rule or the budget denied them.
+    pub denied: u64,
+    /// They were not understood, or came after their session's end.
+    pub refused: u64,
+}
+
+fn place_of(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Allowed => 0,
+        Verdict::Denied => 1,
+        Verdict::Refused => 2,
+    }
 }
 
 #[derive(Default)]
@@ -122,7 +141,7 @@ impl Audit {
         };
         let (seq, room) = self.append(&mut written, entry)?;
         if let Some(verdict) = verdict {
-            self.counts[usize::from(verdict != Verdict::Allowed)].fetch_add(1, Ordering::Relaxed);
+            self.counts[place_of(verdict)].fetch_add(1, Ordering::Relaxed);
         }
         if room == Room::Full {
             self.turn_over(&mut written);
@@ -133,10 +152,10 @@ impl Audit {
         Ok(seq)
     }
 
-    /// Calls that were allowed, and calls that were not, since this began.
-    pub fn counts(&self) -> (u64, u64) {
-        let [allowed, others] = &self.counts;
-        (allowed.load(Ordering::Relaxed), others.load(Ordering::Relaxed))
+    /// What became of calls since this began.
+    pub fn counts(&self) -> Counts {
+        let count = |verdict| self.counts[place_of(verdict)].load(Ordering::Relaxed);
+        Counts { allowed: count(Verdict::Allowed), denied: count(Verdict::Denied), refused: count(Verdict::Refused) }
     }
 
     fn append(&self, written: &mut Written, entry: Entry<'_>) -> Result<(u64, Room), EffectError> {

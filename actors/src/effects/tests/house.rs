@@ -11,6 +11,7 @@ use crate::{
         port::{Added, Call, Chance, EffectHost, Environment, Outcome, PolicySource, Seat, Sink, Sinks},
     },
     error::FleetError,
+    journal::JournalHandle,
     names::{Identity, Personality},
     ports::{Answer, BoxFuture},
     testing::FakeClock,
@@ -32,6 +33,8 @@ pub(super) struct House {
     pub(super) host: Arc<FakeHost>,
     pub(super) source: Arc<FakeSource>,
     pub(super) lines: Arc<Lines>,
+    /// A journal that no actor writes yet.
+    pub(super) journal: JournalHandle,
 }
 
 impl House {
@@ -45,6 +48,7 @@ impl House {
     /// Effects that go on with this log.
     pub(super) async fn on(log: Arc<MemoryLog>) -> Self {
         let (host, source, lines) = (Arc::new(FakeHost::default()), Arc::new(FakeSource::default()), Arc::default());
+        let journal = JournalHandle::new(Arc::new(FakeClock::new()));
         let added: BTreeMap<String, Arc<dyn Added>> = BTreeMap::from([("shop.order".into(), Arc::new(Shop) as _)]);
         let parts = EffectsParts {
             host: Arc::clone(&host) as Arc<dyn EffectHost>,
@@ -55,9 +59,9 @@ impl House {
             environment: Arc::new(Everything),
             sinks: Arc::new(OneSink(Arc::clone(&lines))),
             added,
-            journal: None,
+            journal: Some(journal.clone()),
         };
-        Self { effects: Effects::start(parts, None).await.unwrap(), log, host, source, lines }
+        Self { effects: Effects::start(parts, None).await.unwrap(), log, host, source, lines, journal }
     }
 
     pub(super) async fn session(&self) -> EffectSession {

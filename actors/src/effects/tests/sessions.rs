@@ -2,9 +2,13 @@
 
 use super::{
     examples::{FULL, example},
-    house::{House, call},
+    house::{House, bob, call},
 };
-use crate::effects::{EffectError, Op, audit::entry::Entry, port::Family};
+use crate::{
+    effects::{EffectError, Op, audit::entry::Entry, port::Family},
+    restart_budget::FAILURES_MAX,
+    testing::{FakeJournalFile, parent},
+};
 use serde_json::json;
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -26,6 +30,41 @@ async fn nothing_reaches_the_world_under_an_empty_policy_and_every_call_is_writt
     assert!(house.host.reached.lock().unwrap().is_empty());
     assert_eq!(house.log.told().len(), Op::ALL.len() + 1); // the pure one has an end, too
     assert_eq!(house.effects.view().denied, Op::ALL.len() as u64 - 1);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_counted_apart_from_what_is_denied() {
+    let house = House::of("").await;
+    let session = house.session().await;
+    assert_eq!(session.call(Op::TimeNow, json!({})).await.unwrap_err().code(), "denied");
+    assert_eq!(session.call(Op::TimeNow, json!({ "zone": "utc" })).await.unwrap_err().code(), "bad-args");
+    assert_eq!(session.call_named("time.nwo", json!({})).await.unwrap_err().code(), "bad-args");
+    let view = house.effects.view();
+    assert_eq!((view.allowed, view.denied, view.refused), (0, 1, 2));
+}
+
+#[tokio::test]
+async fn a_broker_that_fails_too_often_stays_down_and_the_journal_says_so() {
+    let house = House::of("").await;
+    let session = house.session().await;
+    house.journal.spawn(Arc::new(FakeJournalFile::new()), parent().await).await.unwrap();
+    let mut events = house.journal.subscribe();
+    for _ in 0..FAILURES_MAX {
+        let failed = house.effects.actor();
+        failed.kill();
+        while house.effects.actor().get_id() == failed.get_id() {
+            tokio::task::yield_now().await;
+        }
+    }
+    house.effects.actor().kill();
+    let told = events.recv().await.unwrap();
+    assert_eq!((told.ev.as_str(), told.get("why")), ("effects-down", Some("their actor failed too often")));
+    assert!(house.effects.session(&bob()).await.is_err());
+    assert_eq!(
+        call(&session, Op::BudgetRemaining, json!({})).await.unwrap()["calls"],
+        json!(null),
+        "what is open goes on"
+    );
 }
 
 #[tokio::test]

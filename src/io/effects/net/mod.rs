@@ -19,7 +19,7 @@ mod tests;
 mod tls;
 
 pub(super) use self::{
-    exchange::{Answer, Sent},
+    exchange::{Answer, Answering, Sent},
     limits::Limits,
     resolve::Named,
 };

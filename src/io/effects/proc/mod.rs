@@ -34,7 +34,8 @@ use held::{Running, Stream};
 pub(super) use leftovers::end_leftovers;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use start::{Order, Started};
+use start::Order;
+pub(super) use start::Started;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
@@ -93,7 +94,11 @@ impl Programs {
         }
     }
 
-    async fn start(
+    /// Starts a program behind the walls of the policy that was `opened`.
+    ///
+    /// # Errors
+    /// It can not be started; its file is not what the policy says.
+    pub(super) async fn start(
         &self,
         plan: ProgramPlan,
         args: argument::Argv,
@@ -166,7 +171,7 @@ fn number_of(signal: argument::Signal) -> Signal {
 }
 
 /// Its status and the name of the signal that ended it, as they are asked for: `TERM`.
-fn told(end: ProcessEnd) -> (Option<i32>, Option<String>) {
+pub(super) fn told(end: ProcessEnd) -> (Option<i32>, Option<String>) {
     match end {
         ProcessEnd::Exited(status) => (Some(status), None),
         ProcessEnd::Signaled { signal, .. } => (None, Some(name_of(signal))),

@@ -45,13 +45,13 @@ pub(super) struct Order {
 }
 
 /// A program that runs.
-pub(super) struct Started {
-    pub(super) leader: Leader,
-    pub(super) stdin: Option<pipe::Sender>,
-    pub(super) stdout: pipe::Receiver,
-    pub(super) stderr: pipe::Receiver,
+pub(in crate::io::effects) struct Started {
+    pub(in crate::io::effects) leader: Leader,
+    pub(in crate::io::effects) stdin: Option<pipe::Sender>,
+    pub(in crate::io::effects) stdout: pipe::Receiver,
+    pub(in crate::io::effects) stderr: pipe::Receiver,
     /// By what it is held: `landlock-abi7`, `none`.
-    pub(super) sandbox: String,
+    pub(in crate::io::effects) sandbox: String,
 }
 
 /// Starts it. Blocks as long as the file system does; in a runtime.
