@@ -6,7 +6,7 @@
 //! agent ─────────HTTP /mcp──────▶ daemon ─▶ Server ───────────────────────────┘
 //! ```
 //!
-//! The tools are in the daemon alone ([`FleetTools`]); a [`Server`] speaks the protocol before them. No request depends on
+//! The tools are in the daemon alone (`FleetTools`); a `Server` speaks the protocol before them. No request depends on
 //! an earlier one: who asks is proved with each, and a daemon that was restarted is not noticed.
 
 mod answer;
