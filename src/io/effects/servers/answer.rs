@@ -69,7 +69,7 @@ pub(super) async fn answer(house: &House, asked: Asked) -> Result<Answered, Stri
     };
     match answer {
         Ok(answer) => Ok(answer),
-        Err(error) => Err(told(&house.seat, &about, &error)),
+        Err(error) => Err(told(&house.seat, &about, &error).await),
     }
 }
 
@@ -79,17 +79,18 @@ fn about(asked: &Asked) -> String {
     format!("{} {}", asked.method.chars().take(32).collect::<String>(), path.collect::<String>())
 }
 
-/// Tells the session's log why there is no answer, and gives the number that stands there.
-fn told(seat: &Arc<Seat>, about: &str, error: &EffectError) -> String {
+/// Tells the session's log why there is no answer, and gives the number that stands there by then.
+async fn told(seat: &Arc<Seat>, about: &str, error: &EffectError) -> String {
     let id = seat.token().unwrap_or_else(|_no_chance| "unnumbered".into());
     let line = format!("request {id}, {about}: {error}");
     tracing::warn!(peer = %seat.peer, line, "a served request has no answer");
     let session = seat.nested();
-    tokio::task::spawn_blocking(move || {
+    let noted = tokio::task::spawn_blocking(move || {
         if let Some(session) = session {
             session.note(&line);
         }
     });
+    let _told_by_the_log_itself = noted.await;
     id
 }
 
