@@ -62,7 +62,14 @@ async fn bad_input_to_create_is_refused_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_peer_without_a_command_wants_a_runtime() {
-    let daemon = Daemon::on(Root::new().env_also("PATH", "/usr/bin:/bin")).await;
+    // A PATH without agents, also on a machine that has some.
+    let root = Root::new();
+    let bin = root.folder().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let tmux = std::env::split_paths(&path).map(|folder| folder.join("tmux")).find(|file| file.is_file()).unwrap();
+    std::os::unix::fs::symlink(tmux, bin.join("tmux")).unwrap();
+    let daemon = Daemon::on(root.env_also("PATH", bin)).await;
     let refusal = Refusal {
         code: "runtime-unclear",
         exit: 2,

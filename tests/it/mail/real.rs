@@ -43,7 +43,9 @@ async fn daemon(files: &[(&str, &str)]) -> Option<Daemon> {
 }
 
 fn create(daemon: &Daemon, name: &str, runtime: &str, env: &[String]) -> Value {
-    let env = env.iter().flat_map(|pair| ["--env", pair]);
+    // It would install its successor for the whole machine.
+    let quiet = "DISABLE_AUTOUPDATER=1".to_owned();
+    let env = env.iter().chain([&quiet]).flat_map(|pair| ["--env", pair]);
     let args: Vec<_> = ["create", name, "--runtime", runtime, "--start"].into_iter().chain(env).collect();
     daemon.ask(&args)["peer"].take()
 }
@@ -75,7 +77,7 @@ async fn first_screens_without_an_account_are_dialogs_and_nothing_is_typed_into_
 #[ignore = "fetches Claude Code and Codex from npm"]
 async fn the_very_first_start_of_claude_is_never_taken_for_ready() {
     let Some(daemon) = daemon(&[]).await else { return };
-    daemon.coalmine(&["create", "ann", "--runtime", "claude", "--start"]);
+    daemon.coalmine(&["create", "ann", "--runtime", "claude", "--env", "DISABLE_AUTOUPDATER=1", "--start"]);
     let peer = daemon.until("ann", "shows what it is", |peer| peer["phase"] != "starting").await;
     let dialog = peer["phase"] == "needs-attention" && peer["detail"] == "setup";
     let ended = peer["phase"] == "backoff" && peer["restarts"].as_u64().is_some_and(|restarts| restarts > 0);

@@ -1,6 +1,6 @@
 //! Questions to providers on this host, well-behaved and not.
 
-use super::{super::Agents, Models};
+use super::Models;
 use crate::{
     config::models::{KeySource, Provider, ProviderKind, Providers},
     io::{
@@ -39,7 +39,7 @@ const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR";
 const OPENAI: &str = r#"{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
 const OLLAMA: &str = r#"{"message":{"content":"hello"},"done":true,"prompt_eval_count":7,"eval_count":3}"#;
 
-struct Host(Agents);
+struct Host(Models);
 
 impl EffectHost for Host {
     fn agents(&self, call: Call) -> BoxFuture<Outcome> {
@@ -105,7 +105,7 @@ impl Asking {
             budget: Budget { llm_tokens: Some(10_000), ..Budget::default() },
             ..Policy::default()
         };
-        let house = House::of(Arc::new(Host(Agents { models: Some(models), ..Agents::default() })), policy).await;
+        let house = House::of(Arc::new(Host(models)), policy).await;
         Self { house, attachments, _key: key, _told: told }
     }
 

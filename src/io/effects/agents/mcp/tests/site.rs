@@ -76,7 +76,8 @@ async fn answer(State(seen): State<Seen>, method: Method, headers: HeaderMap, bo
         }
         (Some("tools/list"), _) => {
             let tool = |name| json!({ "name": name, "inputSchema": { "type": "object" } });
-            message(reply(id, json!({ "tools": ["plain", "stream", "expired", "page"].map(tool) })))
+            let tools = ["plain", "stream", "expired", "page"].map(tool);
+            message(reply(id, json!({ "tools": tools })))
         }
         (Some("tools/call"), Some("plain")) => message(reply(id, say("plain"))),
         (Some("tools/call"), Some("stream")) => {
