@@ -156,7 +156,9 @@ fn hostile_arguments_are_refused_before_anything_is_decided() {
         (Op::RandIntIn, json!({ "lo": 0.5, "hi": 1 }), "lo"),
         (Op::RandIntIn, json!({ "lo": 0, "hi": u64::MAX }), "hi"),
         (Op::CryptoRandom, json!({ "n": -1 }), "n"),
-        (Op::AgentLocalComplete, json!({ "prompt": "a", "messages": [] }), "prompt"),
+        (Op::AgentLocalComplete, json!({ "prompt": "a", "messages": [] }), "messages"),
+        (Op::AgentLocalComplete, json!({ "prompt": "a", "messages": [{ "role": "user", "content": "b" }] }), "prompt"),
+        (Op::AgentLocalComplete, json!({}), "prompt"),
         (Op::SqlQuery, json!({ "handle": "0".repeat(32), "sql": "", "params": [u64::MAX] }), "params"),
     ] {
         match Request::read(op, args.clone()).unwrap_err() {
@@ -239,13 +241,20 @@ fn an_open_net_names_no_address() {
     let named = |net: &str, url: &str| {
         let text = format!("[allow]\neffects = [\"net.connect\"]\n[scope]\nnet = {net}");
         match decide(&parse("p", &text).unwrap(), &Request::read(Op::NetGet, json!({ "url": url })).unwrap()) {
-            Decision::Allow(Plan::Connect { named, .. }, _) => named.map(|address| address.to_string()),
+            Decision::Allow(Plan::Connect { named, .. }, _) => Ok(named.map(|address| address.to_string())),
+            Decision::Deny(rule) => Err(rule),
             decision => panic!("{decision:?}"),
         }
     };
-    assert_eq!(named("\"any\"", "http://127.0.0.1:8080/"), None);
-    assert_eq!(named("[\"http://127.0.0.1:8080\"]", "http://127.1:8080/").as_deref(), Some("127.0.0.1"));
-    assert_eq!(named("[\"http://localhost\"]", "http://LOCALHOST./"), None);
+    let never = Err(Rule::Never(Never::Address));
+    for private in ["http://127.0.0.1:8080/", "http://127.1/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/"]
+    {
+        assert_eq!(named("\"any\"", private), never, "{private}");
+    }
+    assert_eq!(named("\"any\"", "http://1.1.1.1/"), Ok(None));
+    assert_eq!(named("\"any\"", "http://localhost/"), Ok(None), "what a name leads to is looked at when it is used");
+    assert_eq!(named("[\"http://127.0.0.1:8080\"]", "http://127.1:8080/"), Ok(Some("127.0.0.1".into())));
+    assert_eq!(named("[\"http://localhost\"]", "http://LOCALHOST./"), Ok(None));
 }
 
 #[test]
