@@ -26,10 +26,12 @@ where
         (_, 1) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    // What a library says of each connection is for those who ask for more.
-    let quiet = if verbose == 0 { "rmcp=warn," } else { "" };
     let asked = std::env::var("COALMINE_LOG").unwrap_or_default();
-    let filter = EnvFilter::builder().with_default_directive(level.into()).parse_lossy(format!("{quiet}{asked}"));
+    let mut filter = EnvFilter::builder().with_default_directive(level.into()).parse_lossy(&asked);
+    if asked.is_empty() && verbose == 0 {
+        // What a library says of each connection is for those who ask for more.
+        filter = filter.add_directive("rmcp=warn".parse().expect("a directive"));
+    }
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi);
     // What the subscriber says of a note that it can not write, it says with a macro that panics where stderr can
     // not be written either: on a full disk that took the actor that had the note to make.
