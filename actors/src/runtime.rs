@@ -31,6 +31,10 @@ pub struct RuntimeDef {
     /// Arguments that make it go on with its last conversation.
     #[serde(default)]
     pub resume_args: Vec<String>,
+    /// Arguments that give it its hooks for one life, right behind the program's name, so that what its person says
+    /// there too comes later and wins. Only where the command is this runtime's program.
+    #[serde(default)]
+    pub hook_args: Vec<String>,
     /// How long a start may take before somebody should look; default 60 s.
     #[serde(default = "default_boot_deadline")]
     pub boot_deadline: SignedDuration,

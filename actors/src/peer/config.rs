@@ -14,7 +14,7 @@ use crate::{
     registry::document::PeerSpec,
     runtime::{RuntimeDef, RuntimeKind, StopRecipe},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// What holds for every peer of a fleet.
 #[derive(Debug, Clone)]
@@ -71,6 +71,8 @@ pub struct PeerConfig {
     pub stop: StopRecipe,
     /// Arguments that make its program go on with its last conversation.
     pub resume_args: Vec<String>,
+    /// Arguments that give its program its hooks; none where the command is another program.
+    pub hook_args: Vec<String>,
     /// The highest generation of a namesake that was removed: the first life of this peer comes after it.
     pub retired: Generation,
     /// The policy that governs its effects.
@@ -88,6 +90,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
         _ if !def.argv.is_empty() => def.argv.clone(),
         _ => vec![fleet.shell.clone()],
     };
+    let hook_args = hook_args(def, &argv);
     let mut env = def.env.clone();
     env.extend(spec.env.clone());
     let sandbox = spec.sandbox.unwrap_or_default();
@@ -119,10 +122,17 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
         },
         stop: def.stop.clone(),
         resume_args: def.resume_args.clone(),
+        hook_args,
         retired,
         policy: spec.policy.clone(),
         helper_version: fleet.helper_version.clone(),
     })
+}
+
+/// Another program than the runtime's own would not know them.
+fn hook_args(def: &RuntimeDef, argv: &[String]) -> Vec<String> {
+    let name = |argv: &[String]| argv.first().and_then(|program| Path::new(program).file_name()).map(ToOwned::to_owned);
+    if name(argv) == name(&def.argv) { def.hook_args.clone() } else { Vec::new() }
 }
 
 /// Knobs are checked before they are stored; those of a file that was edited by hand count as absent.
@@ -131,12 +141,44 @@ fn limit(spec: &PeerSpec, fleet: RestartLimit) -> RestartLimit {
 }
 
 impl PeerConfig {
-    /// What runs in its pane: from the beginning, or with its last conversation.
+    /// What is started in its pane: its program, with its hooks.
+    pub fn launch(&self, resume: bool) -> Program {
+        let mut program = self.program(resume);
+        let behind_the_name = program.argv.len().min(1);
+        program.argv.splice(behind_the_name..behind_the_name, self.hook_args.iter().cloned());
+        program
+    }
+
+    /// What runs in its pane, as it is told: from the beginning, or with its last conversation.
     pub fn program(&self, resume: bool) -> Program {
         let mut program = self.program.clone();
         if resume {
             program.argv.extend(self.resume_args.iter().cloned());
         }
         program
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[test]
+    fn only_the_runtimes_own_program_is_given_its_hooks() {
+        let def = RuntimeDef::deserialize(serde_json::json!({
+            "kind": "agent", "argv": ["claude"], "hook_args": ["--settings", "{}"],
+        }));
+        let def = def.unwrap();
+        for (argv, given) in [
+            (&["claude"][..], true),
+            (&["/opt/bin/claude", "--model", "opus"], true),
+            (&["my-claude"], false),
+            (&["sh", "-c", "claude"], false),
+            (&[], false),
+        ] {
+            let argv: Vec<String> = argv.iter().map(|&arg| arg.to_owned()).collect();
+            assert_eq!(!hook_args(&def, &argv).is_empty(), given, "{argv:?}");
+        }
     }
 }

@@ -128,7 +128,7 @@ impl PeerActor {
                 self.pace(incident::Input::Asks(self.identity.clone(), generation));
             }
             Action::OpenSession { generation, resume } => {
-                let open = ports.servers.open_session(&self.life(generation), self.config().program(resume));
+                let open = ports.servers.open_session(&self.life(generation), self.config().launch(resume));
                 self.report(myself, open, move |result| {
                     PeerMsg::Happened(match result {
                         Ok(()) => Input::SessionOpened(generation),

@@ -84,6 +84,7 @@ fn rules() -> FleetRules {
         readiness: Readiness::None,
         attention: Vec::new(),
         resume_args: Vec::new(),
+        hook_args: Vec::new(),
         boot_deadline: SignedDuration::from_secs(60),
         idle_after: None,
         wake_policy: None,
