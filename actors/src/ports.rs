@@ -141,6 +141,8 @@ pub enum ScreenSign {
     Ready,
     /// A known dialog, or `slow` when the deadline passed.
     Attention(String),
+    /// A known dialog, whose answer was pressed.
+    Answered(String),
 }
 
 /// Why a life is ended on purpose: the text of its claim.

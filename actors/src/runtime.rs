@@ -123,6 +123,19 @@ pub struct Attention {
     pub what: String,
     /// A regular expression over the screen.
     pub screen: String,
+    /// What is pressed there while the program starts; without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<DialogAnswer>,
+}
+
+/// How a dialog is answered in place of a person, who has said so in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialogAnswer {
+    /// A regular expression over the screen: that the dialog's cursor sits on the line that is meant.
+    pub at: String,
+    /// The keys that take that line, in tmux's names.
+    pub keys: Vec<String>,
 }
 
 /// How a program is asked to end before its server is.

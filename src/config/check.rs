@@ -25,7 +25,17 @@ pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
         compiles(pattern).map_err(|why| format!("{}: {why}", key("readiness.screen")))?;
     }
     for (index, dialog) in def.attention.iter().enumerate() {
-        compiles(&dialog.screen).map_err(|why| format!("{}: {why}", key(&format!("attention[{index}].screen"))))?;
+        let dialog_key = |rest: &str| key(&format!("attention[{index}].{rest}"));
+        compiles(&dialog.screen).map_err(|why| format!("{}: {why}", dialog_key("screen")))?;
+        if let Some(answer) = &dialog.answer {
+            compiles(&answer.at).map_err(|why| format!("{}: {why}", dialog_key("answer.at")))?;
+            if answer.keys.is_empty() {
+                return Err(format!(
+                    "{} names no key; leave `answer` out if a person is to answer",
+                    dialog_key("answer.keys")
+                ));
+            }
+        }
     }
     if let Some(composer) = &def.composer {
         let busy = composer.busy.as_deref().map(|busy| ("busy", busy));

@@ -106,6 +106,8 @@ pub enum Input {
     Ready(Generation),
     /// The program waits for a person.
     Attention(Generation, String),
+    /// It asked something, and was answered as its runtime says.
+    Answered(Generation, String),
     /// The server's process ended.
     ServerEnded(Generation, ProcessEnd),
     /// The canary's process ended.

@@ -204,6 +204,7 @@ impl PeerActor {
                 let input = match sign {
                     ScreenSign::Ready => Input::Ready(generation),
                     ScreenSign::Attention(what) => Input::Attention(generation, what),
+                    ScreenSign::Answered(what) => Input::Answered(generation, what),
                 };
                 if myself.cast(PeerMsg::Happened(input)).is_err() {
                     return;

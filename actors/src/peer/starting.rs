@@ -225,6 +225,13 @@ pub(super) fn attention(turn: &mut Turn<'_>, generation: Generation, what: Strin
     turn.save();
 }
 
+/// Somebody's configuration answered a dialog: whoever reads on must find that it was not a person.
+pub(super) fn answered(turn: &mut Turn<'_>, generation: Generation, what: String) {
+    if turn.live_of(generation).is_some() {
+        turn.tell(Draft::new("dialog-answered").with("gen", generation).with("what", what));
+    }
+}
+
 /// A start that failed with its server alive is ended and counts as a death. Where nothing was started there is
 /// no life to account for: the fleet tries again by itself, later each time, and nothing is counted.
 pub(super) fn start_failed(turn: &mut Turn<'_>, generation: Generation, error: &FleetError) {

@@ -35,6 +35,7 @@ pub fn step(state: PeerState, input: Input, now: Moment, chance: u64, rules: &Pe
         Input::StartFailed(generation, error) => starting::start_failed(&mut turn, generation, &error),
         Input::Ready(generation) => starting::ready(&mut turn, generation),
         Input::Attention(generation, what) => starting::attention(&mut turn, generation, what),
+        Input::Answered(generation, what) => starting::answered(&mut turn, generation, what),
         Input::Due { until_boot_ms } => rearming::due(&mut turn, until_boot_ms),
         Input::Go(generation, incident) => rearming::go(&mut turn, generation, incident),
         Input::Held(generation, incident) => rearming::held(&mut turn, generation, incident),

@@ -11,7 +11,7 @@ use crate::{
 use coalmine_actors::{
     error::FleetError,
     ports::{LifeKey, ScreenRules, ScreenSign},
-    runtime::Readiness,
+    runtime::{Attention, Readiness},
 };
 
 use regex::Regex;
@@ -23,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How many of the screen's last lines that hold anything are judged: as many as the longest known dialog has in a
 /// terminal of 80 columns, with the empty lines between them.
 const BOTTOM_LINES: usize = 16;
+/// How many dialogs of one start are answered: one that comes again and again is for a person.
+const ANSWERS_MAX: usize = 8;
 
 pub(super) async fn answers(shared: &Shared, life: &LifeKey) -> bool {
     shared.tmux.call(&shared.socket(life), ["display-message", "-p", "#{pid}"], CALL_DEADLINE).await.is_ok()
@@ -69,7 +71,7 @@ async fn judge(
     let output = shared.outputs.listen(&log).map_err(|error| error.to_string())?;
     let slow = tokio::time::sleep(rules.deadline);
     tokio::pin!(slow);
-    let mut overdue = false;
+    let (mut overdue, mut answers) = (false, 0);
     let mut last = None;
     loop {
         tokio::select! {
@@ -88,12 +90,21 @@ async fn judge(
             true => judge.sign(&capture(shared, life).await.unwrap_or_default()),
             false => None,
         };
-        // Alive and not ready: a person should look; nothing is typed and nothing is killed. A dialog that is known says
-        // more than that.
-        let sign = shown.or_else(|| overdue.then(|| ScreenSign::Attention("slow".into())));
+        let sign = match shown {
+            // It did not help.
+            Some(ScreenSign::Answered(what)) if overdue || answers == ANSWERS_MAX => Some(ScreenSign::Attention(what)),
+            // Alive and not ready: a person should look; nothing is typed and nothing is killed. A dialog that is known
+            // says more than that.
+            None if overdue => Some(ScreenSign::Attention("slow".into())),
+            shown => shown,
+        };
         if sign != last
             && let Some(sign) = sign.clone()
         {
+            if let ScreenSign::Answered(what) = &sign {
+                answers += 1;
+                press(shared, life, judge.keys(what)).await;
+            }
             let ready = sign == ScreenSign::Ready;
             let _ = sender.send(sign).await;
             if ready {
@@ -107,10 +118,26 @@ async fn judge(
     }
 }
 
+/// Presses what answers a dialog. Where that fails the dialog stays, and is told.
+async fn press(shared: &Shared, life: &LifeKey, keys: &[String]) {
+    let call = ["send-keys", "-t", "%0"].into_iter().chain(keys.iter().map(String::as_str));
+    if let Err(error) = shared.tmux.call(&shared.socket(life), call, CALL_DEADLINE).await {
+        tracing::warn!(%life, %error, "a dialog could not be answered");
+    }
+}
+
 /// The rules, compiled.
 struct Judge {
     ready: Option<Regex>,
-    attention: Vec<(String, Regex)>,
+    dialogs: Vec<Dialog>,
+}
+
+/// A screen on which something is asked.
+struct Dialog {
+    what: String,
+    screen: Regex,
+    /// Where its cursor must be, and the keys that are pressed then.
+    answer: Option<(Regex, Vec<String>)>,
 }
 
 impl Judge {
@@ -120,19 +147,35 @@ impl Judge {
             Readiness::Screen(pattern) => Some(compile(pattern)?),
             Readiness::None | Readiness::Output | Readiness::Notify => None,
         };
-        let attention = rules.attention.iter().map(|rule| Ok((rule.what.clone(), compile(&rule.screen)?)));
-        Ok(Self { ready, attention: attention.collect::<Result<_, String>>()? })
+        let dialog = |rule: &Attention| {
+            let answer =
+                rule.answer.as_ref().map(|answer| Ok::<_, String>((compile(&answer.at)?, answer.keys.clone())));
+            Ok::<_, String>(Dialog {
+                what: rule.what.clone(),
+                screen: compile(&rule.screen)?,
+                answer: answer.transpose()?,
+            })
+        };
+        Ok(Self { ready, dialogs: rules.attention.iter().map(dialog).collect::<Result<_, _>>()? })
     }
 
     fn looks(&self) -> bool {
-        self.ready.is_some() || !self.attention.is_empty()
+        self.ready.is_some() || !self.dialogs.is_empty()
+    }
+
+    /// What answers this dialog.
+    fn keys(&self, what: &str) -> &[String] {
+        let dialog = self.dialogs.iter().find(|dialog| dialog.what == what);
+        dialog.and_then(|dialog| dialog.answer.as_ref()).map_or(&[], |(_, keys)| keys)
     }
 
     /// A dialog outranks readiness: a composer may show behind it.
     fn sign(&self, screen: &str) -> Option<ScreenSign> {
         let bottom = bottom(screen);
-        if let Some((what, _)) = self.attention.iter().find(|(_, pattern)| pattern.is_match(&bottom)) {
-            return Some(ScreenSign::Attention(what.clone()));
+        if let Some(dialog) = self.dialogs.iter().find(|dialog| dialog.screen.is_match(&bottom)) {
+            let there = dialog.answer.as_ref().is_some_and(|(at, _)| at.is_match(&bottom));
+            let sign = if there { ScreenSign::Answered } else { ScreenSign::Attention };
+            return Some(sign(dialog.what.clone()));
         }
         self.ready.as_ref().filter(|ready| ready.is_match(&bottom)).map(|_| ScreenSign::Ready)
     }
@@ -154,12 +197,19 @@ pub(super) fn bottom(screen: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coalmine_actors::runtime::Attention;
+    use coalmine_actors::runtime::DialogAnswer;
 
     fn judge() -> Judge {
         Judge::new(&ScreenRules {
             readiness: Readiness::Screen("(?m)^> $".into()),
-            attention: vec![Attention { what: "trust".into(), screen: "Do you trust".into() }],
+            attention: vec![
+                Attention { what: "trust".into(), screen: "Do you trust".into(), answer: None },
+                Attention {
+                    what: "theme".into(),
+                    screen: "Which theme".into(),
+                    answer: Some(DialogAnswer { at: "(?m)^> 1\\. Dark".into(), keys: vec!["Enter".into()] }),
+                },
+            ],
             deadline: Duration::from_secs(1),
         })
         .unwrap()
@@ -170,6 +220,14 @@ mod tests {
         assert_eq!(judge().sign("hello\n> \n"), Some(ScreenSign::Ready));
         assert_eq!(judge().sign("Do you trust\n> \n"), Some(ScreenSign::Attention("trust".into())));
         assert_eq!(judge().sign("hello\n"), None);
+    }
+
+    #[test]
+    fn a_dialog_is_answered_only_where_its_cursor_is_on_the_line_that_is_meant() {
+        let judge = judge();
+        assert_eq!(judge.sign("Which theme?\n> 1. Dark\n  2. Light"), Some(ScreenSign::Answered("theme".into())));
+        assert_eq!(judge.sign("Which theme?\n  1. Dark\n> 2. Light"), Some(ScreenSign::Attention("theme".into())));
+        assert_eq!((judge.keys("theme"), judge.keys("trust").len()), (&["Enter".to_owned()][..], 0));
     }
 
     #[test]

@@ -13,6 +13,11 @@ kind = "program"
 readiness = "notify"
 attention = [{ what = "sign-in", screen = "(?m)^Sign in first" }]
 
+[runtime.answered]
+kind = "program"
+readiness = "notify"
+attention = [{ what = "theme", screen = "(?m)^Which theme", answer = { at = "(?m)^> dark", keys = ["Enter"] } }]
+
 [runtime.slow]
 kind = "program"
 readiness = "notify"
@@ -74,8 +79,23 @@ async fn a_dialog_needs_attention_and_names_the_way_to_it() {
 }
 
 #[tokio::test]
+async fn a_dialog_is_answered_as_its_runtime_says_where_its_cursor_sits_there() {
+    let daemon = daemon().await;
+    let script = "printf 'Which theme?\\n> dark\\n  light\\n'; read answer; COALMINE ready; exec sleep 3600";
+    create(&daemon, "answered", script).tells(&["answered-bob is up (gen 1)"]);
+    let told = |what: &str| daemon.read("journal/lifecycle.log").matches(what).count();
+    assert_eq!((told("ev=dialog-answered"), told("ev=needs-attention")), (1, 0));
+    // On another line it is a person's to answer.
+    let script = "printf 'Which theme?\\n  dark\\n> light\\n'; read answer; COALMINE ready; exec sleep 3600";
+    let script = script.replace("COALMINE", env!("CARGO_BIN_EXE_coalmine"));
+    let eve = ["create", "eve", "--runtime", "answered", "--start", "--", "/bin/sh", "-c", &script];
+    daemon.coalmine(&eve).tells(&["answered-eve is needs-attention: theme"]);
+    assert_eq!(told("ev=dialog-answered"), 1);
+}
+
+#[tokio::test]
 async fn a_dialog_stays_what_it_is_when_the_boot_has_taken_too_long() {
-    let config = CONFIG.replace("[runtime.slow]", "boot_deadline = \"100ms\"\n[runtime.slow]");
+    let config = CONFIG.replace("[runtime.dialog]\n", "[runtime.dialog]\nboot_deadline = \"100ms\"\n");
     let daemon = Daemon::on(Root::with(&[("home/.config/coalmine/config.toml", &config)])).await;
     let script =
         "echo Sign in first; while ! [ -e go ]; do sleep 0.01; done; printf '\\033[2J\\033[Hnothing'; exec sleep 3600";

@@ -65,7 +65,11 @@ pub fn runtime() -> RuntimeDef {
     RuntimeDef {
         argv: argv(),
         readiness: Readiness::Screen(r"(?m)^=====\n>".into()),
-        attention: vec![Attention { what: "proceed".into(), screen: r"(?m)^Proceed\?\n> 1\. Yes".into() }],
+        attention: vec![Attention {
+            what: "proceed".into(),
+            screen: r"(?m)^Proceed\?\n> 1\. Yes".into(),
+            answer: None,
+        }],
         // Of no meaning to a test's binary; the log says whether it was there.
         resume_args: vec![RESUME.into()],
         composer: Some(Composer {

@@ -201,6 +201,7 @@ impl Lab {
             ["session", _] => Input::SessionOpened(g),
             ["ready", _] => Input::Ready(g),
             ["attention", _, what] => Input::Attention(g, what.into()),
+            ["answered", _, what] => Input::Answered(g, what.into()),
             ["died", _] => Input::ServerEnded(g, KILLED),
             ["exit", _, "killed"] => Input::SessionExited(g, SessionExit::Killed),
             ["exit", _, "signal"] => Input::SessionExited(g, SessionExit::Signal(15)),
