@@ -1,6 +1,6 @@
 //! `/metrics`: what a monitoring system reads of a fleet.
 
-use crate::support::{Daemon, eventually, http, kill};
+use crate::support::{Daemon, alive, eventually, http, kill};
 use serde_json::Value;
 
 fn scraped(daemon: &Daemon) -> String {
@@ -68,8 +68,11 @@ async fn what_was_found_before_the_api_answered_is_counted_and_what_an_earlier_d
     daemon.signal(rustix::process::Signal::KILL);
     let (_, root) = daemon.ended().await;
     // Nobody witnesses this one: the next daemon finds out.
-    kill(pid("canary_pid"));
-    kill(pid("server_pid"));
+    for pid in [pid("canary_pid"), pid("server_pid")] {
+        kill(pid);
+        // One that is still dying would be adopted, and its end seen by the next daemon itself.
+        eventually("it is gone", || async { (!alive(pid)).then_some(()) }).await;
+    }
     let daemon = Daemon::on(root).await;
     let text = eventually("the next daemon has counted", || async {
         Some(scraped(&daemon)).filter(|text| text.contains(r#"witness="recovery"} 1"#))
