@@ -67,7 +67,7 @@ impl Failure {
             Self::Quiet(exit_code) => ErrorBody {
                 code: "failed".into(),
                 message: format!("failed with the exit code {exit_code}"),
-                hint: String::new(),
+                hint: "what went wrong was told where it happened".into(),
                 retryable: false,
                 exit_code,
             },

@@ -41,7 +41,10 @@ async fn daemon(files: &[(&str, &str)]) -> Option<Daemon> {
     // With the command line that their hooks call.
     let ours = Path::new(env!("CARGO_BIN_EXE_coalmine")).parent().unwrap();
     let path = format!("{}:{}:{}", programs(&root)?.display(), ours.display(), std::env::var("PATH").unwrap());
-    Some(Daemon::on(root.env_also("PATH", path)).await)
+    // What they leave in the folder for temporary files goes with the root.
+    let temporary = root.folder().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    Some(Daemon::on(root.env_also("PATH", path).env_also("TMPDIR", temporary)).await)
 }
 
 fn create(daemon: &Daemon, name: &str, runtime: &str, env: &[String]) -> Value {
