@@ -30,6 +30,8 @@ pub(crate) const LOG_FILE: &str = "daemon.log";
 const API_GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for the tree to end; the peers do not depend on it.
 const TREE_GRACE: Duration = Duration::from_secs(10);
+/// Longest wait for threads that are at work when the tree has ended.
+const THREADS_GRACE: Duration = Duration::from_millis(200);
 /// Longest wait for a turn on a thread that serves, before a sign of life is left out.
 const TURN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Threads that serve; the fleet waits far more than it computes.
@@ -57,8 +59,8 @@ pub fn run(place: &Place, flags: Overrides, detached: bool, verbose: u8) -> Resu
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| FleetError::Internal(format!("no runtime: {error}")))?;
     let ended = runtime.block_on(serve(place, &flags));
-    // What still blocks a thread (a file read) does not hold up the end.
-    runtime.shutdown_background();
+    // Nothing is logged behind the last word; what still blocks a thread (a file read) does not hold up the end.
+    runtime.shutdown_timeout(THREADS_GRACE);
     ended
 }
 

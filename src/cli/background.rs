@@ -28,8 +28,13 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How long the daemon may take until it answers.
-const START_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a daemon whose process lives may take until it answers: longer than reading the fleet may, so that one
+/// that gives up can say why.
+const START_TIME_MAX: Duration = Duration::from_secs(45);
+/// After which wait it is said what is waited for.
+const START_TIME_USUAL: Duration = Duration::from_secs(3);
+/// How long the daemon that holds the fleet may take until it answers.
+const HOLDER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// How much of what the daemon said a failure shows, bytes.
@@ -50,17 +55,23 @@ pub(super) async fn start(place: &Place, verbose: u8) -> Outcome<(Client, u32)> 
     let log = Log::now(&paths);
     let mut child = spawn(place, verbose, &says)?;
     drop(says);
-    let until = Instant::now() + START_TIME_MAX;
+    let begun = Instant::now();
+    let (mut told, mut held_since) = (false, None);
     loop {
         if let Ok(status) = client.status().await {
             return Ok((client, status.daemon_pid.unwrap_or_else(|| child.id())));
         }
         match child.try_wait() {
             // Another one was faster; it will answer.
-            Ok(Some(status)) if status.code() == Some(EXIT_HELD) && Instant::now() < until => {}
+            Ok(Some(status))
+                if status.code() == Some(EXIT_HELD)
+                    && held_since.get_or_insert_with(Instant::now).elapsed() < HOLDER_TIME_MAX => {}
             Ok(Some(status)) => return Err(why(hears, &format!("the daemon did not start ({status})"), &log)),
-            _ if Instant::now() >= until => {
+            _ if begun.elapsed() >= START_TIME_MAX => {
                 return Err(log.failure(&format!("the daemon does not answer after {START_TIME_MAX:?}"), ""));
+            }
+            _ if begun.elapsed() >= START_TIME_USUAL && !std::mem::replace(&mut told, true) => {
+                output::note(&format!("still waiting for the daemon to answer; its log: {}", log.path.display()));
             }
             _ => {}
         }

@@ -200,7 +200,7 @@ mod tests {
     fn what_must_be_held_is_refused_where_nothing_holds_it() {
         let rules = |held_by: Option<&str>| FleetRules {
             held_by: held_by.map(str::to_owned),
-            ..crate::fleet::builder::rules(&crate::config::Config::default()).unwrap()
+            ..crate::fleet::start::rules(&crate::config::Config::default()).unwrap()
         };
         let wanted = |sandbox| CreatePeer {
             name: "bob".into(),

@@ -1,6 +1,6 @@
 //! What an embedder, the API and the tests hold of a fleet.
 
-use super::{builder::rules, shutdown::Gate};
+use super::{shutdown::Gate, start::rules};
 use crate::{
     config::{Config, models},
     io::{provisioner::Providers, servers::TmuxServers},
@@ -27,7 +27,7 @@ use coalmine_actors::{
     view::{Event, PeerView, Streamed},
 };
 use jiff::Timestamp;
-use ractor::{ActorRef, rpc::CallResult};
+use ractor::{ActorCell, ActorRef, rpc::CallResult};
 use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_stream::{
@@ -238,11 +238,7 @@ impl FleetHandle {
         self.0.journal.record(Draft::new("daemon-stopping").with("running", running));
         self.close_providers().await;
         tokio::join!(self.close_effects(), self.close_memory(), self.flush_attachments());
-        let fleet = self.0.fleet.get_cell();
-        fleet.stop(None);
-        if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {
-            fleet.kill();
-        }
+        end_tree(&self.0.fleet.get_cell()).await;
         self.0.servers.release_limits().await;
         running
     }
@@ -257,6 +253,14 @@ impl FleetHandle {
 
     pub(super) fn entry(&self, identity: &Identity) -> Result<Entry, FleetError> {
         self.0.directory.get(identity).ok_or_else(|| restarting(identity))
+    }
+}
+
+/// Ends the supervision tree; the peers' processes live on.
+pub(super) async fn end_tree(fleet: &ActorCell) {
+    fleet.stop(None);
+    if fleet.wait(Some(SHUTDOWN_DEADLINE)).await.is_err() {
+        fleet.kill();
     }
 }
 

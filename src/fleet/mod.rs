@@ -1,7 +1,7 @@
 //! A fleet in a Rust program: [`Fleet::builder`] starts one, [`FleetHandle`] asks it for things.
 mod admit;
 pub(crate) mod attachments;
-pub(crate) mod builder;
+mod builder;
 mod caller;
 mod effects;
 mod explain;
@@ -13,6 +13,7 @@ pub mod plan;
 mod provision;
 mod requests;
 mod shutdown;
+pub(crate) mod start;
 mod status;
 mod wait;
 pub use builder::{Fleet, FleetBuilder};

@@ -12,8 +12,8 @@ pub use host::Host;
 use crate::{
     config::Config,
     fleet::{
-        builder::rules,
         plan::{Plan, plan},
+        start::rules,
     },
     io::{effects::Policies, provisioner, traces},
     paths::Paths,

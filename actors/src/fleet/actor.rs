@@ -87,11 +87,13 @@ impl Drop for FleetMemory {
 impl Actor for FleetActor {
     type Msg = FleetMsg;
     type State = FleetMemory;
-    type Arguments = ();
+    /// What the journal begins this fleet with: all that follows it there is the fleet's own doing.
+    type Arguments = Draft;
 
-    async fn pre_start(&self, myself: ActorRef<FleetMsg>, (): ()) -> Result<FleetMemory, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<FleetMsg>, started: Draft) -> Result<FleetMemory, ActorProcessingErr> {
         let supervisor = myself.get_cell();
         let journal = self.journal.spawn(Arc::clone(&self.ports.journal), supervisor.clone()).await?;
+        self.journal.record(started);
         let registry = self.registry.spawn(Arc::clone(&self.ports.registry), supervisor.clone()).await?;
         self.provisioning.spawn(Some(supervisor)).await?;
         let in_flight = InFlight::default();

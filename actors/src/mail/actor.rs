@@ -31,6 +31,8 @@ pub(super) struct MailroomState {
     desk: Desk<Waiting>,
     /// Who is out, for whom. Ended with this state: the terminals remember how far each one was.
     couriers: HashMap<Identity, AbortHandle>,
+    /// Who removes what nobody needs; ended with this state too.
+    sweeper: Option<AbortHandle>,
     /// How often the store could not be read, in a row.
     failures: u32,
 }
@@ -43,7 +45,7 @@ impl MailroomState {
 
 impl Drop for MailroomState {
     fn drop(&mut self) {
-        self.couriers.values().for_each(AbortHandle::abort);
+        self.couriers.values().chain(&self.sweeper).for_each(AbortHandle::abort);
     }
 }
 
@@ -81,7 +83,7 @@ impl Actor for Mailroom {
                 Input::Ask(expire, Waiting::nobody())
             }
             MailMsg::SweepDue => {
-                self.sweep(&myself);
+                self.sweep(&myself, state);
                 return Ok(());
             }
             MailMsg::Back(identity, id) => {
@@ -114,7 +116,7 @@ impl Mailroom {
             Input::Loaded(_) => {
                 state.failures = 0;
                 self.shared.census.begins();
-                self.sweep(myself);
+                self.sweep(myself, state);
             }
             // Whoever asks next tries again.
             Input::Applied(Err(error)) => {
@@ -175,14 +177,15 @@ impl Mailroom {
     }
 
     /// Removes what nobody needs any more, and comes back for more.
-    fn sweep(&self, myself: &ActorRef<MailMsg>) {
+    fn sweep(&self, myself: &ActorRef<MailMsg>, state: &mut MailroomState) {
         drop(myself.send_after(SWEEP_EVERY, || MailMsg::SweepDue));
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
+        let sweeper = tokio::spawn(async move {
             if let Err(error) = sweep::sweep(&shared).await {
                 tracing::warn!(error = error.chain(), "old messages are removed with the next sweep");
             }
         });
+        state.sweeper = Some(sweeper.abort_handle());
     }
 }
 

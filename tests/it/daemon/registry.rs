@@ -41,6 +41,10 @@ async fn a_file_that_is_no_json_stops_the_daemon_and_is_not_touched() {
         let root = Root::with(&[("fleet.json", damaged)]);
         let refusal = Refusal { code: "damaged", exit: 78, message: "fleet.json is damaged", hint: "mend it" };
         refusal.check(&root.coalmine(&["--json", "daemon"]), &root.coalmine(&["daemon"]));
+        // It was ended in order, so that nothing works on, or speaks, behind the error.
+        let log = root.read("journal/lifecycle.log");
+        let told = |event: &str| log.matches(&format!(" ev={event} ")).count();
+        assert_eq!((told("daemon-started"), told("daemon-stopping")), (2, 2), "{log}");
         let said = root.coalmine(&["create", "bob", "--start", "--", "sleep", "60"]);
         assert_eq!(said.code, 78, "{said:?}");
         assert_eq!(root.read("fleet.json"), damaged);

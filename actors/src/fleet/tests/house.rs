@@ -7,7 +7,7 @@ use crate::{
         message::{Born, FleetMsg},
         request::Removed,
     },
-    journal::JournalHandle,
+    journal::{Draft, JournalHandle},
     names::{Identity, Runtime},
     peer::{
         beginning::Wanted,
@@ -137,7 +137,7 @@ impl House {
             directory: directory.clone(),
             ports,
         };
-        let (fleet, ended) = Actor::spawn(None, fleet, ()).await.unwrap();
+        let (fleet, ended) = Actor::spawn(None, fleet, Draft::new("daemon-started")).await.unwrap();
         Self { world, fleet, registry, directory, ended }
     }
 

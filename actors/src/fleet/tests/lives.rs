@@ -34,7 +34,7 @@ async fn a_peer_is_made_started_and_up_each_step_after_the_one_before() {
     let order = ["save shell-bob r1", "started shell-bob-g1", "arm ", "open-session ", "watch-screen "];
     assert!(order.map(|call| script.place(call)).is_sorted(), "{:#?}", script.calls());
     settle().await;
-    assert_eq!(house.world.told(), ["created", "starting", "canary", "up"]);
+    assert_eq!(house.world.told(), ["daemon-started", "created", "starting", "canary", "up"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -180,6 +180,8 @@ async fn a_restart_of_the_host_is_one_event_and_nobody_is_counted() {
     assert!(told[0].contains("count=4 peers=shell-a,shell-b,shell-c,shell-d"), "{}", told[0]);
     assert_eq!((house.world.script.count("settle"), house.tells("incident").len()), (0, 0));
     assert_eq!(house.world.store.file(&id("shell-a")).unwrap().boot_id, BOOT);
+    // Whoever counts what this daemon found begins there.
+    assert_eq!(house.world.told()[0], "daemon-started");
 }
 
 #[tokio::test(start_paused = true)]
