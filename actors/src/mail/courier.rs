@@ -118,12 +118,16 @@ impl Trip {
                     match self.shared.parts.recipients.wake(&identity, self.record.message.wanted()).await {
                         Ok(_) => self.woke |= view.phase == PhaseName::Asleep,
                         Err(error @ FleetError::WrongPhase { .. }) => {
-                            return Err(Step::Refuse(refusal(views.borrow().phase, &error)));
+                            if let Some(reason) = refusal(views.borrow().phase, &error) {
+                                return Err(Step::Refuse(reason));
+                            }
                         }
                         Err(error) => self.pause(&error.chain(), ABSENT_PAUSE * 4).await,
                     }
                 }
                 _ => {
+                    // What is blocked begins its next life for whoever clears the way.
+                    self.woke &= view.phase != PhaseName::Blocked;
                     let why = if view.unreachable { "its server does not answer".into() } else { obstacle(&view) };
                     self.wait(&why, &mut views).await;
                 }
@@ -270,13 +274,14 @@ fn obstacle(view: &PeerView) -> String {
 }
 
 /// Why what is stopped, or was quarantined, gets no mail. Seen before it was asked it may still have slept: a stop that
-/// came in between is a stop.
-pub(super) fn refusal(now: PhaseName, error: &FleetError) -> Reason {
+/// came in between is a stop. Nothing where it is blocked by now: that is waited for, whenever it was looked at.
+pub(super) fn refusal(now: PhaseName, error: &FleetError) -> Option<Reason> {
     let code = match now {
-        PhaseName::Quarantined | PhaseName::Blocked => now.as_str(),
-        _ => PhaseName::Stopped.as_str(),
+        PhaseName::Blocked => return None,
+        PhaseName::Quarantined => now,
+        _ => PhaseName::Stopped,
     };
-    Reason::new(code, format!("{error}; {}", error.hint()))
+    Some(Reason::new(code.as_str(), format!("{error}; {}", error.hint())))
 }
 
 /// Why something that would run mail as commands gets none.
@@ -292,4 +297,26 @@ pub(super) fn no_composer(identity: &Identity) -> Reason {
 /// Why somebody who is gone gets no mail.
 pub(super) fn removed(identity: &Identity) -> Reason {
     Reason::new("removed", format!("{identity} was removed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_blocked_when_it_is_asked_is_waited_for_and_what_is_down_refuses() {
+        let error = FleetError::WrongPhase {
+            identity: "agent-bob".parse().unwrap(),
+            phase: PhaseName::Stopped.to_string(),
+            hint: "`coalmine start agent-bob` starts it".into(),
+        };
+        for (now, code) in [
+            (PhaseName::Blocked, None),
+            (PhaseName::Quarantined, Some("quarantined")),
+            (PhaseName::Stopped, Some("stopped")),
+            (PhaseName::Up, Some("stopped")),
+        ] {
+            assert_eq!(refusal(now, &error).map(|reason| reason.code).as_deref(), code, "{now}");
+        }
+    }
 }

@@ -267,7 +267,7 @@ async fn refusal(shared: &Shared, message: &Message) -> Result<Option<Reason>, F
     }
     match recipients.wake(to, message.wanted()).await {
         Err(error @ FleetError::WrongPhase { .. }) => {
-            Ok(Some(courier::refusal(phase().unwrap_or(PhaseName::Stopped), &error)))
+            Ok(courier::refusal(phase().unwrap_or(PhaseName::Stopped), &error))
         }
         // What can not be said now is found out on the way.
         _ => Ok(None),

@@ -4,6 +4,7 @@
 //! | file | it |
 //! |---|---|
 //! | `busy` | works as long as the file is there |
+//! | `boot` | shows neither composer nor dialog: it is not ready yet |
 //! | `dialog` | shows a dialog in place of its composer |
 //! | `drop` | drops so many Enters |
 //! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
@@ -254,7 +255,9 @@ impl Agent {
             long if long > SHOWN_CHARS_MAX => format!("[{long} characters]"),
             _ => self.composer.replace('\n', "⏎"),
         };
-        let body = if self.has("dialog") {
+        let body = if self.has("boot") {
+            "loading".to_owned()
+        } else if self.has("dialog") {
             "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
         } else {
             format!("{}\r\n=====\r\n> {shown}", if works { "(working)" } else { "" })

@@ -188,6 +188,19 @@ async fn a_pane_that_somebody_left_while_reading_back_takes_its_keys_all_the_sam
     assert_eq!(post.events("bob"), [""; 0]);
 }
 
+/// What can not be heard is looked at all the same, and is not taken for work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pane_whose_log_can_not_be_read_is_not_taken_for_busy() {
+    let post = Post::new().await;
+    let bob = post.up("bob").await;
+    let log = post.rig.fleet.paths().pane_log(&bob.identity);
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let sent = post.send("bob", "unheard").await;
+    post.landed(&sent).await;
+    assert_eq!(bodies(&post.read("bob")), ["unheard"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
     let post = Post::new().await;

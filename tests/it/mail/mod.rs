@@ -9,6 +9,7 @@ mod faces;
 mod numbers;
 mod real;
 mod resume;
+mod rows;
 mod session;
 mod wake;
 
