@@ -3,6 +3,8 @@
 mod a2a;
 mod calls;
 mod docs;
+mod families;
+mod leftovers;
 mod net;
 mod policies;
 mod servers;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
 /// Answers `initialize`, `tools/list` and one tool, which gives its own process.
-const SERVER: &str = r#"
+pub const SERVER: &str = r#"
 reply() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
 echo "it begins" >&2
 while IFS= read -r line; do
@@ -30,7 +30,7 @@ fn policy_text() -> String {
 }
 
 /// As TOML writes a text: JSON's escapes are TOML's too.
-fn toml_text(text: &str) -> String {
+pub fn toml_text(text: &str) -> String {
     json!(text).to_string()
 }
 

@@ -60,11 +60,19 @@ enum Part {
     Marked,
 }
 
+/// The processes of the fleet in `root`, whoever started them.
+pub fn pids(root: &Path) -> Vec<i32> {
+    let Ok(paths) = Paths::new(root) else { return Vec::new() };
+    processes().filter(|pid| part(*pid, &paths).is_some() && alive(*pid)).collect()
+}
+
+fn processes() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc").unwrap().filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+}
+
 fn bearers(root: &Path) -> Vec<(Part, OwnedFd)> {
     let Ok(paths) = Paths::new(root) else { return Vec::new() };
-    let mut found: Vec<_> = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+    let mut found: Vec<_> = processes()
         .filter_map(|pid| {
             // Held before it is looked at: what is looked at is what is ended.
             let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;

@@ -1,6 +1,6 @@
 //! What every test stands on: a fleet in a root of its own that is gone when the test ends, and patient waiting.
 
-mod bearers;
+pub mod bearers;
 mod daemon;
 mod host;
 pub mod http;
