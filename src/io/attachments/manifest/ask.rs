@@ -2,7 +2,7 @@
 
 use super::rows::{self, BLOB};
 use coalmine_actors::attachments::{
-    AttachmentId, Intent, Session,
+    AttachmentId, Intent, Meta, Session,
     book::BlobRow,
     change::BlobState,
     manifest::{Orphans, Totals},
@@ -10,6 +10,8 @@ use coalmine_actors::attachments::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Room for a list before it is known how long it is.
+const ITEMS_AT_FIRST: usize = 128;
 /// Unreadable rows that are named; one is enough to stop.
 const UNREADABLE_MAX: i64 = 100;
 
@@ -60,6 +62,7 @@ fn behind(after: Option<AttachmentId>) -> Vec<u8> {
     after.map_or_else(Vec::new, |id| id.digest().to_vec())
 }
 
+/// A record that can not be read costs itself alone: it is left out here, and [`unreadable`] names it.
 pub(super) fn list(
     connection: &Connection,
     session: Option<&Session>,
@@ -68,20 +71,29 @@ pub(super) fn list(
 ) -> rusqlite::Result<Page> {
     let limit = limit.clamp(1, PAGE_MAX);
     let of = if session.is_some() {
-        "AND EXISTS (SELECT 1 FROM refs WHERE session = ?3 AND blob = blobs.id)"
+        "AND EXISTS (SELECT 1 FROM refs WHERE session = ?2 AND blob = blobs.id)"
     } else {
-        "AND ?3 IS NULL"
+        "AND ?2 IS NULL"
     };
     let owed = "EXISTS (SELECT 1 FROM refs WHERE blob = blobs.id AND committed_at IS NOT NULL)";
-    let text =
-        format!("SELECT {BLOB} FROM blobs WHERE id > ?1 AND (state = 'live' OR {owed}) {of} ORDER BY id LIMIT ?2");
+    let text = format!("SELECT {BLOB} FROM blobs WHERE id > ?1 AND (state = 'live' OR {owed}) {of} ORDER BY id");
     let mut rows = connection.prepare_cached(&text)?;
-    let asked = params![behind(after), rows::signed(limit as u64 + 1), session.map(Session::as_str)];
-    let found = rows.query_map(asked, rows::blob)?;
-    let mut items = found.map(|row| row.map(|row| row.meta)).collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    Ok(Page { next: items.last().map(|meta| meta.id).filter(|_| more), items })
+    let mut found = rows.query(params![behind(after), session.map(Session::as_str)])?;
+    let (mut items, mut more, mut left_out) = (Vec::with_capacity(limit.min(ITEMS_AT_FIRST)), false, None);
+    while let Some(row) = found.next()? {
+        if items.len() == limit {
+            more = true;
+            break;
+        }
+        match rows::blob(row) {
+            Ok(row) => items.push(row.meta),
+            Err(error) => left_out = Some(error),
+        }
+    }
+    if let Some(error) = left_out {
+        tracing::warn!(%error, "attachments whose records can not be read are left out of a list; `gc` names them");
+    }
+    Ok(Page { next: items.last().map(|meta: &Meta| meta.id).filter(|_| more), items })
 }
 
 pub(super) fn uncommitted(
@@ -135,6 +147,9 @@ pub(super) fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String
         "SELECT 'blob ' || hex(id) FROM blobs
          WHERE typeof(id) <> 'blob' OR length(id) <> 32 OR state NOT IN ('staged', 'live', 'condemned')
             OR typeof(byte_len) <> 'integer' OR byte_len < 0 OR typeof(created_ms) <> 'integer'
+            OR typeof(media_type) <> 'text' OR typeof(label) NOT IN ('text', 'null')
+            OR typeof(width) NOT IN ('integer', 'null') OR width NOT BETWEEN 0 AND 4294967295
+            OR typeof(height) NOT IN ('integer', 'null') OR height NOT BETWEEN 0 AND 4294967295
          UNION ALL
          SELECT 'reference of ' || session || ' to ' || hex(blob) FROM refs
          WHERE typeof(blob) <> 'blob' OR length(blob) <> 32 OR typeof(intent_at) <> 'integer'

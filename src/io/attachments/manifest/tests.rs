@@ -132,3 +132,41 @@ async fn a_row_that_can_not_be_read_is_named_and_the_others_are_read() {
     assert_eq!(manifest.unreadable().await.unwrap(), ["reference of x to 00FF"]);
     assert!(manifest.holds(session(1), id(1)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_record_that_can_not_be_read_costs_a_list_that_record_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manifest.sqlite");
+    let manifest = SqliteManifest::new(path.clone());
+    let mut ids: Vec<_> = (0..5).map(id).collect();
+    ids.sort();
+    for id in &ids {
+        let claim = Claim { session: session(1), id: *id, owner: "o".parse().unwrap() };
+        let meta = CreateMeta::default().into_meta(*id, 5, MediaType::Png, 1);
+        let intend = Change::Intend { claim, meta: Box::new(meta), at_ms: 1, quotas: Quotas::default() };
+        manifest.apply(Arc::new(vec![intend, Change::Landed(*id)])).await.unwrap();
+    }
+    let stranger = rusqlite::Connection::open(&path).unwrap();
+    for (column, value, bad) in [("created_ms", "'yesterday'", 1), ("width", "-1", 2), ("label", "x'00'", 4)] {
+        let text = format!("UPDATE blobs SET {column} = {value} WHERE id = ?");
+        stranger.execute(&text, [ids[bad].digest()]).unwrap();
+    }
+    let good = [ids[0], ids[3]];
+    for session in [None, Some(session(1))] {
+        let page = manifest.list(session.clone(), None, 10).await.unwrap();
+        assert_eq!((page.items.iter().map(|meta| meta.id).collect::<Vec<_>>(), page.next), (good.to_vec(), None));
+        // Page by page it comes to the same, and to an end.
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = manifest.list(session.clone(), after, 1).await.unwrap();
+            listed.extend(page.items.iter().map(|meta| meta.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, good);
+    }
+    let named = manifest.unreadable().await.unwrap();
+    assert_eq!(named.len(), 3, "{named:?}");
+}
