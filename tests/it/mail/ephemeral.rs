@@ -3,9 +3,9 @@
 use super::{
     Post, bodies,
     crash::{home_of, root},
-    home, new, read,
+    home, new, read, token,
 };
-use crate::support::{Daemon, PATIENCE, eventually};
+use crate::support::{Daemon, PATIENCE, Said, eventually};
 use coalmine_actors::{
     fleet::request::CreatePeer,
     peer::one_task::{OneTask, WakePolicy},
@@ -131,6 +131,27 @@ async fn a_daemon_that_dies_gives_no_life_a_second_task() {
     eventually("the second was read", || async { (read(&home).len() == 2).then_some(()) }).await;
     let read = read(&home);
     assert_eq!((bodies(&read), read[0].0, read[1].0), (vec!["first", "second"], 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_by_the_command_line_ends_a_life_as_any_other_does() {
+    let root = root();
+    let file = "home/.config/coalmine/config.toml";
+    let text = std::fs::read_to_string(root.folder().join(file)).unwrap();
+    root.put(file, &(text + "\n[ephemeral]\nafter_reply = \"500ms\"\n"));
+    let daemon = Daemon::on(root).await;
+    for name in ["bob", "ann"] {
+        let home = home_of(&daemon, name);
+        daemon.ask(&["create", name, "--runtime", "agent", "--wake-policy", "ephemeral", "--env", &home]);
+    }
+    daemon.ask(&["send", "bob", "--message", "answer ann", "--wait", "submitted"]);
+    // As a program in bob's pane would, which knows its token.
+    let mut reply = daemon.command(&["send", "ann", "--message", "the answer", "--wait", "submitted"]);
+    let said = Said::of(reply.env("COALMINE_TOKEN", token(&daemon.paths(), "agent-bob", 1)));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(read(&home(daemon.folder(), "ann"))[0].1.from, "agent-bob");
+    let bob = daemon.until("bob", "is asleep", |bob| bob["phase"] == "asleep").await;
+    assert_eq!((&bob["gen"], &bob["deaths_recent"]), (&1.into(), &0.into()), "{bob}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
