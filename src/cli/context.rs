@@ -10,7 +10,7 @@ use crate::{
         client::{Client, ClientError},
         wire::SCHEMA_VERSION,
     },
-    config::{self, Overrides, place::Place},
+    config::{self, Config, Overrides, place::Place},
     offline::Files,
     paths::Paths,
     text::one_line,
@@ -111,10 +111,14 @@ impl Context {
         Ok(Read { data: look(&files)?, offline: Some(offline) })
     }
 
-    /// The fleet's files, told as a daemon of now would go by them. A config that can not be read stops no reader.
+    /// The configuration that a daemon of now would go by. One that can not be read stops no reader.
+    pub(super) fn config(&self) -> Config {
+        config::load(&self.place.config, &|name| std::env::var(name).ok(), &Overrides::default()).unwrap_or_default()
+    }
+
+    /// The fleet's files, told as a daemon of now would go by them.
     pub(super) fn files(&self) -> Outcome<Files> {
-        let config = config::load(&self.place.config, &|name| std::env::var(name).ok(), &Overrides::default());
-        Ok(Files::open(&self.place.root, &config.unwrap_or_default())?)
+        Ok(Files::open(&self.place.root, &self.config())?)
     }
 
     /// The state root that the answering daemon names, else the one of the command line: with `--socket` the two

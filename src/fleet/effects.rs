@@ -5,7 +5,7 @@ use crate::{
     config::models::Providers,
     io::{
         blocking,
-        effects::{AuditLog, Functions, Host, HostEnvironment, OsChance, PeerSinks, Policies, agents::a2a::Post},
+        effects::{AuditLog, Functions, Host, HostEnvironment, Keys, OsChance, PeerSinks, Policies, agents::a2a::Post},
     },
     paths::Paths,
 };
@@ -135,7 +135,7 @@ impl FleetHandle {
 
     /// The policies that there are.
     pub(super) fn policies(&self) -> Policies {
-        Policies::new(&self.inner().paths)
+        Policies::new(&self.inner().paths).keeping(Keys::following(self.inner().models.subscribe()))
     }
 
     /// Ends what a removed peer had open. What can not be forgotten now is forgotten by nobody: a namesake then finds

@@ -218,6 +218,8 @@ impl FleetHandle {
         self.0.servers.pass_env(&config.pass_env);
         self.0.providers.pass_env(&config.provision.env);
         self.0.models.send_replace(Arc::new(config.providers.clone()));
+        // Whether a policy can be used depends on where keys are.
+        self.0.effects.policies_changed();
         self.0.provisioning.configure(config.provision.rules);
         let reloaded = self.0.fleet.call(FleetMsg::Reload, Some(CONDUCT_DEADLINE)).await;
         answered("reload", "fleet", CONDUCT_DEADLINE, reloaded)??;

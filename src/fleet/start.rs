@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config,
+        Config, models,
         place::{Place, PlaceFlags},
     },
     io::{
@@ -20,7 +20,7 @@ use crate::{
         canary::Canaries,
         clock::HostClock,
         dice::HostDice,
-        effects::{PeerPolicies, Policies},
+        effects::{Keys, PeerPolicies, Policies},
         find,
         journal::JournalFolder,
         lock,
@@ -71,14 +71,15 @@ pub(super) async fn start(wanted: FleetBuilder) -> Result<FleetHandle, FleetErro
     let (tmux, helper) = programs(helper).await?;
     lay_out(&paths)?;
     let store = attachments::store(attachments, &paths, &config).await?;
-    let policies = Policies::new(&paths);
+    let models = watch::Sender::new(Arc::new(config.providers.clone()));
+    let policies = Policies::new(&paths).keeping(Keys::following(models.subscribe()));
     let bounds = Bounds { limits: limits_host, policies: policies.clone() };
     let (ports, servers) = adapters(&paths, tmux, helper, bounds, &config.pass_env)?;
     servers.release_limits().await;
 
     let tree = Tree::start(paths, ports, servers, &config).await?;
     let fleet = tree.fleet.get_cell();
-    let handle = match tree.furnish(config, store, policies, effects, lock).await {
+    let handle = match tree.furnish(config, store, models, policies, effects, lock).await {
         Ok(handle) => handle,
         Err(error) => {
             end_tree(&fleet).await;
@@ -140,6 +141,7 @@ impl Tree {
         self,
         config: Config,
         store: Arc<dyn AttachmentStore>,
+        models: watch::Sender<Arc<models::Providers>>,
         policies: Policies,
         effects: effects::Said,
         lock: OwnedFd,
@@ -155,7 +157,6 @@ impl Tree {
             supervisor: Some(root()),
         };
         let attachments = attachments::start(store, &paths, &config.attachments, wiring).await?;
-        let models = watch::Sender::new(Arc::new(config.providers));
         let gate = Gate::default();
         let wiring = mail::Wiring {
             ports: ports.clone(),

@@ -15,7 +15,10 @@ use crate::{
         plan::{Plan, plan},
         start::rules,
     },
-    io::{effects::Policies, provisioner, traces},
+    io::{
+        effects::{Keys, Policies},
+        provisioner, traces,
+    },
     paths::Paths,
 };
 use coalmine_actors::{
@@ -143,7 +146,8 @@ impl Files {
     /// # Errors
     /// The host does not say which boot this is.
     pub fn plan(&self, declared: Vec<CreatePeer>, config: &Config) -> Result<Plan, FleetError> {
-        Ok(plan(&self.document, &self.peers, declared, &rules(config)?, &Policies::of_root(&self.root)))
+        let policies = Policies::of_root(&self.root).keeping(Keys::of(config.providers.clone()));
+        Ok(plan(&self.document, &self.peers, declared, &rules(config)?, &policies))
     }
 
     /// What is wrong with `fleet.json`, one text each.

@@ -9,11 +9,13 @@ use super::{
     scope::Scope,
 };
 use std::path::Path;
+use url::Host;
 
 /// What is noteworthy, one sentence each: where, what, and what to do.
 pub fn review(policy: &Policy) -> Vec<String> {
     let mut notes = Vec::new();
     wide_scopes(policy, &mut notes);
+    names_of_this_house(policy, &mut notes);
     for (name, program) in &policy.programs {
         programs(policy, name, program, &mut notes);
     }
@@ -52,6 +54,39 @@ fn wide_scopes(policy: &Policy, notes: &mut Vec<String>) {
              it is for this one alone"
         ));
     }
+}
+
+/// A name is followed to public addresses alone, and these never have one. A server may listen at `localhost` all the same.
+fn names_of_this_house(policy: &Policy, notes: &mut Vec<String>) {
+    if !policy.allow.iter().any(|grant| grant.kind() == Kind::NetConnect) {
+        return;
+    }
+    for (index, origin) in policy.net.listed().iter().enumerate() {
+        let Host::Domain(name) = origin.host() else { continue };
+        let (whose, instead) = match () {
+            () if leads_here(name) => ("this host's own", "127.0.0.1"),
+            () if leads_to_the_house(name) => ("of a private network", "its address"),
+            () => continue,
+        };
+        notes.push(format!(
+            "scope.net[{index}] is {origin}: the name is {whose}, and no name is connected to there; name {instead} in its place"
+        ));
+    }
+}
+
+/// Names of loopback: the reserved one (RFC 6761), and those that systems give it in their files.
+fn leads_here(name: &str) -> bool {
+    is_beneath(name, "localhost")
+        || ["localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"].contains(&name)
+}
+
+/// Domains that the internet's own names never use: RFC 6762, RFC 8375, and ICANN's reservation of `internal`.
+fn leads_to_the_house(name: &str) -> bool {
+    ["local", "home.arpa", "internal"].iter().any(|domain| is_beneath(name, domain))
+}
+
+fn is_beneath(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 fn programs(policy: &Policy, name: &str, program: &ProgramGrant, notes: &mut Vec<String>) {
@@ -159,6 +194,35 @@ mod tests {
         ] {
             let notes = review(&parse("p", text).unwrap());
             assert!(notes.iter().any(|note| note.contains(said)), "{text:?}: {notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_never_connected_to_is_told_where_connections_are_granted() {
+        let notes = |kind: &str, origin: &str| {
+            let text = format!("[allow]\neffects = [{kind:?}]\n[scope]\nnet = [{origin:?}]");
+            review(&parse("p", &text).unwrap())
+        };
+        for (origin, instead) in [
+            ("http://localhost:8080", "name 127.0.0.1"),
+            ("http://LOCALHOST.:8080", "name 127.0.0.1"),
+            ("https://api.localhost", "name 127.0.0.1"),
+            ("http://ip6-localhost:1", "name 127.0.0.1"),
+            ("http://printer.local", "name its address"),
+            ("http://nas.home.arpa:5000", "name its address"),
+            ("http://metadata.google.internal", "name its address"),
+        ] {
+            let told = notes("net.connect", origin);
+            assert!(
+                matches!(&told[..], [note] if note.starts_with("scope.net[0] is ") && note.contains(instead)),
+                "{told:?}"
+            );
+            assert_eq!(notes("net.listen", origin), Vec::<String>::new(), "a server may listen there: {origin}");
+        }
+        for origin in
+            ["http://127.0.0.1:8080", "https://localhost.example.com", "https://notlocalhost", "https://a.locals"]
+        {
+            assert_eq!(notes("net.connect", origin), Vec::<String>::new(), "{origin}");
         }
     }
 

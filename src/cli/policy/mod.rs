@@ -8,7 +8,7 @@ use super::{
     context::Context,
     failure::{Failure, Outcome},
 };
-use crate::io::effects::Policies;
+use crate::io::effects::{Keys, Policies};
 use coalmine_actors::effects::{Policy, policy::NONE};
 use std::path::Path;
 
@@ -35,23 +35,28 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
 }
 
+/// The fleet's policies, of which none may reach a key of this configuration.
+fn policies(context: &Context) -> Policies {
+    Policies::of_root(&context.place.root).keeping(Keys::of(context.config().providers))
+}
+
 /// The policy that is meant: a file where a path is given, else the one of this name in the fleet.
 fn find(context: &Context, named: &str) -> Outcome<Policy> {
     if named.contains('/') || named.ends_with(".toml") {
         return read_file(context, Path::new(named));
     }
-    Ok(Policies::of_root(&context.place.root).read(named)?)
+    Ok(policies(context).read(named)?)
 }
 
 /// The policy that a peer has, by the fleet's files; `none` where it names none.
 fn of_peer(context: &Context, peer: &str) -> Outcome<Policy> {
     // Of several runtimes that one name means, all have the same.
     let named = context.files()?.show(peer)?.into_iter().find_map(|view| view.policy);
-    Ok(Policies::of_root(&context.place.root).read(named.as_deref().unwrap_or(NONE))?)
+    Ok(policies(context).read(named.as_deref().unwrap_or(NONE))?)
 }
 
 /// A policy file anywhere.
 fn read_file(context: &Context, path: &Path) -> Outcome<Policy> {
     let path = std::path::absolute(path).map_err(|error| Failure::usage(error, "give the path of a policy file"))?;
-    Ok(Policies::of_root(&context.place.root).read_file(&path)?)
+    Ok(policies(context).read_file(&path)?)
 }

@@ -1,5 +1,6 @@
 //! `policies/<name>.toml`: read with care, for whoever may change a policy may do everything that it allows.
 
+use super::keys::Keys;
 use crate::{
     io::{
         blocking,
@@ -41,19 +42,26 @@ const GATHER_TIME: Duration = Duration::from_millis(100);
 pub struct Policies {
     folder: PathBuf,
     never: Vec<PathBuf>,
+    keys: Keys,
 }
 
 impl Policies {
     /// The policies of the fleet at `paths`.
     pub fn new(paths: &Paths) -> Self {
         let never = vec![paths.root().to_owned(), paths.short_run().to_owned()];
-        Self { folder: paths.policies(), never }
+        Self { folder: paths.policies(), never, keys: Keys::default() }
     }
 
     /// The policies of the fleet below `root`; of one that is not there yet, no policy and no folder of its own.
     pub fn of_root(root: &Path) -> Self {
-        let nowhere = |_no_fleet_yet| Self { folder: root.join("policies"), never: Vec::new() };
+        let nowhere = |_no_fleet_yet| Self { folder: root.join("policies"), never: Vec::new(), keys: Keys::default() };
         Paths::new(root).map_or_else(nowhere, |paths| Self::new(&paths))
+    }
+
+    /// The same, of which none may reach one of these keys.
+    #[must_use]
+    pub fn keeping(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Where the policy of this name lies.
@@ -114,6 +122,9 @@ impl Policies {
         policy.never.clone_from(&self.never);
         policy.fs_read = real(policy.fs_read);
         policy.fs_write = real(policy.fs_write);
+        if let Some(why) = self.keys.reached_by(&policy) {
+            return Err(bad(why));
+        }
         let place = path.canonicalize().map_err(|error| bad(format!("it can not be resolved: {error}")))?;
         // Reaching it by reading tells what is denied; by writing, whoever it holds could change it. In the fleet's own
         // folder no scope reaches it.

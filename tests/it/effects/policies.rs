@@ -53,6 +53,69 @@ fn a_policy_that_others_could_change_or_that_it_reaches_itself_is_refused() {
     assert_ne!(check(root.folder()).code, 0);
 }
 
+/// Keys of models never reach a peer: not as a file of a granted folder, and not by a link that somebody could change.
+#[tokio::test]
+async fn a_policy_that_reaches_the_key_of_a_model_is_refused_until_one_of_them_is_elsewhere() {
+    let root = root();
+    let config = |key: &str| {
+        let text = format!(
+            "[provider.house]\nkind = \"openai\"\nurl = \"http://10.0.0.5\"\nmodel = \"m\"\napi_key_file = {key:?}\n"
+        );
+        root.put("home/.config/coalmine/config.toml", &text);
+    };
+    let path = policy(&root, "worker", WORKER);
+    let any = policy(&root, "any", "[allow]\neffects = [\"fs.read\"]\n[scope]\nfs_read = \"any\"");
+    let check = |path: &std::path::Path| root.coalmine(&["policy", "check", path.to_str().unwrap()]);
+    root.put("data/in/key", "sk-1");
+    root.put("keys/key", "sk-1");
+    root.put("state/key", "sk-1");
+    symlink(root.folder().join("data/in/key"), root.folder().join("keys/to-inside")).unwrap();
+    symlink(root.folder().join("keys/key"), root.folder().join("data/out/to-outside")).unwrap();
+    let at = |below: &str| root.folder().join(below).to_str().unwrap().to_owned();
+    for (key, held, open) in [
+        ("data/in/key", false, false),
+        ("keys/to-inside", false, false),
+        ("data/out/to-outside", false, false),
+        ("data/in/not-there-yet", false, false),
+        ("keys/key", true, false),
+        ("state/key", true, true),
+    ] {
+        config(&at(key));
+        for (path, usable) in [(&path, held), (&any, open)] {
+            let said = check(path);
+            assert_eq!(said.code, if usable { 0 } else { 78 }, "{key}: {said:?}");
+            let named = format!("provider.house.api_key_file ({})", at(key));
+            assert!(usable || (said.err.contains(&named) && said.err.contains("move that key")), "{said:?}");
+            assert!(!said.err.contains("sk-1"), "{said:?}");
+        }
+    }
+    // A daemon goes by the same, and follows a configuration that changes.
+    config(&at("keys/key"));
+    let daemon = Daemon::on(root).await;
+    daemon.coalmine(&["create", "bob", "--policy", "worker", "--", "sleep", "60"]).tells(&["created"]);
+    let stat = json!({ "path": data(&daemon, "in/hello.txt") });
+    ok(&daemon, "fs.stat", &stat);
+    let file = "home/.config/coalmine/config.toml";
+    let text = fs::read_to_string(daemon.folder().join(file)).unwrap();
+    daemon.put(file, &text.replace("keys/key", "data/in/key"));
+    daemon.signal(rustix::process::Signal::HUP);
+    eventually("told", || async {
+        daemon.ask(&["status"])["effects"]["problems"].to_string().contains("move that key").then_some(())
+    })
+    .await;
+    let refusal =
+        Refusal { code: "bad-policy", exit: 78, message: "provider.house.api_key_file", hint: "policy check" };
+    daemon.refuses(&["create", "carol", "--policy", "worker", "--", "sleep", "60"], &refusal);
+    daemon.put(file, &text);
+    daemon.signal(rustix::process::Signal::HUP);
+    eventually("forgotten", || async {
+        let problems = daemon.ask(&["status"])["effects"]["problems"].to_string();
+        (!problems.contains("move that key")).then_some(())
+    })
+    .await;
+    daemon.coalmine(&["create", "carol", "--policy", "worker", "--", "sleep", "60"]).tells(&["created"]);
+}
+
 #[tokio::test]
 async fn explain_takes_a_peer_for_its_policy_with_a_daemon_and_without_one() {
     let daemon = super::daemon(WORKER).await;
