@@ -41,7 +41,7 @@ use std::{
     time::Duration,
 };
 use tokio::task::block_in_place;
-use tokio_tungstenite::tungstenite::{ClientRequestBuilder, client};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, WebSocket, client};
 
 /// What grants all but servers; `DATA` is a folder, `SITE` the origin of a server of the test.
 const POLICY: &str = r#"
@@ -167,7 +167,7 @@ impl Town {
         self.files(&session).await;
         self.programs(&session).await;
         self.connections(&session).await;
-        self.servers(&serving).await;
+        let _guest = self.servers(&serving).await;
         self.stores(&session).await;
         self.agents(&session, number).await;
         session.end();
@@ -222,22 +222,20 @@ impl Town {
         assert_eq!(call(session, "http.send", moved).await["body"], "word");
     }
 
-    async fn servers(&self, session: &EffectSession) {
-        let handler = json!({ "function": "echo" });
-        let serve = json!({ "port": 0, "handler": handler });
+    /// Gives a guest who stays until the session has ended.
+    async fn servers(&self, session: &EffectSession) -> WebSocket<TcpStream> {
+        let serve = json!({ "port": 0, "handler": { "function": "echo" } });
         let (closed, _) = self.serve(session, "net.serve", serve.clone()).await;
         call(session, "net.close", json!({ "handle": closed })).await;
         let (_, port) = self.serve(session, "net.serve", serve.clone()).await;
         let mut guest = connect(port);
         assert!(block_in_place(|| asked(&mut guest)).ends_with("ping"));
-        let paths = ("cert.pem", "key.pem");
-        let secure = json!({ "port": 0, "cert": self.path(paths.0), "key": self.path(paths.1), "handler": { "function": "echo" } });
+        let secure = merged(&serve, &json!({ "cert": self.path("cert.pem"), "key": self.path("key.pem") }));
         let (_, port) = self.serve(session, "net.serve_tls", secure).await;
         let mut guest = self.trusting(connect(port));
         assert!(block_in_place(|| asked(&mut guest)).ends_with("ping"));
         let (_, port) = self.serve(session, "net.serve_ws", serve).await;
         let uri = format!("ws://localhost:{port}/room").parse().unwrap();
-        // Held until the session has done all of this: it is the session's end that closes it.
         let stream = connect(port);
         let mut guest = block_in_place(|| client(ClientRequestBuilder::new(uri), stream).unwrap().0);
         let name = block_in_place(|| {
@@ -248,6 +246,7 @@ impl Town {
         assert_eq!(call(session, "chat.broadcast", json!({ "room": "room", "body": "all" })).await, 1);
         let heard = block_in_place(|| [(); 2].map(|()| guest.read().unwrap().to_text().unwrap().to_owned()));
         assert_eq!(heard, ["you", "all"]);
+        guest
     }
 
     /// A server of the session, and its port.
@@ -313,13 +312,10 @@ impl Drop for Town {
     }
 }
 
-/// Calls; it must succeed.
-#[track_caller]
-fn call(session: &EffectSession, op: &str, args: Value) -> impl Future<Output = Value> {
-    async move {
-        let done = session.call_named(op, args.clone()).await;
-        done.unwrap_or_else(|error| panic!("{op} {args}: {error:?}")).into_json()
-    }
+/// What a call gives; it must succeed.
+async fn call(session: &EffectSession, op: &str, args: Value) -> Value {
+    let done = session.call_named(op, args.clone()).await;
+    done.unwrap_or_else(|error| panic!("{op} {args}: {error:?}")).into_json()
 }
 
 fn merged(one: &Value, other: &Value) -> Value {

@@ -31,6 +31,8 @@ use coalmine::io::lock;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     process::{Child, Stdio},
 };
@@ -191,9 +193,10 @@ async fn what_is_blocked_by_a_stranger_is_waited_for_until_it_is_started() {
     let daemon = daemon().await;
     asleep(&daemon, "bob");
     let folder = daemon.paths().peer(&"agent-bob".parse().unwrap());
-    std::fs::create_dir_all(&folder).unwrap();
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
     let held = lock::try_lock(&folder.join("server.lock")).unwrap();
-    let id = waits(&daemon, "not your fault", "it is blocked: ").await;
+    let why = format!("it is blocked: the lock of agent-bob is held by pid {}", std::process::id());
+    let id = waits(&daemon, "not your fault", &why).await;
     // One that comes when it is blocked already hears the same.
     let next = daemon.ask(&["send", "bob", "--message", "too", "--expires", "1h"]);
     assert_eq!(next["state"], "queued", "{next}");
