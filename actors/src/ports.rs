@@ -134,6 +134,16 @@ pub struct ScreenRules {
     pub deadline: Duration,
 }
 
+/// When a program that is up counts as idle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleRules {
+    /// After so long without a sign of life.
+    pub after: Duration,
+    /// Matches the last lines of the screen while it works, also where nothing of that changes. None where that is no
+    /// sign.
+    pub busy: Option<String>,
+}
+
 /// What the screen showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScreenSign {
@@ -293,9 +303,9 @@ pub trait Servers: Send + Sync + 'static {
     fn session(&self, life: &LifeKey) -> BoxFuture<FoundSession>;
     /// Judges the screen of a starting peer until it is ready. The sender is dropped when nothing more will come.
     fn watch_screen(&self, life: &LifeKey, rules: ScreenRules) -> mpsc::Receiver<ScreenSign>;
-    /// Resolves when nothing has been seen of this life's program for `after`: no output but of its last line, which
-    /// may be a clock, and nobody attached. Never where its server has ended, or can not be asked.
-    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()>;
+    /// Resolves when nothing has been seen of this life's program for so long: no output but of its last line, which
+    /// may be a clock, no sign that it works, and nobody attached. Never where its server has ended, or can not be asked.
+    fn idle(&self, life: &LifeKey, rules: IdleRules) -> BoxFuture<()>;
     /// Ends a life on purpose: claim, canary, program, server, sweep, socket (spec 01 §4). A claim that stands
     /// already is carried out. An error means that no claim stands, written or taken back: nothing was killed but
     /// perhaps the canary, and the life goes on.

@@ -67,6 +67,9 @@ pub struct PeerConfig {
     pub host: Option<String>,
     /// When it counts as up.
     pub screen: ScreenRules,
+    /// What its screen shows while it works, which keeps it awake. What has one task is bounded also where it says for
+    /// ever that it works: others wait for its end.
+    pub busy: Option<String>,
     /// How its program is asked to end.
     pub stop: StopRecipe,
     /// Arguments that make its program go on with its last conversation.
@@ -94,6 +97,8 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
     let mut env = def.env.clone();
     env.extend(spec.env.clone());
     let sandbox = spec.sandbox.unwrap_or_default();
+    let wake_policy = spec.wake_policy.or(def.wake_policy).unwrap_or_default();
+    let busy = def.composer.as_ref().and_then(|composer| composer.busy.clone());
     Some(PeerConfig {
         rules: PeerRules {
             identity: Identity::new(runtime.clone(), spec.personality.clone()),
@@ -104,7 +109,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
                 .idle_after(spec.idle_after)
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             can_resume: !def.resume_args.is_empty(),
-            one_task: match spec.wake_policy.or(def.wake_policy).unwrap_or_default() {
+            one_task: match wake_policy {
                 WakePolicy::Persistent => None,
                 WakePolicy::Ephemeral => Some(fleet.one_task),
             },
@@ -120,6 +125,7 @@ pub fn join(spec: &PeerSpec, runtime: &Runtime, fleet: &FleetRules, retired: Gen
             attention: def.attention.clone(),
             deadline: def.boot_deadline(),
         },
+        busy: busy.filter(|_| wake_policy.is_persistent()),
         stop: def.stop.clone(),
         resume_args: def.resume_args.clone(),
         hook_args,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::FleetError,
     names::Generation,
-    ports::{DeathNotice, LifeKey},
+    ports::{DeathNotice, IdleRules, LifeKey},
 };
 use ractor::ActorRef;
 use std::{future::Future, time::Duration};
@@ -138,7 +138,8 @@ impl PeerActor {
             }
             Action::WatchScreen(generation) => done.screen = Some(self.watch_screen(myself, generation)),
             Action::WatchIdle { generation, after_ms } => {
-                let idle = ports.servers.idle(&self.life(generation), Duration::from_millis(after_ms));
+                let rules = IdleRules { after: Duration::from_millis(after_ms), busy: self.config().busy.clone() };
+                let idle = ports.servers.idle(&self.life(generation), rules);
                 let myself = myself.clone();
                 let watch = tokio::spawn(async move {
                     idle.await;

@@ -9,15 +9,14 @@ use crate::{
         limits::Limits,
     },
     ports::{
-        Answer, BoxFuture, Claim, EndReport, Found, FoundSession, LifeEnd, LifeKey, PeerStore, Process, ProcessEnd,
-        Program, ScreenRules, ScreenSign, Servers, SweepReport,
+        Answer, BoxFuture, Claim, EndReport, Found, FoundSession, IdleRules, LifeEnd, LifeKey, PeerStore, Process,
+        ProcessEnd, Program, ScreenRules, ScreenSign, Servers, SweepReport,
     },
     runtime::StopRecipe,
 };
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -89,7 +88,7 @@ impl Servers for FakeServers {
         receiver
     }
 
-    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()> {
+    fn idle(&self, life: &LifeKey, IdleRules { after, .. }: IdleRules) -> BoxFuture<()> {
         drop(self.script.call(Op::Idle, format!("idle {life} {} s", after.as_secs())));
         let fell_idle = Arc::new(Notify::new());
         self.lives.with(life, |life| life.idle = Some(Arc::clone(&fell_idle)));

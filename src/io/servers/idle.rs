@@ -1,15 +1,17 @@
 //! Hears when nothing goes on in a peer's pane any more: output wakes it, and nothing is polled.
 //!
 //! Output alone is no sign of life: a clock in a status line ticks for ever. So what was written is looked at, at
-//! most once in a while, and only a screen that changed above its last line counts, or one that has scrolled.
+//! most once in a while, and only a screen that changed above its last line counts, or one that has scrolled. Where the
+//! runtime says how a program looks that works, one that looks so is not idle, however long it waits for a child.
 
-use super::Shared;
+use super::{Shared, screen::bottom};
 use crate::io::{
     reaper::Role,
     tmux::{CALL_DEADLINE, TmuxError},
 };
-use coalmine_actors::ports::LifeKey;
+use coalmine_actors::ports::{IdleRules, LifeKey};
 use jiff::Timestamp;
+use regex::Regex;
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -25,8 +27,8 @@ const SCREEN: [&str; 10] =
 /// How many people are attached, and when the last key was pressed, seconds since 1970.
 const PEOPLE: [&str; 5] = ["display-message", "-p", "-t", "$0", "#{session_attached} #{session_activity}"];
 
-/// Resolves when nothing was seen for `after`; never where the server ends, or can not be heard.
-pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, after: Duration) {
+/// Resolves when nothing was seen for so long; never where the server ends, or can not be heard.
+pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, IdleRules { after, busy }: IdleRules) {
     let Some(server) = shared.reaper.get(life, Role::Server) else { return pending().await };
     let output = match shared.outputs.listen(&shared.paths.pane_log(&life.identity)) {
         Ok(output) => output,
@@ -35,9 +37,12 @@ pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, after: Duration) 
             return pending().await;
         }
     };
+    // A configuration whose patterns can not be read is not followed.
+    let busy = busy.and_then(|busy| Regex::new(&busy).ok());
+    let works = |screen: &str| busy.as_ref().is_some_and(|busy| busy.is_match(&bottom(screen)));
     let look_every = (after / LOOKS).clamp(LOOK_EVERY, LOOK_EVERY_MAX);
     let (mut last_sign, mut last_look) = (Instant::now(), Instant::now());
-    let mut body = None;
+    let mut before = None;
     // Written to since the last look.
     let mut written = false;
     loop {
@@ -51,11 +56,12 @@ pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, after: Duration) 
             }
             () = tokio::time::sleep_until(due) => {}
         }
-        let seen = look(shared, life).await;
+        let screen = look(shared, life).await;
         last_look = Instant::now();
+        let seen = screen.as_deref().map(|screen| body(screen).to_owned());
         // What can not be looked at is not known to be idle.
-        if seen.is_none() || seen != body {
-            (last_sign, body) = (last_look, seen);
+        if screen.as_deref().is_none_or(works) || seen != before {
+            (last_sign, before) = (last_look, seen);
         }
         written = false;
         if last_look >= last_sign + after {
@@ -71,10 +77,9 @@ pub(super) async fn idle(shared: &Arc<Shared>, life: &LifeKey, after: Duration) 
     }
 }
 
-/// What is on the screen but for its last line; nothing where the server is silent.
+/// What is on the screen; nothing where the server is silent.
 async fn look(shared: &Shared, life: &LifeKey) -> Option<String> {
-    let screen = shared.tmux.call(&shared.socket(life), SCREEN, CALL_DEADLINE).await.ok()?;
-    Some(body(&screen).to_owned())
+    shared.tmux.call(&shared.socket(life), SCREEN, CALL_DEADLINE).await.ok()
 }
 
 /// A screen without its last line that holds anything.

@@ -32,8 +32,8 @@ use coalmine_actors::{
         limits::Limits,
     },
     ports::{
-        Answer, BoxFuture, Claim, Found, FoundSession, LifeEnd, LifeKey, Process, Program, ScreenRules, ScreenSign,
-        Servers, SweepReport,
+        Answer, BoxFuture, Claim, Found, FoundSession, IdleRules, LifeEnd, LifeKey, Process, Program, ScreenRules,
+        ScreenSign, Servers, SweepReport,
     },
     runtime::StopRecipe,
     turns::Turns,
@@ -42,7 +42,6 @@ use dashmap::DashMap;
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
-    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -195,8 +194,8 @@ impl Servers for TmuxServers {
         screen::watch(Arc::clone(&self.0), life.clone(), rules)
     }
 
-    fn idle(&self, life: &LifeKey, after: Duration) -> BoxFuture<()> {
-        run!(self, life, shared, idle::idle(&shared, &life, after).await)
+    fn idle(&self, life: &LifeKey, rules: IdleRules) -> BoxFuture<()> {
+        run!(self, life, shared, idle::idle(&shared, &life, rules).await)
     }
 
     fn end(&self, life: &LifeKey, claim: Claim, recipe: StopRecipe) -> Answer<LifeEnd> {

@@ -3,6 +3,8 @@
 use crate::support::{PATIENCE, Rig, alive, eventually};
 use coalmine::actors::{
     fleet::request::CreatePeer,
+    mail::Composer,
+    peer::one_task::WakePolicy,
     runtime::RuntimeDef,
     view::{PeerView, PhaseName},
 };
@@ -15,10 +17,24 @@ async fn rig() -> Rig {
 }
 
 async fn rig_that_sleeps_after(seconds: i64) -> Rig {
+    Rig::with(|builder| builder.runtime("drowsy".parse().unwrap(), runtime(seconds))).await
+}
+
+fn runtime(seconds: i64) -> RuntimeDef {
     let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
-    let drowsy =
-        RuntimeDef { idle_after: Some(SignedDuration::from_secs(seconds)), resume_args: vec!["again".into()], ..shell };
-    Rig::with(|builder| builder.runtime("drowsy".parse().unwrap(), drowsy)).await
+    let composer = Composer {
+        shown: r"(?m)^> ".into(),
+        empty: r"^> $".into(),
+        busy: Some(r"(?m)^\(working\)".into()),
+        submit: vec!["Enter".into()],
+        interrupt: Vec::new(),
+    };
+    RuntimeDef {
+        idle_after: Some(SignedDuration::from_secs(seconds)),
+        resume_args: vec!["again".into()],
+        composer: Some(composer),
+        ..shell
+    }
 }
 
 /// A `drowsy` peer. In its script `$1` is `again` when it goes on where it was.
@@ -69,6 +85,38 @@ async fn a_program_that_goes_on_writing_is_not_put_to_sleep() {
     let view = rig.view("bob");
     assert_eq!((view.phase, view.generation.0), (PhaseName::Up, 1));
     rig.until("bob", "asleep at last", asleep).await;
+}
+
+/// A child that works for long without a word is no idleness of who waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_says_that_it_works_is_not_put_to_sleep_however_quiet_it_is() {
+    let rig = rig().await;
+    let busy = rig.root().join("busy");
+    std::fs::write(&busy, "").unwrap();
+    let script = "echo '(working)'; while test -e busy; do sleep 0.05; done; clear; exec sleep 3600";
+    drowsy(&rig, "bob", script).await;
+    // Meanwhile another one falls asleep three times.
+    drowsy(&rig, "ann", "exec sleep 3600").await;
+    for life in 1..=3 {
+        rig.until("ann", "asleep", |ann| asleep(ann) && ann.generation.0 == life).await;
+        rig.fleet.wake("ann", PATIENCE).await.unwrap();
+    }
+    let bob = rig.view("bob");
+    assert_eq!((bob.phase, bob.generation.0), (PhaseName::Up, 1));
+    std::fs::remove_file(busy).unwrap();
+    rig.until("bob", "asleep at last", asleep).await;
+}
+
+/// What has one task is bounded by its silence: others wait for its end, and it may say for ever that it works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_one_task_ends_in_its_time_also_where_it_says_that_it_works() {
+    let one_task = coalmine::actors::peer::one_task::OneTask { silence_ms: 1_000, ..Default::default() };
+    let config = coalmine::config::Config { one_task, ..Default::default() };
+    let rig = Rig::with(|builder| builder.config(config).runtime("drowsy".parse().unwrap(), runtime(3600))).await;
+    let script = rig.script("bob", "echo '(working)'; exec sleep 3600");
+    let wake_policy = Some(WakePolicy::Ephemeral);
+    rig.fleet.create(CreatePeer { runtime: Some("drowsy".into()), wake_policy, ..script }).await.unwrap();
+    rig.until("bob", "asleep", asleep).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
