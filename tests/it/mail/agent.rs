@@ -60,6 +60,9 @@ pub fn argv() -> Vec<String> {
     [&own, "--exact", "mail::agent::program", "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).into()
 }
 
+/// What its screen says while it works.
+pub const WORKING: &str = "(working)";
+
 /// How it is recognised.
 pub fn runtime() -> RuntimeDef {
     let shell = coalmine::runtimes::built_in().remove(&"shell".parse().unwrap()).unwrap();
@@ -260,7 +263,7 @@ impl Agent {
         } else if self.has("dialog") {
             "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
         } else {
-            format!("{}\r\n=====\r\n> {shown}", if works { "(working)" } else { "" })
+            format!("{}\r\n=====\r\n> {shown}", if works { WORKING } else { "" })
         };
         let frame = format!("\x1b[2J\x1b[Hsome agent {}\r\n{body}\r\nstatus {}", self.chatter.0, self.ticks);
         if frame != self.shown {

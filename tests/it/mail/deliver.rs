@@ -59,7 +59,7 @@ async fn whatever_is_sent_arrives_as_it_was_and_forges_nothing() {
 async fn a_peer_that_works_is_left_alone_until_it_is_done() {
     let post = Post::impatient().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let sent = post.send("bob", "later").await;
     post.until_it_waits(&sent, "it works").await;
     // Told that it still waits.
@@ -205,7 +205,7 @@ async fn a_pane_whose_log_can_not_be_read_is_not_taken_for_busy() {
 async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
     let post = Post::new().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let first = post.send("bob", "cancelled").await;
     let expires_at = Some(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1));
     let second = post.send_new(NewMessage { expires_at, ..new("bob", "expired") }).await.unwrap();
@@ -228,7 +228,7 @@ async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
 async fn an_interrupt_stops_the_work_and_not_the_peer() {
     let post = Post::new().await;
     let bob = post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     post.rig.fleet.interrupt("bob").await.unwrap();
     eventually("it was interrupted", || async { (post.events("bob") == ["interrupted"]).then_some(()) }).await;
     assert_eq!(post.rig.view("bob").generation, bob.generation);
