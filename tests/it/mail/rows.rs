@@ -24,7 +24,7 @@
 use super::{
     bodies,
     crash::{home_of, peer, root},
-    home, read,
+    home, read, works,
 };
 use crate::support::{Daemon, Root, Said, continue_process, eventually, kill, stop_process};
 use coalmine::io::lock;
@@ -298,7 +298,7 @@ async fn what_takes_no_mail_refuses_it_with_the_verb_that_helps() {
 async fn who_waits_for_what_never_lands_hears_that_it_failed() {
     let daemon = daemon().await;
     peer(&daemon, "bob");
-    set(&daemon, "busy");
+    works(&daemon, "bob").await;
     let wait = ["--wait", "submitted"];
     let expired =
         daemon.coalmine(&[&["send", "bob", "--message", "too late", "--expires", "100ms"], &wait[..]].concat());
