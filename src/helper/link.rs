@@ -1,5 +1,6 @@
 //! The build script: the helper is linked to be loaded at a fixed place, so that no canary needs memory of its own for
 //! addresses that the loader would write into it (docs/decisions/0051).
+#![allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 fn main() {
     println!("cargo:rerun-if-changed=src/helper/link.rs");
