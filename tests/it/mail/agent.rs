@@ -6,6 +6,7 @@
 //! | `busy` | works as long as the file is there |
 //! | `dialog` | shows a dialog in place of its composer |
 //! | `drop` | drops so many Enters |
+//! | `ask` | shows its dialog when it drops an Enter |
 //! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
 //! | `swallow` | loses what is pasted |
 //! | `die` | ends when something is pasted |
@@ -61,6 +62,8 @@ pub fn argv() -> Vec<String> {
 
 /// What its screen says while it works.
 pub const WORKING: &str = "(working)";
+/// What its dialog asks.
+pub const DIALOG: &str = "Proceed?";
 
 /// How it is recognised.
 pub fn runtime() -> RuntimeDef {
@@ -220,6 +223,9 @@ impl Agent {
         let drop = self.number("drop");
         if drop > 0 {
             std::fs::write(self.home.join("drop"), (drop - 1).to_string())?;
+            if self.has("ask") {
+                std::fs::write(self.home.join("dialog"), "")?;
+            }
             return self.note("enter-dropped");
         }
         if self.coming.is_some() {
@@ -258,7 +264,7 @@ impl Agent {
             _ => self.composer.replace('\n', "⏎"),
         };
         let body = if self.has("dialog") {
-            "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
+            format!("{DIALOG}\r\n> 1. Yes\r\n  2. No")
         } else {
             format!("{}\r\n=====\r\n> {shown}", if works { WORKING } else { "" })
         };
