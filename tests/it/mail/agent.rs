@@ -7,6 +7,7 @@
 //! | `boot` | shows neither composer nor dialog: it is not ready yet |
 //! | `dialog` | shows a dialog in place of its composer |
 //! | `drop` | drops so many Enters |
+//! | `ask` | shows its dialog when it drops an Enter |
 //! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
 //! | `swallow` | loses what is pasted |
 //! | `die` | ends when something is pasted |
@@ -62,6 +63,8 @@ pub fn argv() -> Vec<String> {
 
 /// What its screen says while it works.
 pub const WORKING: &str = "(working)";
+/// What its dialog asks.
+pub const DIALOG: &str = "Proceed?";
 
 /// How it is recognised.
 pub fn runtime() -> RuntimeDef {
@@ -221,6 +224,9 @@ impl Agent {
         let drop = self.number("drop");
         if drop > 0 {
             std::fs::write(self.home.join("drop"), (drop - 1).to_string())?;
+            if self.has("ask") {
+                std::fs::write(self.home.join("dialog"), "")?;
+            }
             return self.note("enter-dropped");
         }
         if self.coming.is_some() {
@@ -261,7 +267,11 @@ impl Agent {
         let body = if self.has("boot") {
             "loading".to_owned()
         } else if self.has("dialog") {
-            "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
+            format!(
+                "{DIALOG}
+> 1. Yes
+  2. No"
+            )
         } else {
             format!("{}\r\n=====\r\n> {shown}", if works { WORKING } else { "" })
         };

@@ -69,9 +69,19 @@ impl Post {
     /// Lets a peer that is up work, and waits until its screen says so: before that it is idle, and gets what is sent.
     pub async fn works(&self, name: &str) {
         self.set(name, "busy", "");
-        eventually(&format!("{name} works"), || async {
+        self.shows(name, agent::WORKING).await;
+    }
+
+    /// The same with its dialog.
+    pub async fn asks(&self, name: &str) {
+        self.set(name, "dialog", "");
+        self.shows(name, agent::DIALOG).await;
+    }
+
+    async fn shows(&self, name: &str, words: &str) {
+        eventually(&format!("{name} shows {words}"), || async {
             let screen = self.rig.fleet.capture(name).await.ok()?;
-            screen.contains(agent::WORKING).then_some(())
+            screen.contains(words).then_some(())
         })
         .await;
     }
