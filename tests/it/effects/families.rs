@@ -40,7 +40,6 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::task::block_in_place;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, WebSocket, client};
 
 /// What grants all but servers; `DATA` is a folder, `SITE` the origin of a server of the test.
@@ -228,24 +227,22 @@ impl Town {
         let (closed, _) = self.serve(session, "net.serve", serve.clone()).await;
         call(session, "net.close", json!({ "handle": closed })).await;
         let (_, port) = self.serve(session, "net.serve", serve.clone()).await;
-        let mut guest = connect(port);
-        assert!(block_in_place(|| asked(&mut guest)).ends_with("ping"));
+        assert!(aside(move || asked(connect(port))).await.ends_with("ping"));
         let secure = merged(&serve, &json!({ "cert": self.path("cert.pem"), "key": self.path("key.pem") }));
         let (_, port) = self.serve(session, "net.serve_tls", secure).await;
-        let mut guest = self.trusting(connect(port));
-        assert!(block_in_place(|| asked(&mut guest)).ends_with("ping"));
+        let trusting = self.trusting(connect(port));
+        assert!(aside(move || asked(trusting)).await.ends_with("ping"));
         let (_, port) = self.serve(session, "net.serve_ws", serve).await;
         let uri = format!("ws://localhost:{port}/room").parse().unwrap();
-        let stream = connect(port);
-        let mut guest = block_in_place(|| client(ClientRequestBuilder::new(uri), stream).unwrap().0);
-        let name = block_in_place(|| {
-            guest.send("who am I?".into()).unwrap();
-            guest.read().unwrap().to_text().unwrap().to_owned()
-        });
+        let enter = move || client(ClientRequestBuilder::new(uri), connect(port)).unwrap().0;
+        let mut guest = aside(enter).await;
+        guest.send("who am I?".into()).unwrap();
+        let (guest, name) = heard(guest).await;
         assert_eq!(call(session, "chat.send", json!({ "connection": name, "body": "you" })).await, true);
         assert_eq!(call(session, "chat.broadcast", json!({ "room": "room", "body": "all" })).await, 1);
-        let heard = block_in_place(|| [(); 2].map(|()| guest.read().unwrap().to_text().unwrap().to_owned()));
-        assert_eq!(heard, ["you", "all"]);
+        let (guest, first) = heard(guest).await;
+        let (guest, second) = heard(guest).await;
+        assert_eq!((first.as_str(), second.as_str()), ("you", "all"));
         guest
     }
 
@@ -330,7 +327,21 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
-fn asked(stream: &mut (impl Read + Write)) -> String {
+/// Whatever waits for a server of this very process waits aside.
+async fn aside<T: Send + 'static>(waits: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(waits).await.unwrap()
+}
+
+/// The next text that a guest hears.
+async fn heard(mut guest: WebSocket<TcpStream>) -> (WebSocket<TcpStream>, String) {
+    aside(move || {
+        let text = guest.read().unwrap().to_text().unwrap().to_owned();
+        (guest, text)
+    })
+    .await
+}
+
+fn asked(mut stream: impl Read + Write) -> String {
     stream.write_all(&http::request("POST", "/", b"ping")).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
