@@ -267,11 +267,7 @@ impl Agent {
         let body = if self.has("boot") {
             "loading".to_owned()
         } else if self.has("dialog") {
-            format!(
-                "{DIALOG}
-> 1. Yes
-  2. No"
-            )
+            format!("{DIALOG}\r\n> 1. Yes\r\n  2. No")
         } else {
             format!("{}\r\n=====\r\n> {shown}", if works { WORKING } else { "" })
         };

@@ -300,8 +300,7 @@ async fn who_waits_for_what_never_lands_hears_that_it_failed() {
     peer(&daemon, "bob");
     works(&daemon, "bob").await;
     let wait = ["--wait", "submitted"];
-    let expired =
-        daemon.coalmine(&[&["send", "bob", "--message", "too late", "--expires", "100ms"], &wait[..]].concat());
+    let expired = daemon.coalmine(&[&["send", "bob", "--message", "too late", "--expires", "2s"], &wait[..]].concat());
     assert_eq!(expired.code, 1, "{expired:?}");
     assert!(expired.out.starts_with("expired: "), "{expired:?}");
     for (body, end, code) in [("cancelled", "cancel", "(cancelled)"), ("removed", "remove", "(")] {
