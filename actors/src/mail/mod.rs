@@ -28,8 +28,11 @@ pub mod progress;
 mod shared;
 pub mod store;
 mod sweep;
+pub mod tail;
 pub mod terminal;
+pub mod transcript;
 mod view;
+pub mod vigil;
 
 pub use composer::{Composer, Holds, Marks, Sight, Typing};
 pub use error::MailError;
@@ -40,4 +43,5 @@ pub use progress::{Progress, Reason, Record, State, Step};
 pub use shared::{MailParts, MailRules};
 pub use store::{MailQuery, MailStore};
 pub use terminal::{Ear, Recipients, Terminals};
+pub use transcript::{Entries, Transcript};
 pub use view::{MailView, MailroomView, Waits};
