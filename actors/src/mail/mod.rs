@@ -3,7 +3,8 @@
 //!
 //! [`Mail`] is what others hold. `letter.rs` is a message, `progress.rs` how far it is; `desk.rs` decides who waits for
 //! whom, `actor.rs` carries that out; `courier.rs` takes one message to its recipient, by what `delivery.rs` decides;
-//! `envelope.rs` is what a terminal is given.
+//! `envelope.rs` is what a terminal is given. `watch.rs` awaits what was submitted in the transcript of its recipient, by
+//! what `vigil.rs`, `transcript.rs` and `tail.rs` decide.
 //!
 //! ```text
 //! send ─▶ check ─▶ Insert: queued, on disk ─▶ Desk: first of its queue? ─▶ courier ─▶ wake ─▶ typed, on disk ─▶ paste
@@ -33,6 +34,7 @@ pub mod terminal;
 pub mod transcript;
 mod view;
 pub mod vigil;
+mod watch;
 
 pub use composer::{Composer, Holds, Marks, Sight, Typing};
 pub use error::MailError;

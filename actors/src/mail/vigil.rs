@@ -49,21 +49,23 @@ pub struct Vigil {
     /// Until when, milliseconds since boot, and when each was typed.
     awaited: BTreeMap<Opening, (u64, Timestamp)>,
     entered: BTreeSet<Opening>,
+    /// Awaited, entered, and not told yet.
+    seen: Vec<MessageId>,
     /// What the last look waited for; 0 before the first.
     waited_ms: u64,
 }
 
 impl Vigil {
-    /// A message was submitted: whether it is known to have been entered already.
-    pub fn submitted(&mut self, message: Submitted, now_ms: u64) -> bool {
+    /// A message was submitted; its entry may have been read already.
+    pub fn submitted(&mut self, message: Submitted, now_ms: u64) {
         if self.entered.contains(&message.opening) {
-            return true;
+            self.seen.push(message.opening.id);
+            return;
         }
         let left_ms = VIGIL_MS_MAX.saturating_sub(message.age_ms);
         self.awaited.insert(message.opening, (now_ms.saturating_add(left_ms), message.typed_at));
         self.waited_ms = 0;
         keep_last(AWAITED_MAX, &mut self.awaited, BTreeMap::len, BTreeMap::pop_first);
-        false
     }
 
     /// Nobody needs to look for this one any more.
@@ -71,17 +73,20 @@ impl Vigil {
         self.awaited.retain(|opening, _| opening.id != id);
     }
 
-    /// A look found these: those that were awaited.
-    pub fn entered(&mut self, found: Vec<Opening>) -> Vec<MessageId> {
-        let mut seen = Vec::new();
+    /// A look found these.
+    pub fn entered(&mut self, found: Vec<Opening>) {
         for opening in found {
             if self.awaited.remove(&opening).is_some() {
-                seen.push(opening.id);
+                self.seen.push(opening.id);
             }
             self.entered.insert(opening);
             keep_last(ENTERED_MAX, &mut self.entered, BTreeSet::len, BTreeSet::pop_first);
         }
-        seen
+    }
+
+    /// The messages that turned out to be seen since this was asked last.
+    pub fn take_seen(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.seen)
     }
 
     /// When to look next; nothing where nothing is awaited any more.
@@ -117,10 +122,10 @@ mod tests {
     fn looks_are_ever_further_apart_and_close_again_for_another_message() {
         let mut vigil = Vigil::default();
         assert_eq!(vigil.next(0), None, "nothing is awaited");
-        assert!(!vigil.submitted(submitted(5), 0));
+        vigil.submitted(submitted(5), 0);
         let waits: Vec<_> = (0..6).map(|_| vigil.next(0).unwrap().in_ms).collect();
         assert_eq!(waits, [200, 400, 800, 1_600, 2_000, 2_000]);
-        assert!(!vigil.submitted(submitted(9), 0));
+        vigil.submitted(submitted(9), 0);
         assert_eq!(vigil.next(0), Some(Look { in_ms: 200, since: submitted(5).typed_at }));
         vigil.over(opening(5).id);
         assert_eq!(vigil.next(0).unwrap().since, submitted(9).typed_at);
@@ -136,15 +141,17 @@ mod tests {
         assert_eq!(vigil.awaited.len(), 2);
         assert!(vigil.next(1_000 + VIGIL_MS_MAX - 1).is_some());
         assert_eq!(vigil.next(1_000 + VIGIL_MS_MAX), None);
-        assert_eq!(vigil.entered(vec![opening(1)]), [], "it stays submitted");
+        vigil.entered(vec![opening(1)]);
+        assert_eq!(vigil.take_seen(), [], "it stays submitted");
     }
 
     #[test]
     fn an_entry_that_is_read_before_its_message_is_known_to_be_submitted_counts() {
         let mut vigil = Vigil::default();
-        assert_eq!(vigil.entered(vec![opening(1)]), []);
-        assert!(vigil.submitted(submitted(1), 0));
-        assert_eq!(vigil.next(0), None);
+        vigil.entered(vec![opening(1)]);
+        assert_eq!(vigil.take_seen(), []);
+        vigil.submitted(submitted(1), 0);
+        assert_eq!((vigil.take_seen(), vigil.next(0)), (vec![opening(1).id], None));
     }
 
     #[test]
@@ -152,8 +159,10 @@ mod tests {
         let mut vigil = Vigil::default();
         let again = Opening { redelivered: true, ..opening(1) };
         vigil.submitted(Submitted { opening: again, ..submitted(1) }, 0);
-        assert_eq!(vigil.entered(vec![opening(1)]), []);
-        assert_eq!(vigil.entered(vec![again]), [again.id]);
+        vigil.entered(vec![opening(1)]);
+        assert_eq!(vigil.take_seen(), []);
+        vigil.entered(vec![again]);
+        assert_eq!(vigil.take_seen(), [again.id]);
     }
 
     #[derive(Debug, Clone)]
@@ -165,28 +174,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_is_seen_once_and_only_where_it_was_submitted_and_entered(ops in prop::collection::vec(prop_oneof![
+        fn a_message_is_seen_as_soon_as_it_was_both_submitted_and_entered(ops in prop::collection::vec(prop_oneof![
             (0..8u8).prop_map(Op::Submitted),
             prop::collection::vec(0..8u8, 0..4).prop_map(Op::Entered),
             (0..8u8).prop_map(Op::Over),
         ], 0..60)) {
             let mut vigil = Vigil::default();
-            let (mut awaited, mut entered) = (BTreeSet::new(), BTreeSet::new());
+            let (mut awaited, mut entered, mut seen) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
             for op in ops {
                 match op {
                     Op::Submitted(n) => {
-                        prop_assert_eq!(vigil.submitted(submitted(n), 0), entered.contains(&n));
-                        if !entered.contains(&n) {
+                        vigil.submitted(submitted(n), 0);
+                        if entered.contains(&n) {
+                            seen.push(opening(n).id);
+                        } else {
                             awaited.insert(n);
                         }
                     }
                     Op::Entered(found) => {
-                        let seen = vigil.entered(found.iter().map(|n| opening(*n)).collect());
-                        let wanted: Vec<_> = found.into_iter().filter(|n| {
-                            entered.insert(*n);
-                            awaited.remove(n)
-                        }).map(|n| opening(n).id).collect();
-                        prop_assert_eq!(seen, wanted);
+                        vigil.entered(found.iter().map(|n| opening(*n)).collect());
+                        for n in found {
+                            entered.insert(n);
+                            seen.extend(awaited.remove(&n).then(|| opening(n).id));
+                        }
                     }
                     Op::Over(n) => {
                         awaited.remove(&n);
@@ -194,6 +204,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(vigil.next(0).is_some(), !awaited.is_empty());
+                prop_assert_eq!(vigil.take_seen(), std::mem::take(&mut seen));
             }
         }
 
