@@ -88,8 +88,10 @@ impl Watch {
                 async move { shared.insist(id, &Step::See).await }
             };
             tokio::select! {
-                () = watched.look_out(&life.identity, entries, now_ms, see) => {}
+                // First: what is written once the life is over is another one's.
+                biased;
                 () = until_over(&shared, &life) => {}
+                () = watched.look_out(&life.identity, entries, now_ms, see) => {}
             }
         });
         Self { generation, post, task: task.abort_handle() }

@@ -10,6 +10,7 @@ mod numbers;
 mod real;
 mod resume;
 mod session;
+mod transcript;
 mod wake;
 
 pub use crash::{peer, root};
@@ -52,7 +53,7 @@ impl Post {
     }
 
     pub async fn with(shape: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
-        Self { rig: Rig::with(|builder| shape(builder).runtime("agent".parse().unwrap(), agent::runtime())).await }
+        Self { rig: Rig::with(|builder| shape(builder.runtime("agent".parse().unwrap(), agent::runtime()))).await }
     }
 
     /// Where this peer's program looks.

@@ -75,14 +75,15 @@ impl Shared {
         let found = walk::newest(&root, &self.files, since).map_err(|errno| failed(self.folder.clone(), errno))?;
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
         tails.retain(|id, _| found.iter().any(|file| file.id == *id));
-        let (mut entered, mut trouble, mut left) = (Vec::new(), None, LOOK_BYTES_MAX);
+        let mut look = Look { buffer: vec![0; LINE_BYTES_MAX], left: LOOK_BYTES_MAX, entered: Vec::new() };
+        let mut trouble = None;
         for file in found {
-            if let Err(errno) = self.read(&root, &file, &mut tails, &mut left, &mut entered) {
+            if let Err(errno) = self.read(&root, &file, &mut tails, &mut look) {
                 trouble = Some(failed(self.folder.join(&file.path), errno));
             }
         }
         // What was read is not read again: it counts, whatever else could not be.
-        trouble.filter(|_| entered.is_empty()).map_or(Ok(entered), Err)
+        trouble.filter(|_| look.entered.is_empty()).map_or(Ok(look.entered), Err)
     }
 
     /// Reads what is new in one file.
@@ -91,24 +92,31 @@ impl Shared {
         root: &OwnedFd,
         file: &Found,
         tails: &mut HashMap<FileId, Tail>,
-        left: &mut usize,
-        entered: &mut Vec<Opening>,
+        look: &mut Look,
     ) -> Result<(), Errno> {
         // Something else has taken its place: it is found, or not, by the next look.
         let Some((open, len)) = walk::open(root, file)? else { return Ok(()) };
         let tail = tails.entry(file.id).or_insert_with(|| Tail::of(len));
-        let mut buffer = vec![0; LINE_BYTES_MAX];
-        while *left > 0 {
-            let count = pread(&open, &mut buffer, tail.offset(len))?;
-            let is_full = count == buffer.len();
-            for line in tail.take(&buffer[..count], is_full) {
-                entered.extend(self.transcript.entered(line));
+        while look.left > 0 {
+            let count = pread(&open, &mut look.buffer, tail.offset(len))?;
+            let is_full = count == look.buffer.len();
+            for line in tail.take(&look.buffer[..count], is_full) {
+                look.entered.extend(self.transcript.entered(line));
             }
-            *left = left.saturating_sub(count);
+            look.left = look.left.saturating_sub(count);
             if !is_full {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// What one look has.
+struct Look {
+    buffer: Vec<u8>,
+    /// Bytes that it may still read.
+    left: usize,
+    /// What it has found.
+    entered: Vec<Opening>,
 }
