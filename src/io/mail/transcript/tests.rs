@@ -108,14 +108,12 @@ fn only_files_are_opened_and_none_outside_the_folder() {
 #[test]
 fn of_a_file_that_is_large_only_its_end_is_read() {
     let home = Home::new();
-    let sparse = File::create(home.path("log-1.jsonl")).unwrap();
-    sparse.set_len(1 << 30).unwrap();
-    let began = std::time::Instant::now();
+    home.append("log-1.jsonl", &line("user", 9));
+    File::options().write(true).open(home.path("log-1.jsonl")).unwrap().set_len(1 << 30).unwrap();
     assert_eq!(home.look(), []);
     // A line without an end: what follows it counts again.
     home.append("log-1.jsonl", &format!("\n{}", line("user", 1)));
     assert_eq!(home.look(), [id(1)]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
