@@ -6,6 +6,7 @@
 //! | `busy` | works as long as the file is there |
 //! | `dialog` | shows a dialog in place of its composer |
 //! | `drop` | drops so many Enters |
+//! | `ask` | shows its dialog when it drops an Enter |
 //! | `slow` | shows a paste so many milliseconds late, and drops keys until then |
 //! | `swallow` | loses what is pasted |
 //! | `die` | ends when something is pasted |
@@ -59,6 +60,11 @@ pub fn argv() -> Vec<String> {
     let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     [&own, "--exact", "mail::agent::program", "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).into()
 }
+
+/// What its screen says while it works.
+pub const WORKING: &str = "(working)";
+/// What its dialog asks.
+pub const DIALOG: &str = "Proceed?";
 
 /// How it is recognised.
 pub fn runtime() -> RuntimeDef {
@@ -223,6 +229,9 @@ impl Agent {
         let drop = self.number("drop");
         if drop > 0 {
             std::fs::write(self.home.join("drop"), (drop - 1).to_string())?;
+            if self.has("ask") {
+                std::fs::write(self.home.join("dialog"), "")?;
+            }
             return self.note("enter-dropped");
         }
         if self.coming.is_some() {
@@ -275,9 +284,9 @@ impl Agent {
             _ => self.composer.replace('\n', "⏎"),
         };
         let body = if self.has("dialog") {
-            "Proceed?\r\n> 1. Yes\r\n  2. No".to_owned()
+            format!("{DIALOG}\r\n> 1. Yes\r\n  2. No")
         } else {
-            format!("{}\r\n=====\r\n> {shown}", if works { "(working)" } else { "" })
+            format!("{}\r\n=====\r\n> {shown}", if works { WORKING } else { "" })
         };
         let frame = format!("\x1b[2J\x1b[Hsome agent {}\r\n{body}\r\nstatus {}", self.chatter.0, self.ticks);
         if frame != self.shown {

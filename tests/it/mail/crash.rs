@@ -1,6 +1,6 @@
 //! A daemon that is killed at every step of a message: what was acknowledged lands, and nothing is read twice in a life.
 
-use super::{agent, at_most_once_a_life, bodies, home, read};
+use super::{agent, at_most_once_a_life, bodies, home, read, works};
 use crate::support::{Daemon, Root, Said};
 use coalmine::io::fault::{FaultPoint, VARIABLE};
 use coalmine_actors::runtime::RuntimeDef;
@@ -105,7 +105,7 @@ async fn what_waited_for_a_daemon_that_died_is_brought_by_the_next_one_in_order(
     let daemon = Daemon::on(root()).await;
     peer(&daemon, "bob");
     let home = home(daemon.folder(), "bob");
-    std::fs::write(home.join("busy"), "").unwrap();
+    works(&daemon, "bob").await;
     for number in 0..5 {
         let queued = daemon.ask(&["send", "bob", "--message", &number.to_string()]);
         assert_eq!(queued["state"], "queued");
@@ -138,7 +138,7 @@ async fn every_state_outlives_a_daemon_that_is_killed() {
     daemon.ask(&["mail", "ack", &seen]);
     let refused = send("sh", "refused", &[]);
     let home = home(daemon.folder(), "bob");
-    std::fs::write(home.join("busy"), "").unwrap();
+    works(&daemon, "bob").await;
     let expired = send("bob", "expired", &["--expires", "50ms"]);
     let failed = send("bob", "cancelled", &[]);
     daemon.ask(&["mail", "cancel", &failed]);

@@ -59,7 +59,7 @@ async fn whatever_is_sent_arrives_as_it_was_and_forges_nothing() {
 async fn a_peer_that_works_is_left_alone_until_it_is_done() {
     let post = Post::impatient().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let sent = post.send("bob", "later").await;
     post.until_it_waits(&sent, "it works").await;
     // Told that it still waits.
@@ -115,18 +115,16 @@ async fn a_slow_echo_is_waited_for() {
 async fn a_dialog_is_never_answered_by_a_message() {
     let post = Post::new().await;
     post.up("bob").await;
-    post.set("bob", "dialog", "");
+    post.asks("bob").await;
     let sent = post.send("bob", "for later").await;
     post.until_it_waits(&sent, "a dialog waits for a person: proceed").await;
     assert_eq!(post.events("bob"), [""; 0]);
     post.unset("bob", "dialog");
     post.landed(&sent).await;
     // Also where the dialog comes up between the paste and the keys.
+    post.set("bob", "ask", "");
     post.set("bob", "drop", "1");
     let sent = post.send("bob", "in between").await;
-    let dropped = || async { (post.events("bob") == ["enter-dropped"]).then_some(()) };
-    eventually("the keys were dropped", dropped).await;
-    post.set("bob", "dialog", "");
     post.until_it_waits(&sent, "proceed").await;
     assert_eq!(post.events("bob"), ["enter-dropped"]);
     post.unset("bob", "dialog");
@@ -192,7 +190,7 @@ async fn a_pane_that_somebody_left_while_reading_back_takes_its_keys_all_the_sam
 async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
     let post = Post::new().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let first = post.send("bob", "cancelled").await;
     let expires_at = Some(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1));
     let second = post.send_new(NewMessage { expires_at, ..new("bob", "expired") }).await.unwrap();
@@ -215,7 +213,7 @@ async fn what_still_waits_can_be_cancelled_and_expires_in_its_time() {
 async fn an_interrupt_stops_the_work_and_not_the_peer() {
     let post = Post::new().await;
     let bob = post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     post.rig.fleet.interrupt("bob").await.unwrap();
     eventually("it was interrupted", || async { (post.events("bob") == ["interrupted"]).then_some(()) }).await;
     assert_eq!(post.rig.view("bob").generation, bob.generation);

@@ -3,7 +3,7 @@
 use super::{
     Post, bodies,
     crash::{peer, root},
-    home, read,
+    home, read, works,
 };
 use crate::support::{Daemon, eventually};
 use coalmine_actors::mail::State;
@@ -20,7 +20,7 @@ fn lock(post: &Post) -> rusqlite::Connection {
 async fn what_can_not_be_written_down_is_neither_accepted_nor_typed() {
     let post = Post::new().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let waits = post.send("bob", "accepted before").await;
     post.until_it_waits(&waits, "it works").await;
     let locked = lock(&post);
@@ -63,7 +63,7 @@ async fn what_was_kept_long_enough_goes_with_its_references_and_what_still_waits
     daemon.put("map", "a map");
     let old = daemon.ask(&["send", "bob", "--message", "old", "--attachment", "map", "--wait", "submitted"]);
     let young = daemon.ask(&["send", "bob", "--message", "young", "--wait", "submitted"]);
-    std::fs::write(home(daemon.folder(), "bob").join("busy"), "").unwrap();
+    works(&daemon, "bob").await;
     let waits = daemon.ask(&["send", "bob", "--message", "waits"]);
     daemon.signal(rustix::process::Signal::TERM);
     let (_, root) = daemon.ended().await;

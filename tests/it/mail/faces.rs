@@ -3,7 +3,7 @@
 use super::{
     bodies,
     crash::{peer, root},
-    home, read,
+    home, read, works,
 };
 use crate::support::{Daemon, Refusal, eventually, http};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ async fn what_can_not_be_sent_is_refused_by_name_and_leaves_nothing() {
 async fn the_exit_code_says_whether_it_landed() {
     let daemon = daemon().await;
     let home = home(daemon.folder(), "bob");
-    std::fs::write(home.join("busy"), "").unwrap();
+    works(&daemon, "bob").await;
     let waits = daemon.coalmine(&["send", "bob", "--message", "later", "--wait", "submitted", "--timeout", "300ms"]);
     assert_eq!(waits.code, 5, "{waits:?}");
     assert!(waits.out.starts_with("queued: ") && waits.out.contains("; it works"), "{waits:?}");

@@ -15,7 +15,7 @@ mod wake;
 
 pub use crash::{peer, root};
 
-use crate::support::{Rig, eventually};
+use crate::support::{Daemon, Rig, eventually};
 use coalmine::{FleetBuilder, actors::fleet::request::CreatePeer, paths::Paths};
 use coalmine_actors::{
     attachments::Session,
@@ -64,6 +64,26 @@ impl Post {
     /// Has the program behave so from now on.
     pub fn set(&self, name: &str, file: &str, text: &str) {
         std::fs::write(self.home(name).join(file), text).unwrap();
+    }
+
+    /// Lets a peer that is up work, and waits until its screen says so: before that it is idle, and gets what is sent.
+    pub async fn works(&self, name: &str) {
+        self.set(name, "busy", "");
+        self.shows(name, agent::WORKING).await;
+    }
+
+    /// The same with its dialog.
+    pub async fn asks(&self, name: &str) {
+        self.set(name, "dialog", "");
+        self.shows(name, agent::DIALOG).await;
+    }
+
+    async fn shows(&self, name: &str, words: &str) {
+        eventually(&format!("{name} shows {words}"), || async {
+            let screen = self.rig.fleet.capture(name).await.ok()?;
+            screen.contains(words).then_some(())
+        })
+        .await;
     }
 
     pub fn unset(&self, name: &str, file: &str) {
@@ -155,6 +175,15 @@ impl Post {
         let screen = self.rig.outsider(&peer, &["capture-pane", "-p", "-e", "-t", "%0"]);
         format!("{peer:#?}\n{}", String::from_utf8_lossy(&screen.stdout))
     }
+}
+
+/// As [`Post::works`], for a peer of the real daemon.
+pub async fn works(daemon: &Daemon, name: &str) {
+    std::fs::write(home(daemon.folder(), name).join("busy"), "").unwrap();
+    eventually(&format!("{name} works"), || async {
+        daemon.coalmine(&["capture", name]).out.contains(agent::WORKING).then_some(())
+    })
+    .await;
 }
 
 /// The token of a peer's life.

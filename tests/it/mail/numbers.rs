@@ -2,7 +2,7 @@
 
 use super::{
     crash::{peer, root},
-    home,
+    home, works,
 };
 use crate::support::{Daemon, eventually, http};
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn what_waits_is_told_by_list_show_status_and_metrics_until_it_does_not() 
     daemon.coalmine(&["status"]).tells(&["mail", "none waits"]);
     has(&scraped(&daemon), &["coalmine_mail_waiting 0", r#"coalmine_mail_messages_total{state="submitted"} 0"#]);
     let home = home(daemon.folder(), "bob");
-    std::fs::write(home.join("busy"), "").unwrap();
+    works(&daemon, "bob").await;
     let sent = daemon.ask(&["send", "bob", "--message", "one"]);
     daemon.ask(&["send", "bob", "--message", "two"]);
     assert_eq!(daemon.coalmine(&["send", "bob", "--message", "cancelled"]).code, 0);

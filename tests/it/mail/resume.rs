@@ -74,7 +74,7 @@ async fn a_restart_and_a_start_after_a_stop_go_on_and_a_refresh_leaves_behind_wh
     post.rig.fleet.stop("bob", PATIENCE).await.unwrap();
     post.rig.fleet.start("bob", PATIENCE).await.unwrap();
     // What is queued stays: it waits for the life that takes it.
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let sent = post.send_new(new("bob", "still queued")).await.unwrap();
     post.until_it_waits(&sent, "it works").await;
     let view = post.rig.fleet.refresh("bob", PATIENCE).await.unwrap();

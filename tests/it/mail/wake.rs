@@ -116,7 +116,7 @@ async fn a_message_waits_out_a_death_and_lands_in_the_next_life() {
     })
     .await;
     let bob = post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let sent = post.send("bob", "survives").await;
     post.until_it_waits(&sent, "it works").await;
     kill(bob.server_pid.unwrap());
@@ -162,7 +162,7 @@ async fn a_silent_server_is_waited_for() {
 async fn mail_for_a_peer_that_is_removed_is_not_its_namesakes() {
     let post = Post::new().await;
     post.up("bob").await;
-    post.set("bob", "busy", "");
+    post.works("bob").await;
     let sent = post.send("bob", "for the first bob").await;
     post.until_it_waits(&sent, "it works").await;
     post.rig.fleet.remove("bob", true).await.unwrap();

@@ -78,7 +78,7 @@ async fn what_can_not_be_sent_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_inbox_is_paged_to_its_end_by_few_tokens() {
     let (daemon, ann, bob) = post_office().await;
-    std::fs::write(mail::home(daemon.folder(), "bob").join("busy"), "").unwrap();
+    mail::works(&daemon, "bob").await;
     for number in 0..7 {
         let body = format!("{number} {}", "long \"words\" ".repeat(10 + number));
         call(&daemon, Some(&ann), "send_to_peer", &json!({ "to": "bob", "body": body }));

@@ -203,8 +203,7 @@ async fn the_mailroom_answers_as_the_document_says_on_every_route_of_it() {
     assert_eq!((status, &sent["data"]["state"]), (200, &json!("submitted")), "{sent}");
     daemon.sleeper("sh");
     let refused = json!({ "to": "sh", "body": "x" });
-    let busy = crate::mail::home(daemon.folder(), "bob").join("busy");
-    std::fs::write(&busy, "").unwrap();
+    crate::mail::works(&daemon, "bob").await;
     let (_, waits) = ask(&socket, "POST", "/v1/messages", &json!({ "to": "bob", "body": "waits" }));
     let one = format!("/v1/messages/{}", sent["data"]["id"].as_str().unwrap());
     let other = format!("/v1/messages/{}", waits["data"]["id"].as_str().unwrap());
