@@ -193,40 +193,55 @@ mod tests {
         Opening { id: MessageId::at(n, 0), redelivered: false }
     }
 
-    /// A life that is watched, and how often it was said that something was seen.
-    fn watched(entries: &FakeEntries) -> (Arc<Post>, Arc<AtomicU32>) {
-        let (post, told) = (Arc::new(Post::default()), Arc::new(AtomicU32::new(0)));
-        let (own, count, entries) = (Arc::clone(&post), Arc::clone(&told), Arc::new(entries.clone()));
-        let began = Instant::now();
-        tokio::spawn(async move {
-            let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap();
-            let see = |_| {
-                count.fetch_add(1, Relaxed);
-                std::future::ready(())
-            };
-            own.look_out(&"agent-bob".parse().unwrap(), entries, now_ms, see).await;
-        });
-        (post, told)
+    /// A life that is watched.
+    struct Watched {
+        post: Arc<Post>,
+        /// How often it was said that something was seen.
+        told: Arc<AtomicU32>,
+        began: Instant,
     }
 
-    fn submit(post: &Post, n: i64) {
-        let message = Submitted { opening: opening(n), typed_at: Timestamp::UNIX_EPOCH, age_ms: 0 };
-        post.vigil().submitted(message, 0);
-        post.news.notify_one();
+    impl Watched {
+        fn new(entries: &FakeEntries) -> Self {
+            let (post, told, began) = (Arc::new(Post::default()), Arc::new(AtomicU32::new(0)), Instant::now());
+            let (own, count, entries) = (Arc::clone(&post), Arc::clone(&told), Arc::new(entries.clone()));
+            tokio::spawn(async move {
+                let see = |_| {
+                    count.fetch_add(1, Relaxed);
+                    std::future::ready(())
+                };
+                own.look_out(&"agent-bob".parse().unwrap(), entries, || ms_since(began), see).await;
+            });
+            Self { post, told, began }
+        }
+
+        fn submit(&self, n: i64) {
+            let message = Submitted { opening: opening(n), typed_at: Timestamp::UNIX_EPOCH, age_ms: 0 };
+            self.post.vigil().submitted(message, ms_since(self.began));
+            self.post.news.notify_one();
+        }
+
+        fn told(&self) -> u32 {
+            self.told.load(Relaxed)
+        }
+    }
+
+    fn ms_since(began: Instant) -> u64 {
+        u64::try_from(began.elapsed().as_millis()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_looked_at_but_while_something_is_awaited() {
         let entries = FakeEntries::default();
-        let (post, told) = watched(&entries);
+        let watched = Watched::new(&entries);
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(entries.looks(), 0);
-        submit(&post, 1);
+        watched.submit(1);
         sleep(Duration::from_millis(900)).await;
-        assert_eq!((entries.looks(), told.load(Relaxed)), (2, 0));
+        assert_eq!((entries.looks(), watched.told()), (2, 0));
         entries.enter(opening(1));
         sleep(Duration::from_secs(2)).await;
-        assert_eq!((entries.looks(), told.load(Relaxed)), (3, 1));
+        assert_eq!((entries.looks(), watched.told()), (3, 1));
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(entries.looks(), 3, "it was seen");
     }
@@ -234,30 +249,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_message_that_is_never_entered_is_given_up() {
         let entries = FakeEntries::default();
-        let (post, told) = watched(&entries);
-        submit(&post, 1);
+        let watched = Watched::new(&entries);
+        watched.submit(1);
         sleep(Duration::from_secs(3600)).await;
         let looks = entries.looks();
         assert!((300..=310).contains(&looks), "{looks}");
         sleep(Duration::from_secs(3600)).await;
-        assert_eq!((entries.looks(), told.load(Relaxed)), (looks, 0));
+        assert_eq!((entries.looks(), watched.told()), (looks, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn another_message_is_not_kept_waiting_and_a_look_that_fails_is_followed_by_another() {
         let entries = FakeEntries::default();
-        let (post, told) = watched(&entries);
-        submit(&post, 1);
+        let watched = Watched::new(&entries);
+        watched.submit(1);
         sleep(Duration::from_secs(60)).await;
         let looks = entries.looks();
         entries.fail(1);
-        submit(&post, 2);
+        watched.submit(2);
         for n in [1, 2] {
             entries.enter(opening(n));
         }
         sleep(Duration::from_millis(LOOK_MS + 10)).await;
-        assert_eq!((entries.looks(), told.load(Relaxed)), (looks + 1, 0), "it failed");
+        assert_eq!((entries.looks(), watched.told()), (looks + 1, 0), "it failed");
         sleep(Duration::from_millis(2 * LOOK_MS)).await;
-        assert_eq!(told.load(Relaxed), 2);
+        assert_eq!(watched.told(), 2);
     }
 }
