@@ -41,7 +41,12 @@ impl Watches {
         let Some((message, generation)) = awaited(record, shared.now()) else { return };
         let identity = &record.message.to;
         self.0.retain(|_, watch| !watch.task.is_finished());
-        if self.0.get(identity).is_none_or(|watch| watch.generation != generation) {
+        let watched = self.0.get(identity).map(|watch| watch.generation);
+        // Of those that were left, some were submitted in a life before the present one.
+        if watched > Some(generation) {
+            return;
+        }
+        if watched != Some(generation) {
             let Some(entries) = shared.parts.recipients.entries(identity) else { return };
             let life = LifeKey { identity: identity.clone(), generation };
             self.0.insert(identity.clone(), Watch::begin(Arc::clone(shared), life, entries));
@@ -166,14 +171,14 @@ impl Post {
 async fn until_over(shared: &Shared, life: &LifeKey) {
     let recipients = &shared.parts.recipients;
     loop {
-        match recipients.view(&life.identity) {
-            Some(mut views) => {
-                if views.wait_for(|view| is_over(view, life.generation)).await.is_ok() {
-                    return;
-                }
-            }
-            None if !recipients.exists(&life.identity) => return,
-            None => {}
+        let views = recipients.view(&life.identity);
+        if views.is_none() && !recipients.exists(&life.identity) {
+            return;
+        }
+        if let Some(mut views) = views
+            && views.wait_for(|view| is_over(view, life.generation)).await.is_ok()
+        {
+            return;
         }
         sleep(ABSENT_PAUSE).await;
     }

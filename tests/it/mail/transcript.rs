@@ -15,7 +15,7 @@ use rustix::{
     fs::{Mode, mkfifoat},
     process::Signal,
 };
-use serde_json::json;
+use serde_json::Value;
 use std::{
     fs::{File, OpenOptions},
     io::Write,
@@ -47,7 +47,7 @@ fn block(id: &str) -> String {
 
 impl Post {
     async fn with_transcripts() -> Self {
-        Self::with(|builder| builder.runtime("agent".parse().unwrap(), runtime())).await
+        Self::of(runtime(), |builder| builder).await
     }
 
     async fn seen(&self, sent: &MailView) -> MailView {
@@ -148,15 +148,19 @@ async fn what_else_lies_in_the_folder_is_neither_waited_for_nor_believed() {
 async fn a_daemon_that_comes_after_a_crash_goes_on_awaiting() {
     let daemon = Daemon::on(root_with(runtime())).await;
     peer(&daemon, "bob");
-    let sent = daemon.ask(&["send", "bob", "--message", "x", "--wait", "submitted"]);
-    assert_eq!(sent["state"], "submitted");
+    let send = || daemon.ask(&["send", "bob", "--message", "x", "--wait", "submitted"])["id"].take();
+    let of_the_first_life = send();
+    daemon.ask(&["refresh", "bob"]);
+    let sent = send();
     daemon.signal(Signal::KILL);
     let (_, root) = daemon.ended().await;
     let daemon = Daemon::on(root).await;
-    let id = sent["id"].as_str().unwrap();
     let bob: PathBuf = home(daemon.folder(), "bob");
-    append(&bob, &format!("{}\n", agent::entry("user", &block(id))));
-    let seen = || async { (daemon.ask(&["mail", "show", id])["state"] == "seen").then_some(()) };
-    eventually("it is seen", seen).await;
-    assert_eq!(daemon.ask(&["show", "bob"])[0]["gen"], json!(1));
+    let state = |id: &Value| daemon.ask(&["mail", "show", id.as_str().unwrap()])["state"].take();
+    for id in [&of_the_first_life, &sent] {
+        append(&bob, &format!("{}\n", agent::entry("user", &block(id.as_str().unwrap()))));
+    }
+    eventually("it is seen", || async { (state(&sent) == "seen").then_some(()) }).await;
+    assert_eq!(state(&of_the_first_life), "submitted", "that life was over");
+    assert_eq!(daemon.ask(&["show", "bob"])[0]["gen"], 2);
 }
