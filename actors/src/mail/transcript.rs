@@ -154,17 +154,16 @@ mod tests {
 
     #[test]
     fn the_first_folder_that_can_be_told_is_meant() {
-        let rows: [(&[(&str, &str)], Option<&str>); 6] = [
-            (&[("CODEX_HOME", "/c"), ("HOME", "/h")], Some("/c/sessions")),
-            (&[("HOME", "/h")], Some("/h/.codex/sessions")),
-            (&[("CODEX_HOME", ""), ("HOME", "/h")], Some("/h/.codex/sessions")),
-            (&[("CODEX_HOME", "c"), ("HOME", "/h")], Some("/h/.codex/sessions")),
-            (&[("HOME", "h")], None),
-            (&[], None),
-        ];
-        for (env, folder) in rows {
-            let variable = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            assert_eq!(transcript().folder(variable), folder.map(PathBuf::from), "{env:?}");
+        for (codex_home, home, folder) in [
+            (Some("/c"), Some("/h"), Some("/c/sessions")),
+            (None, Some("/h"), Some("/h/.codex/sessions")),
+            (Some(""), Some("/h"), Some("/h/.codex/sessions")),
+            (Some("c"), Some("/h"), Some("/h/.codex/sessions")),
+            (None, Some("h"), None),
+            (None, None, None),
+        ] {
+            let variable = |name: &str| if name == "HOME" { home } else { codex_home }.map(ToOwned::to_owned);
+            assert_eq!(transcript().folder(variable), folder.map(PathBuf::from), "{codex_home:?} {home:?}");
         }
         let rooted = Transcript { folders: vec!["/var/log/agent".into()], ..transcript() };
         assert_eq!(rooted.folder(|_| None), Some("/var/log/agent".into()));
