@@ -1,6 +1,10 @@
 //! What a runtime is: data, not code. The built-in definitions are TOML files of the root package.
 
-use crate::{mail::Composer, peer::one_task::WakePolicy, provisioner::recipe::MemoryRecipe};
+use crate::{
+    mail::{Composer, Transcript},
+    peer::one_task::WakePolicy,
+    provisioner::recipe::MemoryRecipe,
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -51,6 +55,9 @@ pub struct RuntimeDef {
     /// How something is typed into it; without it no mail is: a shell would run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub composer: Option<Composer>,
+    /// Where it writes what it was told: there it is seen that a message was read. Without it only its hooks say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
     /// What it needs so that a memory can be provisioned for it.
     #[serde(default, skip_serializing_if = "MemoryRecipe::is_empty")]
     pub memory: MemoryRecipe,

@@ -4,6 +4,7 @@ use coalmine_actors::{
     names::Runtime,
     runtime::{Readiness, RuntimeDef, check_idle_after},
 };
+use globset::Glob;
 use nix::sys::signal::Signal;
 use regex::RegexBuilder;
 use std::time::Duration;
@@ -46,6 +47,11 @@ pub fn check_runtime(name: &Runtime, def: &RuntimeDef) -> Result<(), String> {
         if composer.submit.is_empty() {
             return Err(format!("{} names no key: mail would be typed and never submitted", key("composer.submit")));
         }
+    }
+    if let Some(transcript) = &def.transcript {
+        let glob = Glob::new(&transcript.files).map_err(|error| ("files", format!("not a file's name: {error}")));
+        let checked = transcript.check().and(glob.map(drop));
+        checked.map_err(|(name, why)| format!("{}: {why}", key(&format!("transcript.{name}"))))?;
     }
     if def.argv.first().is_some_and(String::is_empty) {
         return Err(format!("{} begins with an empty word", key("argv")));

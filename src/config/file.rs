@@ -11,7 +11,7 @@ use super::{
 };
 use coalmine_actors::{
     attachments::tier::DurabilityTier,
-    mail::{Composer, MailRules},
+    mail::{Composer, MailRules, Transcript},
     memory::Durability,
     names::Runtime,
     peer::{
@@ -121,6 +121,7 @@ struct RuntimePatch {
     wake_policy: Option<WakePolicy>,
     stop: Option<StopRecipe>,
     composer: Option<Composer>,
+    transcript: Option<Transcript>,
     memory: Option<MemoryRecipe>,
 }
 
@@ -141,6 +142,7 @@ impl RuntimePatch {
             wake_policy: self.wake_policy.or(base.wake_policy),
             stop: self.stop.unwrap_or(base.stop),
             composer: self.composer.or(base.composer),
+            transcript: self.transcript.or(base.transcript),
             memory: self.memory.unwrap_or(base.memory),
         })
     }
@@ -160,6 +162,7 @@ fn empty(kind: RuntimeKind) -> RuntimeDef {
         wake_policy: None,
         stop: StopRecipe::default(),
         composer: None,
+        transcript: None,
         memory: MemoryRecipe::default(),
     }
 }

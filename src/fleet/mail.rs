@@ -5,7 +5,12 @@ use super::{
     shutdown::Gate,
 };
 use crate::{
-    io::{effects::agents::a2a::Post, mail::SqliteMail, servers::TmuxServers, session_token},
+    io::{
+        effects::agents::a2a::Post,
+        mail::{SqliteMail, Transcripts},
+        servers::TmuxServers,
+        session_token,
+    },
     paths::Paths,
 };
 use coalmine_actors::{
@@ -14,7 +19,8 @@ use coalmine_actors::{
     fleet::resolve,
     journal::JournalHandle,
     mail::{
-        Mail, MailError, MailParts, MailRules, MailView, MessageId, NewMessage, Recipients, Sender, Terminals, Typing,
+        Entries, Mail, MailError, MailParts, MailRules, MailView, MessageId, NewMessage, Recipients, Sender, Terminals,
+        Typing,
     },
     names::Identity,
     peer::{
@@ -92,6 +98,28 @@ impl Recipients for Peers {
         let def = rules.runtimes.get(identity.runtime())?;
         let composer = def.composer.clone()?;
         Some(Arc::new(Typing { composer, dialogs: def.attention.clone() }))
+    }
+
+    fn entries(&self, identity: &Identity) -> Option<Arc<dyn Entries>> {
+        let rules = self.rules.borrow();
+        let def = rules.runtimes.get(identity.runtime())?;
+        let transcript = def.transcript.clone()?;
+        let document = self.registry.snapshot();
+        let spec = resolve::spec(&document, &identity.to_string())?;
+        // In the order in which its program is given them.
+        let own = |name: &str| spec.env.get(name).or_else(|| def.env.get(name)).cloned();
+        let folder = transcript.folder(|name| own(name).or_else(|| self.servers.passed(name)));
+        let Some(folder) = folder else {
+            tracing::warn!(%identity, folders = ?transcript.folders, "no variable says where its transcripts are");
+            return None;
+        };
+        match Transcripts::new(folder, transcript) {
+            Ok(transcripts) => Some(Arc::new(transcripts)),
+            Err(error) => {
+                tracing::warn!(%identity, %error, "its runtime's transcript.files is no pattern");
+                None
+            }
+        }
     }
 
     fn wake(&self, identity: &Identity, wanted: Wanted) -> Answer<Accepted> {

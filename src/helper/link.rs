@@ -2,6 +2,7 @@
 //! addresses that the loader would write into it (docs/decisions/0051).
 #![allow(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
+#[expect(clippy::print_stdout, reason = "a build script speaks to Cargo by its stdout")]
 fn main() {
     println!("cargo:rerun-if-changed=src/helper/link.rs");
     println!("cargo:rustc-link-arg-bin=coalmine-helper=-no-pie");

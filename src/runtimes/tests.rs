@@ -3,6 +3,7 @@
 use super::*;
 use coalmine_actors::runtime::Readiness;
 use regex::Regex;
+use serde_json::json;
 
 /// What the definition says of a screen: `ready`, a dialog's name, or nothing. Dialogs win.
 fn judge(runtime: &str, screen: &str) -> Option<String> {
@@ -61,5 +62,35 @@ fn a_composer_is_ready_and_a_dialog_needs_attention() {
     ];
     for (runtime, screen, verdict) in rows {
         assert_eq!(judge(runtime, &screen).as_deref(), verdict, "{runtime}:\n{screen}");
+    }
+}
+
+/// Lines as Codex 0.169.0 writes them, in short.
+#[test]
+fn a_message_stands_in_codexs_transcript_where_its_person_entered_it() {
+    let codex = &built_in()[&"codex".parse::<Runtime>().unwrap()];
+    let id = "01J0000000000000000000000A";
+    let block = format!("<coalmine-message id=\"{id}\" from=\"ann\" kind=\"absent\">\nhello\n</coalmine-message>");
+    let item = |role: &str, text: &str| {
+        json!({ "ordinal": 7, "type": "response_item", "payload": {
+        "type": "message", "role": role, "content": [{ "type": "input_text", "text": text }] } })
+    };
+    let quoted = format!("I was told: {block}");
+    let rows = [
+        (item("user", &block), 1),
+        (item("user", &format!("<environment_context>\n{block}")), 0),
+        (item("developer", &block), 0),
+        (item("assistant", &quoted), 0),
+        (item("assistant", &item("user", &block).to_string()), 0),
+        (json!({ "type": "response_item", "payload": { "type": "function_call_output", "output": quoted } }), 0),
+        (
+            json!({ "type": "compacted", "payload": { "replacement_history": [
+            { "role": "user", "content": [{ "type": "input_text", "text": block }] }] } }),
+            0,
+        ),
+    ];
+    for (line, entered) in rows {
+        let found = codex.transcript.as_ref().unwrap().entered(line.to_string().as_bytes());
+        assert_eq!(found.len(), entered, "{line}");
     }
 }

@@ -5,10 +5,11 @@ use super::{
     desk::{Desk, Effect, Input},
     id::MessageId,
     message::{MailMsg, Waiting},
-    progress::{Record, Step},
+    progress::{Record, State, Step},
     shared::Shared,
-    store::Change,
+    store::{Change, MailQuery},
     sweep,
+    watch::Watches,
 };
 use crate::{backoff::backoff, names::Identity, outage::Outage};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -31,6 +32,8 @@ pub(super) struct MailroomState {
     desk: Desk<Waiting>,
     /// Who is out, for whom. Ended with this state: the terminals remember how far each one was.
     couriers: HashMap<Identity, AbortHandle>,
+    /// Who awaits what was submitted in the transcripts of its recipients; ended with this state too.
+    watches: Watches,
     /// Who removes what nobody needs; ended with this state too.
     sweeper: Option<AbortHandle>,
     /// How often the store could not be read, in a row.
@@ -82,6 +85,10 @@ impl Actor for Mailroom {
                 // One that is being typed, or is over, does not expire: so be it.
                 Input::Ask(expire, Waiting::nobody())
             }
+            MailMsg::Submitted(records) => {
+                records.iter().for_each(|record| state.watches.submitted(&self.shared, record));
+                return Ok(());
+            }
             MailMsg::SweepDue => {
                 self.sweep(&myself, state);
                 return Ok(());
@@ -117,6 +124,7 @@ impl Mailroom {
                 state.failures = 0;
                 self.shared.census.begins();
                 self.sweep(myself, state);
+                self.take_up(myself);
             }
             // Whoever asks next tries again.
             Input::Applied(Err(error)) => {
@@ -132,6 +140,18 @@ impl Mailroom {
         report(myself, async move { sweep::open(&shared).await.map_or_else(Input::NotLoaded, Input::Loaded) });
     }
 
+    /// Goes on awaiting what was submitted a moment ago.
+    fn take_up(&self, myself: &ActorRef<MailMsg>) {
+        let submitted = MailQuery { state: Some(State::Submitted), ..MailQuery::default() };
+        let (left, myself) = (self.shared.parts.store.list(submitted), myself.clone());
+        tokio::spawn(async move {
+            match left.await {
+                Ok(records) => drop(myself.cast(MailMsg::Submitted(records))),
+                Err(error) => tracing::warn!(error = error.chain(), "what was submitted before is not awaited"),
+            }
+        });
+    }
+
     /// Carries out what the desk decided; whatever takes time is spawned and reports back as a message.
     fn perform(&self, myself: &ActorRef<MailMsg>, effect: Effect<Waiting>, state: &mut MailroomState) {
         match effect {
@@ -144,9 +164,15 @@ impl Mailroom {
                     let _gave_up_waiting = reply.send(result);
                 }
             }
-            Effect::Stands(id, progress) => self.shared.stands(id, &progress),
+            Effect::Stands(id, progress) => {
+                self.shared.stands(id, &progress);
+                if progress.state == State::Seen {
+                    state.watches.seen(id);
+                }
+            }
             Effect::Over(record) => {
                 self.shared.tell(&record);
+                state.watches.submitted(&self.shared, &record);
                 self.shared.obstacle(&record.message.to, None);
             }
             Effect::Waits(identity, waits) => self.shared.census.waits(identity, waits),

@@ -39,17 +39,8 @@ pub(super) async fn carry(shared: &Arc<Shared>, record: Record) {
     let mut trip = Trip { shared: Arc::clone(shared), record, woke: false, untold_since: Some(Instant::now()) };
     let step = trip.go().await;
     trip.shared.obstacle(&trip.record.message.to, None);
-    // Its state is worth every try: what the terminal took must not be typed again.
-    let mut failures = 0;
-    while let Some(step) = &step {
-        match shared.step(id, step.clone()).await {
-            Ok(_) | Err(FleetError::Mail(_)) => return,
-            Err(error) => {
-                failures += 1;
-                tracing::warn!(%id, error = error.chain(), "what became of a message can not be written down yet");
-                sleep(backoff(failures)).await;
-            }
-        }
+    if let Some(step) = step {
+        trip.shared.insist(id, &step).await;
     }
 }
 

@@ -88,6 +88,30 @@ fn unescape(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
+/// How a block begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// Which message.
+    pub id: MessageId,
+    /// It may have been there before.
+    pub redelivered: bool,
+}
+
+/// Every block that begins in a text, in order, whether it ends there or not. Its quotes may be escaped, as in a JSON
+/// string.
+pub fn openings(text: &str) -> Vec<Opening> {
+    text.split(OPEN).skip(1).filter_map(opening).collect()
+}
+
+fn opening(text: &str) -> Option<Opening> {
+    let (name, text) = text.split_once('"')?;
+    let quote = if name == "id=\\" { "\\\"" } else { "\"" };
+    let (id, text) = text.split_once(quote).filter(|_| name == "id=" || name == "id=\\")?;
+    // Values are escaped: the first > is the block's own.
+    let (head, _) = text.split_once('>')?;
+    Some(Opening { id: id.parse().ok()?, redelivered: head.contains(&format!(" redelivered={quote}true{quote}")) })
+}
+
 /// A block that was found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
@@ -204,6 +228,38 @@ mod tests {
             "{block}"
         );
         assert!(block.ends_with("\n</coalmine-message>"), "{block}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_known_by_its_opening_also_within_json(
+            body in hostile(), topic in prop::option::of(hostile()), redelivered: bool, around: String,
+        ) {
+            let message = message(&body, topic.as_deref());
+            let text = format!("{around}{}", envelope(&message, redelivered));
+            for text in [serde_json::json!({ "prompt": &text }).to_string(), text] {
+                let found = openings(&text);
+                prop_assert_eq!(found.last(), Some(&Opening { id: message.id, redelivered }), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_opening_is_none() {
+        let id = MessageId::at(7, 7);
+        for text in [
+            "<coalmine-message id=".to_owned(),
+            format!("<coalmine-message id=\"{id}\" from=\"ann\""),
+            format!("<coalmine-message id='{id}'>"),
+            format!("<coalmine-message id={id}>"),
+            format!("<coalmine-message xid=\"{id}\">"),
+            format!("<coalmine-message id=\\\"{id}\">"),
+            format!("<coalmine-message id=\\\\\\\"{id}\\\\\\\">"),
+            format!("&lt;coalmine-message id=\"{id}\">"),
+            "<coalmine-message id=\"ééééééééééééééééé\">".to_owned(),
+        ] {
+            assert_eq!(openings(&text), [], "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be asked of the mailroom's actor, and what its own tasks report to it.
 
-use super::{desk::Input, id::MessageId, store::Changed};
+use super::{desk::Input, id::MessageId, progress::Record, store::Changed};
 use crate::{error::FleetError, names::Identity};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -15,6 +15,8 @@ pub(super) enum MailMsg {
     Expired(MessageId),
     /// The courier with this message is back.
     Back(Identity, MessageId),
+    /// An earlier mailroom, or daemon, left these submitted.
+    Submitted(Vec<Record>),
     /// What was kept long enough is to go.
     SweepDue,
 }

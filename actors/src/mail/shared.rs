@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     attachments::Attachments,
+    backoff::backoff,
     error::FleetError,
     journal::{Draft, JournalHandle},
     names::Identity,
@@ -25,7 +26,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::sleep,
+};
 
 /// Changes that may wait to be written.
 const WAITING_CHANGES_MAX: usize = 4_096;
@@ -129,6 +133,22 @@ impl Shared {
         match self.ask(Change::Step { id, step, at: self.now() }).await? {
             Changed::Stands(progress) => Ok(progress),
             other => Err(FleetError::Internal(format!("a step came to {other:?}"))),
+        }
+    }
+
+    /// Has a step written, however long that takes, unless it does not follow any more: what the terminal took must not
+    /// be typed again.
+    pub(super) async fn insist(&self, id: MessageId, step: &Step) {
+        let mut failures = 0;
+        loop {
+            match self.step(id, step.clone()).await {
+                Ok(_) | Err(FleetError::Mail(_)) => return,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%id, error = error.chain(), "what became of a message can not be written down yet");
+                    sleep(backoff(failures)).await;
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     composer::{Sight, Typing},
     id::MessageId,
+    transcript::Entries,
 };
 use crate::{
     error::FleetError,
@@ -44,6 +45,8 @@ pub trait Recipients: Send + Sync + 'static {
     fn exists(&self, identity: &Identity) -> bool;
     /// How something is typed into it; nothing where it has no composer.
     fn typing(&self, identity: &Identity) -> Option<Arc<Typing>>;
+    /// What its program writes down of what it was told, from now on; nothing where its runtime does not say where.
+    fn entries(&self, identity: &Identity) -> Option<Arc<dyn Entries>>;
     /// Wants it up, unless somebody stopped it: [`FleetError::WrongPhase`] has the verb that would change that. Whether
     /// it goes on with its last session depends on why it is wanted.
     fn wake(&self, identity: &Identity, wanted: Wanted) -> Answer<Accepted>;

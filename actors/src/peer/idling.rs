@@ -53,7 +53,7 @@ pub(super) fn fall_asleep(turn: &mut Turn<'_>, by: &str, note: String) {
     let persistent = turn.rules.one_task.is_none();
     turn.state.note = note;
     turn.state.file.resume = persistent;
-    ending::end_now(turn, claim(if persistent { WHY_IDLE } else { WHY_TASK_OVER }, by, next), next);
+    ending::end(turn, claim(if persistent { WHY_IDLE } else { WHY_TASK_OVER }, by, next), next);
 }
 
 pub(super) fn delivered(turn: &mut Turn<'_>, generation: Generation) {

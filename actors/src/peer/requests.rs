@@ -162,7 +162,9 @@ pub(super) fn done(turn: &mut Turn<'_>, by: Option<Generation>) {
         let hint = format!("`coalmine stop {identity}` ends it; wake_policy = \"ephemeral\" gives each message a life");
         return turn.act(Action::Answer(Err(FleetError::Unsupported { what, hint })));
     }
-    let Some((generation, stage)) = turn.state.live().map(|live| (live.generation, live.stage.clone())) else {
+    let Some((generation, stage, ends)) =
+        turn.state.live().map(|live| (live.generation, live.stage.clone(), live.ending.is_some()))
+    else {
         return refuse(turn, format!("there is no task to be done with; `coalmine send {identity}` gives it one"));
     };
     match stage {
@@ -171,7 +173,9 @@ pub(super) fn done(turn: &mut Turn<'_>, by: Option<Generation>) {
         }
         // It ends already, whoever said so first.
         Stage::Stopping { .. } => accept(turn, generation),
-        Stage::Up => {
+        _ if ends => accept(turn, generation),
+        // A program may be done before anybody has seen that it is up.
+        stage if stage == Stage::Up || by.is_some() => {
             accept(turn, generation);
             let by = if by.is_some() { BY_PEER } else { BY_OPERATOR };
             idling::fall_asleep(turn, by, "its task is done".into());

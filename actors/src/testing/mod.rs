@@ -5,6 +5,7 @@
 
 mod clock;
 mod dice;
+mod entries;
 mod journal_file;
 mod lives;
 mod memory_file;
@@ -20,6 +21,7 @@ mod world;
 
 pub use clock::FakeClock;
 pub use dice::FakeDice;
+pub use entries::FakeEntries;
 pub use journal_file::FakeJournalFile;
 pub use memory_file::FakeMemoryFile;
 pub use parent::parent;

@@ -1,4 +1,5 @@
-//! Where messages are kept: `mail.sqlite`, one thread that writes and one that reads.
+//! Where messages are kept: `mail.sqlite`, one thread that writes and one that reads. `transcript/` finds in the files of
+//! their recipients' programs that they were read.
 //!
 //! `rows.rs` is the shape of the table, `write.rs` carries changes out; which state follows which is said by
 //! `actors/src/mail/progress.rs` alone.
@@ -6,7 +7,10 @@
 mod rows;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod write;
+
+pub use transcript::Transcripts;
 
 use crate::io::sqlite::{Database, Store};
 use coalmine_actors::{

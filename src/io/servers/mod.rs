@@ -141,6 +141,11 @@ impl TmuxServers {
         confine::release_all(&self.0).await;
     }
 
+    /// What a variable is that passes from this process's environment to servers.
+    pub fn passed(&self, name: &str) -> Option<String> {
+        self.0.base_env().iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    }
+
     /// Changes what passes from this process's environment to servers that start from now on.
     pub fn pass_env(&self, names: &[String]) {
         *self.0.base_env.write().unwrap_or_else(PoisonError::into_inner) = environment::base(names);

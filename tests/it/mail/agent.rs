@@ -14,6 +14,7 @@
 //! | `chatter` | writes a line above its status line every 100 ms, and logs that |
 //! | `tick` | repaints its status line all the time |
 //! | `work` | works so many milliseconds on each message |
+//! | `transcript` | writes each message into its transcript: what the file says, `user`, `assistant`, or `half` of a line |
 //!
 //! `begun` has a line for each of its lives: `3 resume` where it was started to go on, else `3 fresh`.
 //!
@@ -104,6 +105,11 @@ pub fn run_if_asked() {
     append(&Path::new(&home).join("begun"), &format!("{generation} {begins}")).unwrap();
     let code = Agent::new(PathBuf::from(home)).run();
     std::process::exit(i32::from(code.is_err()));
+}
+
+/// A line of its transcript: somebody's words.
+pub fn entry(role: &str, text: &str) -> String {
+    json!({ "role": role, "text": text }).to_string()
 }
 
 /// What it has read, a line each: `{"gen":…,"text":…}`.
@@ -238,9 +244,23 @@ impl Agent {
         let generation = std::env::var("PEER_GENERATION").unwrap_or_default();
         let text = std::mem::take(&mut self.composer);
         append(&self.home.join("log"), &json!({ "gen": generation, "text": text }).to_string())?;
+        self.write_down(&text)?;
         let work = self.number("work");
         self.works_until = (work > 0).then(|| Instant::now() + Duration::from_millis(work));
         Ok(())
+    }
+
+    fn write_down(&self, text: &str) -> io::Result<()> {
+        let Ok(role) = std::fs::read_to_string(self.home.join("transcript")) else { return Ok(()) };
+        let folder = self.home.join("sessions/2026");
+        std::fs::create_dir_all(&folder)?;
+        let transcript = folder.join("log-1.jsonl");
+        if role == "half" {
+            let line = entry("user", text);
+            let mut file = OpenOptions::new().create(true).append(true).open(transcript)?;
+            return file.write_all(&line.as_bytes()[..line.len() / 2]);
+        }
+        append(&transcript, &entry(&role, text))
     }
 
     fn show_what_came(&mut self) {

@@ -3,13 +3,18 @@
 use super::{agent, at_most_once_a_life, bodies, home, read, works};
 use crate::support::{Daemon, Root, Said};
 use coalmine::io::fault::{FaultPoint, VARIABLE};
+use coalmine_actors::runtime::RuntimeDef;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A root whose fleet knows the runtime of the scripted program.
 pub fn root() -> Root {
-    let config =
-        toml::to_string(&BTreeMap::from([("runtime", BTreeMap::from([("agent", agent::runtime())]))])).unwrap();
+    root_with(agent::runtime())
+}
+
+/// The same, with this definition of it.
+pub fn root_with(runtime: RuntimeDef) -> Root {
+    let config = toml::to_string(&BTreeMap::from([("runtime", BTreeMap::from([("agent", runtime)]))])).unwrap();
     Root::with(&[("home/.config/coalmine/config.toml", &config)])
 }
 

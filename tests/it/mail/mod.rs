@@ -11,6 +11,7 @@ mod real;
 mod resume;
 mod rows;
 mod session;
+mod transcript;
 mod wake;
 
 pub use crash::{peer, root};
@@ -25,6 +26,7 @@ use coalmine_actors::{
         envelope::{Block, blocks},
     },
     registry::document::Intelligence,
+    runtime::RuntimeDef,
     view::PeerView,
 };
 use std::{
@@ -53,7 +55,12 @@ impl Post {
     }
 
     pub async fn with(shape: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
-        Self { rig: Rig::with(|builder| shape(builder).runtime("agent".parse().unwrap(), agent::runtime())).await }
+        Self::of(agent::runtime(), shape).await
+    }
+
+    /// One whose definition of the program is this.
+    pub async fn of(runtime: RuntimeDef, shape: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
+        Self { rig: Rig::with(|builder| shape(builder).runtime("agent".parse().unwrap(), runtime)).await }
     }
 
     /// Where this peer's program looks.

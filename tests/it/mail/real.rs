@@ -148,11 +148,9 @@ async fn mail_lands_whole_in_the_real_composers() {
         {
             let sent = daemon.ask(&[&["send", name, "--wait", "submitted", "--timeout", "60s"], words].concat());
             assert!(sent["state"] == "submitted" || sent["state"] == "seen", "{sent}");
-            if runtime == "claude" {
-                let id = sent["id"].as_str().unwrap();
-                let seen = || async { (daemon.ask(&["mail", "show", id])["state"] == "seen").then_some(()) };
-                eventually("its hook said that it was read", seen).await;
-            }
+            let id = sent["id"].as_str().unwrap();
+            let seen = || async { (daemon.ask(&["mail", "show", id])["state"] == "seen").then_some(()) };
+            eventually(&format!("{runtime}'s hook, or its transcript, said that it was read"), seen).await;
         }
         // As it was typed, quoted as its envelope quotes.
         for words in ["the build is red", &report.join("\n").replace('"', "&quot;")] {

@@ -90,6 +90,7 @@ fn rules() -> FleetRules {
         wake_policy: None,
         stop: StopRecipe::default(),
         composer: None,
+        transcript: None,
         memory: Default::default(),
     };
     let agent = RuntimeDef {

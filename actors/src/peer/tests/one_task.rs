@@ -80,9 +80,23 @@ fn done_ends_the_life_at_once_and_is_said_by_nobody_else() {
         ("done 1", "refuse wrong-phase => asleep"),
     ]);
     ephemeral().check(&[("done", "answer 1 was=up, save, end 1 task-over => stopping")]);
-    let mut starting = lab();
-    starting.rules.one_task = Some(OneTask::default());
-    starting.run("start; server 1").check(&[("done", "refuse wrong-phase => starting")]);
+    let starting = || {
+        let mut lab = lab();
+        lab.rules.one_task = Some(OneTask::default());
+        lab.run("start; server 1");
+        lab
+    };
+    starting().check(&[("done", "refuse wrong-phase => starting")]);
+    // Its own word counts before it is seen to be up, and a stop that came first stays a stop.
+    starting().check(&[
+        ("done 1", "answer 1 was=starting, save => starting"),
+        ("canary 1", "save, save, end 1 task-over => stopping"),
+    ]);
+    starting().check(&[
+        ("stop", "answer 1 was=starting, save => starting"),
+        ("done 1", "answer 1 was=starting => starting"),
+        ("canary 1", "save, save, end 1 stop => stopping"),
+    ]);
     super::lab::up().check(&[("done", "refuse unsupported => up"), ("done 1", "refuse unsupported => up")]);
 }
 
