@@ -103,7 +103,9 @@ async fn a_thousand_puts_at_once_of_a_hundred_blobs_leave_a_hundred() {
 }
 
 /// The last owner goes, a sweep begins, and somebody puts the same bytes: again and again.
-async fn race(attachments: &Attachments, rounds: usize) {
+/// In each round the put begins a little later behind the sweep, and after some rounds with it again: so they meet in
+/// every way, however busy the machine is.
+async fn race(attachments: &Attachments, rounds: usize, step: Duration) {
     let bytes = noise(1, 2_000);
     let id = AttachmentId::of(&bytes);
     let (mut swept, mut kept) = (0, 0);
@@ -113,7 +115,13 @@ async fn race(attachments: &Attachments, rounds: usize) {
             attachments.session("live".parse().unwrap(), owner)
         };
         let (putter, sweeper, bytes_again) = (store(round), attachments.clone(), bytes.clone());
-        let put = tokio::spawn(async move { putter.put(bytes_again, CreateMeta::default()).await });
+        let late = step * u32::try_from(round % 8).unwrap();
+        let put = tokio::spawn(async move {
+            if !late.is_zero() {
+                tokio::time::sleep(late).await;
+            }
+            putter.put(bytes_again, CreateMeta::default()).await
+        });
         let last = Scope::Owner("live".parse().unwrap(), format!("t{}", round.wrapping_sub(1)).parse().unwrap());
         let sweep = tokio::spawn(async move {
             sweeper.release(last).await.unwrap();
@@ -132,7 +140,7 @@ async fn race(attachments: &Attachments, rounds: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_put_that_races_with_a_sweep_of_the_same_bytes_keeps_them() {
     let shop = Shop::new().await;
-    race(&shop.attachments, 300).await;
+    race(&shop.attachments, 300, Duration::from_millis(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,7 +155,7 @@ async fn ten_thousand_puts_that_race_with_a_sweep_keep_their_bytes() {
         grace: Duration::ZERO,
         sweep_every: None,
     };
-    race(&Attachments::start(parts, None).await.unwrap(), 10_000).await;
+    race(&Attachments::start(parts, None).await.unwrap(), 10_000, Duration::ZERO).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
