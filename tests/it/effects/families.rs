@@ -29,15 +29,14 @@ use rustls::{
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    io::{Read, Write},
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
     time::Duration,
 };
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, WebSocket, client};
@@ -85,32 +84,12 @@ impl Answers for Echo {
 
 /// Answers each request and closes: with a redirect at `/moved`, as two models do, else with a word.
 fn site() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let (mut head, mut len) = (String::new(), 0);
-            let mut lines = BufReader::new(&mut stream);
-            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).is_ok_and(|read| read > 0) {}
-            for line in head.lines() {
-                len = line.to_lowercase().strip_prefix("content-length: ").map_or(len, |text| text.parse().unwrap());
-            }
-            let _cut_short = lines.read_exact(&mut vec![0; len]);
-            let (status, body) = match head.split_whitespace().nth(1).unwrap_or_default() {
-                "/moved" => ("302 Found\r\nlocation: /there", ""),
-                path if path.ends_with("/chat/completions") => ("200 OK", OPENAI),
-                path if path.ends_with("/api/chat") => ("200 OK", OLLAMA),
-                _ => ("200 OK", "word"),
-            };
-            let _gone = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    port
+    http::site(|head| match head.split_whitespace().nth(1).unwrap_or_default() {
+        "/moved" => ("302 Found\r\nlocation: /there", ""),
+        path if path.ends_with("/chat/completions") => ("200 OK", OPENAI),
+        path if path.ends_with("/api/chat") => ("200 OK", OLLAMA),
+        _ => ("200 OK", "word"),
+    })
 }
 
 /// A fleet with `alice`, who may do most of it, `carol`, who may serve, and `bob`, who reads what alice writes.

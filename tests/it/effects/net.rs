@@ -1,14 +1,9 @@
 //! Connections and models through the real daemon, with variables that would lead them elsewhere.
 
 use super::{audit, call, err, ok, policy, root};
-use crate::support::Daemon;
+use crate::support::{Daemon, http};
 use serde_json::json;
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::sync::{Arc, Mutex};
 
 /// Answers each connection with this body, for as long as the test's process lives, and notes what it was asked.
 struct Server {
@@ -18,22 +13,11 @@ struct Server {
 
 impl Server {
     fn answering(body: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, seen) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { return };
-                let (mut head, mut len) = (String::new(), 0);
-                let mut lines = BufReader::new(&mut stream);
-                while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).is_ok_and(|read| read > 0) {}
-                for line in head.lines() {
-                    len = line.strip_prefix("content-length: ").map_or(len, |text| text.parse().unwrap());
-                }
-                let _cut_short = lines.read_exact(&mut vec![0; len]);
-                noted.lock().unwrap().push(head);
-                let _gone = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            }
+        let port = http::site(move |head| {
+            noted.lock().unwrap().push(head.to_owned());
+            ("200 OK", body)
         });
         Self { port, seen }
     }

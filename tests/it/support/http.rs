@@ -1,8 +1,9 @@
-//! The API without our own client: bytes in, status and document out.
+//! The API without our own client: bytes in, status and document out. And a site that is not ours.
 
 use serde_json::Value;
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -40,4 +41,28 @@ pub fn request(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
     let head =
         format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
+}
+
+/// A site at a port of loopback for as long as this process lives: each request's head is answered with a status, which
+/// may bring headers, and a body.
+pub fn site(answers: impl Fn(&str) -> (&'static str, &'static str) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let (mut head, mut len) = (String::new(), 0);
+            let mut lines = BufReader::new(&mut stream);
+            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).is_ok_and(|read| read > 0) {}
+            for line in head.lines() {
+                len = line.to_lowercase().strip_prefix("content-length: ").map_or(len, |text| text.parse().unwrap());
+            }
+            let _cut_short = lines.read_exact(&mut vec![0; len]);
+            let (status, body) = answers(&head);
+            let length = body.len();
+            let _gone =
+                write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        }
+    });
+    port
 }
